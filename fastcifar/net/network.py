@@ -1,0 +1,82 @@
+"""A graph of operations as a torch module."""
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from fastcifar.net.graph import Net, build_graph
+
+
+class Network(nn.Module):
+    """Runs the graph of `net`, a nested dict (see `build_graph`).
+
+    An operation that is a module is registered under its path with '_' for '/', as in cifar10-fast.
+    """
+
+    def __init__(self, net: Net) -> None:
+        super().__init__()
+        self.graph = build_graph(net)
+        for path, (operation, _) in self.graph.items():
+            if isinstance(operation, nn.Module):
+                self.add_module(path.replace("/", "_"), operation)
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the output of every node by path; a node whose output is among `inputs` is not computed.
+
+        The usual input is `{"input": images}`, images of shape (N, 3, 32, 32); `logits` is (N, num_classes).
+        Raises ValueError where a node without an operation is not supplied.
+        """
+        outputs = dict(inputs)
+        for path, (operation, sources) in self.graph.items():
+            if path not in outputs:
+                if operation is None:
+                    raise ValueError(f"the network needs a value for {path!r}")
+                outputs[path] = operation(*[outputs[source] for source in sources])
+        return outputs
+
+    def path_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Yield `(path, parameter)` in the graph's order, e.g. `("prep/conv/weight", ...)`."""
+        for path, (operation, _) in self.graph.items():
+            if isinstance(operation, nn.Module):
+                for name, parameter in operation.named_parameters():
+                    yield f"{path}/{name}", parameter
+
+
+class Identity(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+class Add(nn.Module):
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return x + y
+
+
+class Mul(nn.Module):
+    """Multiplies by the constant `weight`."""
+
+    def __init__(self, weight: float) -> None:
+        super().__init__()
+        self.weight = weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.weight
+
+
+class Flatten(nn.Module):
+    """(N, C, 1, 1) to (N, C)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.flatten(1)
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """Batch norm; a class of its own so that a network prints as cifar10-fast's does."""
+
+
+def convert(network: nn.Module, dtype: torch.dtype, batch_norm_dtype: torch.dtype) -> None:
+    """Cast the floating-point weights and statistics of `network` in place, those of the batch norms apart."""
+    for module in network.modules():
+        if not list(module.children()):
+            module.to(batch_norm_dtype if isinstance(module, nn.BatchNorm2d) else dtype)

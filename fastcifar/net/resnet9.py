@@ -1,0 +1,113 @@
+"""ResNet-9 of davidcpage/cifar10-fast (`dawn_utils.py`) with the extensions of the notes: extra blocks and kernels."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from torch import nn
+
+from fastcifar.net.network import Add, BatchNorm, Flatten, Identity, Mul
+
+LAYERS = ("prep", "layer1", "layer2", "layer3")
+CHANNELS = {"prep": 64, "layer1": 128, "layer2": 256, "layer3": 512}
+MAX_EXTRA = 4
+
+
+def resnet9(
+    channels: Mapping[str, int] | None = None,
+    extra_layers: Mapping[str, int] | Iterable[str] = (),
+    res_layers: Iterable[str] = ("layer1", "layer3"),
+    ks: int | Mapping[str, int] = 3,
+    num_classes: int = 10,
+    logits_weight: float = 0.125,
+    leave_out: Iterable[str] = (),
+) -> dict[str, Any]:
+    """Describe a ResNet-9 as a nested dict for `build_graph` and `Network`; images are (N, 3, 32, 32).
+
+    channels: output channels of `prep`, `layer1`, `layer2`, `layer3`; a layer not named keeps 64, 128, 256, 512.
+    extra_layers: conv-bn-relu blocks added at the end of a layer, `{"layer1": 2}`, at most 4; a list of layers means
+        one block each. They are named `extra`, `extra_1`, `extra_2`, `extra_3`.
+    res_layers: layers that carry a residual pair, before their extra blocks.
+    ks: kernel size, 3 or 5, of all layers or by layer (the others keep 3).
+    logits_weight: factor of the logits.
+    leave_out: paths of optional blocks that are skipped, e.g. `prep/extra` or `layer1/residual`; what follows such a
+        block takes its input from what came before it.
+
+    Raises ValueError for an unknown layer or block and for a number out of range.
+    """
+    widths = {**CHANNELS, **_by_layer("channels", channels or {})}
+    for layer, width in widths.items():
+        _check_int(f"channels of {layer}", width, 1)
+    extra = dict(extra_layers) if isinstance(extra_layers, Mapping) else dict.fromkeys(extra_layers, 1)
+    for layer, count in _by_layer("extra_layers", extra).items():
+        _check_int(f"extra_layers of {layer}", count, 0, MAX_EXTRA)
+    residual_layers = _by_layer("res_layers", dict.fromkeys(res_layers, 1))
+    kernels = (
+        {**dict.fromkeys(LAYERS, 3), **_by_layer("ks", ks)} if isinstance(ks, Mapping) else dict.fromkeys(LAYERS, ks)
+    )
+    for layer, kernel in kernels.items():
+        if kernel not in (3, 5):
+            raise ValueError(f"ks of {layer}: a kernel is 3 or 5 wide, not {kernel!r}")
+    _check_int("num_classes", num_classes, 2)
+
+    net: dict[str, Any] = {"input": (None, [])}
+    width_in = 3
+    for layer in LAYERS:
+        width, kernel = widths[layer], kernels[layer]
+        block = conv_bn(width_in, width, kernel)
+        if layer != "prep":
+            block["pool"] = nn.MaxPool2d(2)
+        if layer in residual_layers:
+            block["residual"] = residual(width, kernel)
+        for i in range(extra.get(layer, 0)):
+            block[f"extra_{i}" if i else "extra"] = conv_bn(width, width, kernel)
+        net[layer] = block
+        width_in = width
+    for path in leave_out:
+        _leave_out(net, path)
+    net["pool"] = nn.MaxPool2d(4)
+    net["flatten"] = Flatten()
+    net["linear"] = nn.Linear(width_in, num_classes, bias=False)
+    net["logits"] = Mul(logits_weight)
+    return net
+
+
+def conv_bn(width_in: int, width_out: int, kernel: int) -> dict[str, Any]:
+    """Convolution without bias (same size), batch norm, ReLU."""
+    return {
+        "conv": nn.Conv2d(width_in, width_out, kernel_size=kernel, stride=1, padding=kernel // 2, bias=False),
+        "bn": BatchNorm(width_out),
+        "relu": nn.ReLU(inplace=True),
+    }
+
+
+def residual(width: int, kernel: int) -> dict[str, Any]:
+    """Two conv-bn-relu blocks and the sum of their output with their input."""
+    return {
+        "in": Identity(),
+        "res1": conv_bn(width, width, kernel),
+        "res2": conv_bn(width, width, kernel),
+        "add": (Add(), ["in", "res2/relu"]),
+    }
+
+
+def _by_layer(field: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    for layer in values:
+        if layer not in LAYERS:
+            raise ValueError(f"{field}: there is no layer {layer!r}; the layers are {', '.join(LAYERS)}")
+    return values
+
+
+def _check_int(what: str, value: Any, low: int, high: int | None = None) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < low or (high is not None and value > high):
+        rule = f"at least {low}" if high is None else f"from {low} to {high}"
+        raise ValueError(f"{what}: a whole number {rule} is needed, not {value!r}")
+
+
+def _leave_out(net: dict[str, Any], path: str) -> None:
+    layer, _, name = path.partition("/")
+    block = net.get(layer, {}) if layer in LAYERS else {}
+    optional = [f"{at}/{key}" for at in LAYERS for key in net[at] if key == "residual" or key.startswith("extra")]
+    if name not in block or path not in optional:
+        have = ", ".join(optional) or "none"
+        raise ValueError(f"leave_out: {path!r} is no optional block of this network; it has: {have}")
+    del block[name]
