@@ -72,7 +72,13 @@ class Flatten(nn.Module):
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """Batch norm; a class of its own so that a network prints as cifar10-fast's does."""
+    """Batch norm that prints as in the notes, whatever fields torch's own print has grown since."""
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"track_running_stats={self.track_running_stats}"
+        )
 
 
 def convert(network: nn.Module, dtype: torch.dtype, batch_norm_dtype: torch.dtype) -> None:
