@@ -1,24 +1,38 @@
 """A network is data: a nested dict, flattened to a graph, run as a module, drawn and counted."""
 
+from fastcifar.net.draw import draw
+from fastcifar.net.drawing import Drawing, GraphvizError
 from fastcifar.net.graph import Graph, Net, build_graph, path_iter, pipeline, remove_by_type
 from fastcifar.net.network import Add, BatchNorm, Flatten, Identity, Mul, Network, convert
 from fastcifar.net.resnet9 import CHANNELS, LAYERS, resnet9
+from fastcifar.net.shapes import NodeSize, as_graph, count_flops, trace
+from fastcifar.net.summary import Row, Summary, summary
 
 __all__ = [
     "CHANNELS",
     "LAYERS",
     "Add",
     "BatchNorm",
+    "Drawing",
     "Flatten",
     "Graph",
+    "GraphvizError",
     "Identity",
     "Mul",
     "Net",
     "Network",
+    "NodeSize",
+    "Row",
+    "Summary",
+    "as_graph",
     "build_graph",
     "convert",
+    "count_flops",
+    "draw",
     "path_iter",
     "pipeline",
     "remove_by_type",
     "resnet9",
+    "summary",
+    "trace",
 ]

@@ -32,11 +32,13 @@ def pipeline(net: Net) -> list[tuple[str, tuple[Operation, Sequence[int | str]]]
 def build_graph(net: Net) -> Graph:
     """Flatten `net` to `path -> (operation, paths of its inputs)`, in the order of computation.
 
-    Raises ValueError where an input is no earlier node.
+    Raises ValueError where an input is no earlier node, and where two leaves have one path.
     """
     nodes = pipeline(net)
     graph: Graph = {}
     for index, (path, (operation, inputs)) in enumerate(nodes):
+        if path in graph:
+            raise ValueError(f"node {path!r}: there are two of that path")
         resolved = []
         for given in inputs:
             if isinstance(given, int):

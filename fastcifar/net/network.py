@@ -12,6 +12,7 @@ class Network(nn.Module):
     """Runs the graph of `net`, a nested dict (see `build_graph`).
 
     An operation that is a module is registered under its path with '_' for '/', as in cifar10-fast.
+    Raises ValueError where two paths would share that name, or where it is an attribute of torch's modules.
     """
 
     def __init__(self, net: Net) -> None:
@@ -19,7 +20,10 @@ class Network(nn.Module):
         self.graph = build_graph(net)
         for path, (operation, _) in self.graph.items():
             if isinstance(operation, nn.Module):
-                self.add_module(path.replace("/", "_"), operation)
+                name = path.replace("/", "_")
+                if hasattr(self, name):
+                    raise ValueError(f"node {path!r}: its module's name, {name!r}, is taken")
+                self.add_module(name, operation)
 
     def forward(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the output of every node by path; a node whose output is among `inputs` is not computed.
