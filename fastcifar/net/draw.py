@@ -111,6 +111,6 @@ def _si(count: int) -> str:
 
 
 def _quote(text: str) -> str:
-    """A quoted string of DOT, where a backslash would begin a command."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    """A quoted string of DOT, where backslashes begin commands and HTML's entities are read."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("&", "&amp;")
     return f'"{escaped}"'
