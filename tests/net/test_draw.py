@@ -64,7 +64,8 @@ def parsed(drawing: Drawing) -> tuple[dict[str, str], set[tuple[str, str]]]:
 
 
 def test_dot_of_a_small_network() -> None:
-    assert draw(SMALL).dot.rstrip() == SMALL_DOT.rstrip()
+    # pydot 3 and 4 differ in blank lines.
+    assert [line for line in draw(SMALL).dot.splitlines() if line] == SMALL_DOT.splitlines()
 
 
 def test_default_network_has_the_graph_s_nodes_and_edges_but_identities() -> None:

@@ -41,7 +41,8 @@ def test_build_graph_resolves_inputs() -> None:
         "a/sum": ["a/in", "a/b/y", "a/b/x"],
         "c": ["a/b/x", "input"],
     }
-    assert [operation for operation, _ in graph.values()] == [None, "a-in", "x", "y", "sum", "c"]
+    operations: list[Any] = [operation for operation, _ in graph.values()]
+    assert operations == [None, "a-in", "x", "y", "sum", "c"]
 
 
 @pytest.mark.parametrize(
