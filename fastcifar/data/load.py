@@ -2,12 +2,18 @@
 
 import difflib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from fastcifar.data.connection import Unreachable
 from fastcifar.data.dataset import DataError, Dataset, NoDataError
-from fastcifar.data.places import Place, data_root, places
+from fastcifar.data.download import MIRROR_VARIABLE, fetch
+from fastcifar.data.places import DATA_VARIABLE, Place, data_root, places
 from fastcifar.data.published import LAYOUTS, Layout
 from fastcifar.data.readers import read_dataset
+from fastcifar.data.synthetic import SYNTHETIC_CLASSES, synthetic
+
+NAMES = (*LAYOUTS, *SYNTHETIC_CLASSES)
 
 _warned: set[str] = set()  # sources that were warned about in this process
 
@@ -17,37 +23,86 @@ def load(name: str, root: str | Path | None = None, download: bool = True) -> Da
 
     Looks in `root`, else in FASTCIFAR_DATA, else in the user's cache folder, for the python or the binary batches,
     as a folder or as a tar.gz; `root` may itself be one of these. What is not there is downloaded to there, if
-    `download`. Raises `DataError`; of these, `NoDataError` where nothing was found and nothing could be fetched.
+    `download`. Data that is whole but not the published one costs one warning line on stderr.
+
+    Raises `DataError` for data that is not whole; `NoDataError`, which is one too, where there is none to be had.
     """
-    layout = _layout(name)
-    folder = data_root(root)
-    looked = places(layout, folder)
-    place = next((place for place in looked if place.found), None)
-    if place is None:
-        raise NoDataError(f"{name}: not found in {folder}")
+    check_name(name)
+    if name in SYNTHETIC_CLASSES:
+        return synthetic(SYNTHETIC_CLASSES[name])
+    layout = LAYOUTS[name]
+    place = _find_or_fetch(layout, data_root(root), download)
     dataset = read_dataset(place, layout)
     if not dataset.canonical:
-        _warn_once(name, place)
+        _warn_once(layout, place)
     return dataset
 
 
-def _layout(name: str) -> Layout:
-    if name in LAYOUTS:
-        return LAYOUTS[name]
-    names = list(LAYOUTS)
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise DataError(f"unknown dataset {name!r}: expected one of {', '.join(names)}{hint}")
+def locate(name: str, root: str | Path | None = None) -> tuple[Place, ...]:
+    """Every path at which `load` would look, each with whether something is there; none for synthetic data.
+
+    The first one found is the one that `load` reads. Raises `DataError` for an unknown name or an unreadable folder.
+    """
+    check_name(name)
+    return places(LAYOUTS[name], data_root(root)) if name in LAYOUTS else ()
 
 
-def _warn_once(name: str, place: Place) -> None:
-    if str(place.path) in _warned:
+def check_name(name: str) -> None:
+    """Raises `DataError` for a name that is no dataset's, with the nearest one that is."""
+    if name in NAMES:
         return
-    _warned.add(str(place.path))
+    near = difflib.get_close_matches(name, NAMES, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise DataError(f"unknown dataset {name!r}: expected one of {', '.join(NAMES)}{hint}")
+
+
+def _find_or_fetch(layout: Layout, root: Path, download: bool) -> Place:
+    looked = places(layout, root)
+    place = _first_found(looked)
+    if place is not None:
+        return place
+    if root.is_file():
+        names = " or ".join(form.archive.file_name for form in layout.forms)
+        raise DataError(f"{root}: expected a folder, or a file named {names}, found a file of another name")
+    if not download:
+        raise NoDataError(_ways_out(layout, looked, "not asked to download it"))
+    try:
+        fetch(layout.forms[0].archive, root)
+    except Unreachable as error:
+        raise NoDataError(_ways_out(layout, looked, f"it could not be downloaded: {error}")) from None
+    place = _first_found(places(layout, root))
+    assert place is not None
+    return place
+
+
+def _first_found(looked: Sequence[Place]) -> Place | None:
+    return next((place for place in looked if place.found), None)
+
+
+def _ways_out(layout: Layout, looked: Sequence[Place], why: str) -> str:
+    archive = layout.forms[0].archive
+    stand_in = "synthetic" if len(layout.classes) == 10 else "synthetic100"
+    lines = [
+        f"{layout.name} was not found, and {why}",
+        "looked for:",
+        *(f"  {place.path}" for place in looked),
+        "three ways out:",
+        f"  1. put one of these files or folders in a folder, and name it by --data-dir DIR or {DATA_VARIABLE}=DIR",
+        f"  2. name a mirror that has {archive.file_name}, a URL or a folder, by {MIRROR_VARIABLE}=...",
+        f"  3. train on made-up images: --dataset {stand_in}",
+    ]
+    return "\n".join(lines)
+
+
+def _warn_once(layout: Layout, place: Place) -> None:
+    source = str(place.path)
+    if source in _warned:
+        return
+    _warned.add(source)
     if place.form.file_md5:
         why = "the MD5 sums of its batches are not the published ones"
     elif place.packed:
         why = "its MD5 sum is not the published one"
     else:
         why = "no MD5 sums are published for unpacked binary batches"
-    print(f"warning: {name} in {place.path} is whole but not known to be canonical: {why}", file=sys.stderr)
+    print(f"warning: {layout.name} in {source} is whole but not known to be canonical: {why}", file=sys.stderr)
