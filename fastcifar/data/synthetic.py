@@ -1,9 +1,10 @@
 """Made-up images of CIFAR's shape: for tests, and for machines that have no data and no network.
 
-An image is a smooth background, a disc filled with its class's texture, another texture around it that belongs to no
-class, and noise. A texture is a small mirror-symmetric tile, repeated from a random start and with a random sign, so
-that no pixel by itself says anything about the class: only relations between pixels do. Mirroring an image keeps its
-class. Some images have so little contrast that nothing can tell their class.
+An image is a smooth background, a disc filled with one texture, another texture around it, and noise. Of 10 classes,
+each is a texture in the disc, whatever is around it; of 100, each is a pair of textures. A texture is a small
+mirror-symmetric tile, repeated from a random start and with a random sign, so that no pixel by itself says anything
+about the class: only relations between pixels do. Mirroring an image keeps its class. In some images the contrast is
+so low that nothing can tell the class.
 
 Everything is computed in whole numbers from the raw 64-bit output of PCG64, which NumPy guarantees to stay as it is
 (NEP 19), so a seed gives the same bytes on every machine.
@@ -16,13 +17,14 @@ import numpy as np
 from fastcifar.data.dataset import IMAGE_SHAPE, DataError, Dataset, Split, fingerprint
 
 SIDE = IMAGE_SHAPE[0]
+TEXTURES = 10  # in a disc, and as many others around it
 TILE = 8  # pixels
 DISCS = 256
 CHUNK = 250  # images at a time: stays in the processor's cache
 
 SYNTHETIC_CLASSES = {"synthetic": 10, "synthetic100": 100}  # name -> number of classes
 
-# In grey levels. The contrast of an image's own texture is drawn from CONTRAST, evenly.
+# In grey levels. Each image's contrasts are drawn evenly between the two.
 CONTRAST = (4, 40)
 OTHER_CONTRAST = (10, 30)
 NOISE = 40
@@ -51,8 +53,8 @@ class _Bits:
 class _World:
     """What all images of a dataset share."""
 
-    own: np.ndarray  # (classes, 64 starts, 32 * 32 * 3) int8, -64 to 64
-    other: np.ndarray  # likewise, the textures of no class
+    inside: np.ndarray  # (TEXTURES, 64 starts, 32 * 32 * 3) int8, -64 to 64
+    outside: np.ndarray  # likewise, of the textures around a disc
     discs: np.ndarray  # (DISCS, 32 * 32 * 3) bool
 
 
@@ -67,9 +69,9 @@ def synthetic(num_classes: int = 10, train_size: int = 50_000, test_size: int = 
         raise DataError(
             f"a synthetic split of {num_classes} classes needs as many images, not {train_size}, {test_size}"
         )
-    world = _make_world(num_classes, _Bits(seed, num_classes, 0))
-    train = _make_split(world, train_size, _Bits(seed, num_classes, 1))
-    test = _make_split(world, test_size, _Bits(seed, num_classes, 2))
+    world = _make_world(_Bits(seed, num_classes, 0))
+    train = _make_split(world, num_classes, train_size, _Bits(seed, num_classes, 1))
+    test = _make_split(world, num_classes, test_size, _Bits(seed, num_classes, 2))
     return Dataset(
         name="synthetic" if num_classes == 10 else "synthetic100",
         train=train,
@@ -81,55 +83,57 @@ def synthetic(num_classes: int = 10, train_size: int = 50_000, test_size: int = 
     )
 
 
-def _make_world(num_classes: int, bits: _Bits) -> _World:
-    textures = _make_textures(2 * num_classes, bits)
+def _make_world(bits: _Bits) -> _World:
+    textures = _make_textures(2 * TEXTURES, bits)
     radius = bits.whole(9, 15, DISCS, 1, 1)
     row, column = bits.whole(10, 22, DISCS, 1, 1), bits.whole(10, 22, DISCS, 1, 1)
     y, x = np.mgrid[:SIDE, :SIDE]
     discs = (y - row) ** 2 + (x - column) ** 2 < radius**2
     discs = np.repeat(discs.reshape(DISCS, -1), 3, axis=1)
-    return _World(own=textures[:num_classes], other=textures[num_classes:], discs=discs)
+    return _World(inside=textures[:TEXTURES], outside=textures[TEXTURES:], discs=discs)
 
 
 def _make_textures(number: int, bits: _Bits) -> np.ndarray:
     """(number, 64 starts, 32 * 32 * 3) int8."""
     quarter = bits.whole(-64, 65, number, TILE // 2, TILE // 4, 3)
     half = np.concatenate([quarter, quarter[:, :, ::-1]], axis=2)  # mirrored, so that a flip keeps the class
-    tile = half.repeat(2, axis=1).repeat(2, axis=2)
+    tile = half.astype(np.int8).repeat(2, axis=1).repeat(2, axis=2)
     starts = np.arange(TILE * TILE)
     index = np.arange(SIDE)
     rows = (index + starts[:, None] // TILE) % TILE  # (64, 32)
     columns = (index + starts[:, None] % TILE) % TILE
     textures = tile[:, rows[:, :, None], columns[:, None, :]]  # (number, 64, 32, 32, 3)
-    return textures.reshape(number, len(starts), -1).astype(np.int8)
+    return textures.reshape(number, len(starts), -1)
 
 
-def _make_split(world: _World, size: int, bits: _Bits) -> Split:
-    labels = np.arange(size) % len(world.own)
+def _make_split(world: _World, num_classes: int, size: int, bits: _Bits) -> Split:
+    labels = np.arange(size) % num_classes
     labels = labels[np.argsort(bits.whole(0, 1 << 31, size), kind="stable")]
     images = np.empty((size, *IMAGE_SHAPE), np.uint8)
     for start in range(0, size, CHUNK):
-        _paint(images[start : start + CHUNK], labels[start : start + CHUNK], world, bits)
+        part = labels[start : start + CHUNK]
+        random = bits.whole(0, TEXTURES, len(part))
+        inside, outside = (part, random) if num_classes == TEXTURES else np.divmod(part, TEXTURES)
+        _paint(images[start : start + CHUNK], inside, outside, world, bits)
     return Split(images=images, labels=labels)
 
 
-def _paint(images: np.ndarray, labels: np.ndarray, world: _World, bits: _Bits) -> None:
-    """Fills images (n, 32, 32, 3)."""
-    n = len(labels)
-    own = world.own[labels, bits.whole(0, TILE * TILE, n)] * _signed(bits, *CONTRAST, n)
-    other = world.other[bits.whole(0, len(world.other), n), bits.whole(0, TILE * TILE, n)]
-    other = other * _signed(bits, *OTHER_CONTRAST, n)
+def _paint(images: np.ndarray, inside: np.ndarray, outside: np.ndarray, world: _World, bits: _Bits) -> None:
+    """Fills images (n, 32, 32, 3), given the texture in (n,) and around (n,) each disc."""
+    n = len(images)
+    own = world.inside[inside, bits.whole(0, TILE * TILE, n)] * _signed(bits, *CONTRAST, n)
+    other = world.outside[outside, bits.whole(0, TILE * TILE, n)] * _signed(bits, *OTHER_CONTRAST, n)
     picture = np.where(world.discs[bits.whole(0, DISCS, n)], own, other)
     picture >>= 6
-    picture = picture.reshape(images.shape)
+    picture = picture.reshape(n, SIDE, -1)
     picture += _background(bits, n)
-    noise = bits.octets(*images.shape).astype(np.int16)
+    noise = bits.octets(*picture.shape).astype(np.int16)
     noise *= NOISE
     noise >>= 7
     picture += noise
     picture -= NOISE
     np.clip(picture, 0, 255, out=picture)
-    images[...] = picture
+    images[...] = picture.reshape(images.shape)
 
 
 def _signed(bits: _Bits, low: int, high: int, n: int) -> np.ndarray:
@@ -139,10 +143,12 @@ def _signed(bits: _Bits, low: int, high: int, n: int) -> np.ndarray:
 
 
 def _background(bits: _Bits, n: int) -> np.ndarray:
-    """(n, 32, 32, 3) int16: a colour that changes evenly from one edge to the other."""
-    colour = bits.whole(*BRIGHTNESS, n, 1, 1, 3)
-    slope = bits.whole(-SLOPE, SLOPE + 1, 2, n, 1, 1, 3)
-    place = np.arange(SIDE) - SIDE // 2
-    rows: np.ndarray = colour + slope[0] * place[:, None, None] // (SIDE // 2)
-    columns: np.ndarray = slope[1] * place[None, :, None] // (SIDE // 2)
-    return np.add(rows.astype(np.int16), columns.astype(np.int16))
+    """(n, 32, 32 * 3) int16: a colour that changes evenly from one edge to the other."""
+    colour = bits.whole(*BRIGHTNESS, n, 1, 3)
+    slope = bits.whole(-SLOPE, SLOPE + 1, 2, n, 1, 3)
+    place = np.arange(SIDE)[:, None] - SIDE // 2
+    rows: np.ndarray = colour + slope[0] * place // (SIDE // 2)  # (n, 32, 3)
+    columns: np.ndarray = slope[1] * place // (SIDE // 2)
+    # Tiled rather than broadcast over (n, 32, 32, 3): an inner loop of 3 is slow.
+    across = np.tile(rows.astype(np.int16), (1, 1, SIDE))
+    return np.add(across, columns.astype(np.int16).reshape(n, 1, -1))

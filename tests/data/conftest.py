@@ -14,9 +14,14 @@ from fastcifar.data.synthetic import synthetic
 SIZES = {"cifar10": (50, 20), "cifar100": (120, 100)}  # train, test
 
 
-def small_layout(name: str) -> Layout:
-    train, test = SIZES[name]
-    return replace(LAYOUTS[name], train_images=train, test_images=test)
+@pytest.fixture(scope="session")
+def layouts() -> dict[str, Layout]:
+    """The published layouts with the small sizes."""
+    return {
+        layout.name: replace(layout, train_images=train, test_images=test)
+        for layout in (CIFAR10, CIFAR100)
+        for train, test in [SIZES[layout.name]]
+    }
 
 
 @pytest.fixture(scope="session")
@@ -25,10 +30,10 @@ def small() -> dict[str, Dataset]:
 
 
 @pytest.fixture
-def small_cifar(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_cifar(layouts: dict[str, Layout], monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes `load` expect the small sizes."""
-    for name in SIZES:
-        monkeypatch.setitem(LAYOUTS, name, small_layout(name))
+    for name, layout in layouts.items():
+        monkeypatch.setitem(LAYOUTS, name, layout)
 
 
 @pytest.fixture(scope="session")
