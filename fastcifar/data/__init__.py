@@ -1,6 +1,38 @@
-"""CIFAR-10, CIFAR-100 and a synthetic stand-in, verified, as plain arrays."""
+"""CIFAR-10, CIFAR-100 and a synthetic stand-in: verified, as plain arrays, and as augmented batches on the device."""
 
+from fastcifar.data.augment import FLIPS, Augmentation, derived_seed
+from fastcifar.data.batches import Batches, statistics
 from fastcifar.data.dataset import DataError, Dataset, NoDataError, Split
-from fastcifar.data.load import load
+from fastcifar.data.formats import write_archive, write_binary, write_python
+from fastcifar.data.load import NAMES, load, locate
+from fastcifar.data.places import Place
+from fastcifar.data.report import DataStatus, data_report, format_report, report_json
+from fastcifar.data.split import SPLITS, parts, stratified
+from fastcifar.data.synthetic import synthetic
 
-__all__ = ["DataError", "Dataset", "NoDataError", "Split", "load"]
+__all__ = [
+    "FLIPS",
+    "NAMES",
+    "SPLITS",
+    "Augmentation",
+    "Batches",
+    "DataError",
+    "DataStatus",
+    "Dataset",
+    "NoDataError",
+    "Place",
+    "Split",
+    "data_report",
+    "derived_seed",
+    "format_report",
+    "load",
+    "locate",
+    "parts",
+    "report_json",
+    "statistics",
+    "stratified",
+    "synthetic",
+    "write_archive",
+    "write_binary",
+    "write_python",
+]

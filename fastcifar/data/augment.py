@@ -1,0 +1,97 @@
+"""Augmentation as a table: what happens to every image in one epoch, drawn before it starts."""
+
+import hashlib
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+FLIPS = ("none", "random", "alternating")
+SIDE = 32  # pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """How training images are varied.
+
+    shift: the image is padded by this many pixels on each side (reflected) and cropped at random.
+    flip: `random` mirrors each image with probability 1/2; `alternating` mirrors it in every other epoch, half of the
+        images in the even ones (KellerJordan/cifar10-airbench).
+    cutout: side of a square set to zero after normalisation, at a random place within the image; 0 is none.
+    """
+
+    shift: int = 0
+    flip: str = "none"
+    cutout: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.shift < SIDE:
+            raise ValueError(f"shift: 0 to {SIDE - 1} pixels, not {self.shift!r}")
+        if self.flip not in FLIPS:
+            raise ValueError(f"flip: {self.flip!r} is none of {', '.join(FLIPS)}")
+        if not 0 <= self.cutout <= SIDE:
+            raise ValueError(f"cutout: 0 to {SIDE} pixels, not {self.cutout!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One epoch: row i of each column is what happens to the i-th image shown. All int64, or bool (N,)."""
+
+    order: Tensor  # (N,) index of the image
+    shift: Tensor  # (N, 2) rows, columns: the crop's corner less the image's corner, in pixels
+    flip: Tensor  # (N,) bool: mirrored left to right
+    cutout: Tensor  # (N, 2) row, column: the corner of the zeroed square
+
+
+def draw_plan(num_images: int, augmentation: Augmentation, seed: int, epoch: int) -> Plan:
+    """Draw the plan of `epoch` (from 0); it depends on the arguments only, so a resumed run sees what it would have.
+
+    Drawn on the CPU for every device: one seed shows the same images on all of them.
+    """
+    generator = torch.Generator().manual_seed(derived_seed(seed, f"epoch {epoch}"))
+    order = torch.randperm(num_images, generator=generator)
+    s, c = augmentation.shift, augmentation.cutout
+    shift = torch.randint(-s, s + 1, (num_images, 2), generator=generator)
+    flip = torch.rand(num_images, generator=generator) < 0.5
+    cutout = torch.randint(0, SIDE - c + 1, (num_images, 2), generator=generator)
+    if augmentation.flip == "none":
+        flip = torch.zeros(num_images, dtype=torch.bool)
+    elif augmentation.flip == "alternating":
+        first = torch.Generator().manual_seed(derived_seed(seed, "first flip"))
+        flip = ((torch.rand(num_images, generator=first) < 0.5) ^ (epoch % 2 == 1))[order]
+    return Plan(order=order, shift=shift, flip=flip, cutout=cutout)
+
+
+def derived_seed(seed: int, purpose: str) -> int:
+    """A seed of 63 bits for one purpose: streams of one run's seed do not depend on each other."""
+    digest = hashlib.sha256(f"{seed} {purpose}".encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1
+
+
+def crop(pixels: Tensor, image: Tensor, shift: Tensor, flip: Tensor) -> Tensor:
+    """Cut a shifted, perhaps mirrored image out of each reflect-padded image.
+
+    pixels: (M * 32 * 32, C), the images row by row; image: (N,); shift: (N, 2); flip: (N,) bool.
+    Returns (N, 32, 32, C). As the reference does it: pad with reflection, crop, then flip.
+    """
+    # One gather of whole pixels does all three; it takes 1.3 ms for 512 images on 2 cores, fancy indexing 3.5 ms.
+    place = torch.arange(SIDE, device=pixels.device)
+    rows = _reflect(place + shift[:, :1])
+    columns = _reflect(torch.where(flip[:, None], SIDE - 1 - place, place) + shift[:, 1:])
+    index = (image[:, None] * SIDE + rows)[:, :, None] * SIDE + columns[:, None, :]
+    return pixels.index_select(0, index.view(-1)).view(len(image), SIDE, SIDE, -1)
+
+
+def cut_out(images: Tensor, corner: Tensor, size: int) -> Tensor:
+    """Set a square of `size` pixels to zero in each image, in place. images: (N, 32, 32, C); corner: (N, 2)."""
+    step = torch.arange(size, device=images.device)
+    rows, columns = corner[:, :1] + step, corner[:, 1:] + step
+    number = torch.arange(len(images), device=images.device)
+    images[number[:, None, None], rows[:, :, None], columns[:, None, :]] = 0
+    return images
+
+
+def _reflect(place: Tensor) -> Tensor:
+    """Fold a coordinate that lies outside the image back into it; the edge itself is not repeated."""
+    last = SIDE - 1
+    return last - (last - place.abs()).abs()

@@ -1,0 +1,31 @@
+"""One run: a recipe in, a result out."""
+
+from fastcifar.train.build import describe_network
+from fastcifar.train.checks import RecipeError
+from fastcifar.train.device import resolve_device
+from fastcifar.train.named import named_recipe, recipe_names
+from fastcifar.train.recipe import Recipe
+from fastcifar.train.record import RecordError
+from fastcifar.train.result import Result, Times
+from fastcifar.train.run import Hooks, TrainError, resume, train
+from fastcifar.train.table import EpochRow, format_closing, format_header, format_row
+
+__all__ = [
+    "EpochRow",
+    "Hooks",
+    "Recipe",
+    "RecipeError",
+    "RecordError",
+    "Result",
+    "Times",
+    "TrainError",
+    "describe_network",
+    "format_closing",
+    "format_header",
+    "format_row",
+    "named_recipe",
+    "recipe_names",
+    "resolve_device",
+    "resume",
+    "train",
+]

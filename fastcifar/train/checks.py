@@ -1,0 +1,84 @@
+"""Checks of one value each: `check(name, value)` returns the value as it is kept, or says what rule it breaks."""
+
+import difflib
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+Check = Callable[[str, Any], Any]
+INF = math.inf
+
+
+class RecipeError(ValueError):
+    """A recipe that cannot be trained: names the field, the rule and the value."""
+
+
+def nearest(name: object, names: Iterable[str]) -> str:
+    """Say which of `names` look like `name`: '; did you mean ...?', or list them all."""
+    names = list(names)
+    close = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
+    return f"; did you mean {' or '.join(close)}?" if close else f"; there are {', '.join(names)}"
+
+
+def number(low: float, high: float = INF, high_name: str = "", *, open_low: bool = False, whole: bool = False) -> Check:
+    """A finite number within [low, high], or (low, high] with `open_low`; kept as int where `whole`, else as float."""
+    rule = f"a {'whole ' if whole else ''}number {'more than' if open_low else 'at least'} {low}"
+    if high != INF:
+        rule += f" and at most {high_name} ({high})" if high_name else f" and at most {high}"
+
+    def check(name: str, value: Any) -> int | float:
+        fits = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        fits = fits and (low < value if open_low else low <= value) and value <= high
+        if not fits or (whole and not float(value).is_integer()):
+            raise RecipeError(f"{name}: {rule} is needed, not {value!r}")
+        return int(value) if whole else float(value)
+
+    return check
+
+
+def optional(inner: Check) -> Check:
+    """None, or what `inner` allows."""
+    return lambda name, value: None if value is None else inner(name, value)
+
+
+def one_of(names: tuple[str, ...]) -> Check:
+    """One of `names`."""
+
+    def check(name: str, value: Any) -> str:
+        if value not in names:
+            raise RecipeError(f"{name}: {value!r} is not known{nearest(value, names)}")
+        return str(value)
+
+    return check
+
+
+def sequence(inner: Check) -> Check:
+    """A list whose items `inner` allows; kept as a tuple."""
+
+    def check(name: str, value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, (list, tuple)):
+            raise RecipeError(f"{name}: a list is needed, not {value!r}")
+        return tuple(inner(f"{name}[{i}]", item) for i, item in enumerate(value))
+
+    return check
+
+
+def mapping(inner: Check, keys: tuple[str, ...] | None = None) -> Check:
+    """An object whose keys are among `keys` and whose values `inner` allows; kept as a new dict."""
+
+    def check(name: str, value: Any) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise RecipeError(f'{name}: an object such as {{"layer1": ...}} is needed, not {value!r}')
+        for key in value:
+            if keys is not None and key not in keys:
+                raise RecipeError(f"{name}: {key!r} is not known{nearest(key, keys)}")
+        return {str(key): inner(f"{name}.{key}", item) for key, item in value.items()}
+
+    return check
+
+
+def text(name: str, value: Any) -> str:
+    """A string."""
+    if not isinstance(value, str):
+        raise RecipeError(f"{name}: text is needed, not {value!r}")
+    return value

@@ -1,0 +1,115 @@
+"""The hot path: one epoch of training, one pass of evaluation."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fastcifar.net import Network
+from fastcifar.train.precision import Precision
+from fastcifar.train.sgd import SGD
+
+Batch = tuple[Tensor, Tensor]  # images (B, 3, 32, 32), labels (B,)
+
+
+class Diverged(Exception):
+    """The training loss is no longer a finite number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """What a run changes as it goes."""
+
+    network: Network
+    forward: Callable[[Tensor], Tensor]  # images (B, 3, 32, 32) -> logits (B, num_classes); perhaps compiled
+    optimizer: SGD
+    precision: Precision
+    scaler: torch.amp.GradScaler | None
+
+
+def train_epoch(
+    state: State,
+    batches: Iterator[Batch],
+    lr: Callable[[int], float],
+    label_smoothing: float,
+    progress: Callable[[int], None],
+) -> tuple[float, float]:
+    """Train on `batches`; return the mean loss and the accuracy over their images, each as met at its step.
+
+    lr: rate at the end of step i (from 0) of this epoch, for the summed loss. progress is told of each step.
+    Raises Diverged.
+    """
+    state.network.train()
+    losses: list[Tensor] = []
+    correct: list[Tensor] = []
+    images_seen = 0
+    for step, (images, labels) in enumerate(batches):
+        logits = run_forward(state, images)
+        loss = F.cross_entropy(logits, labels, reduction="sum", label_smoothing=label_smoothing)
+        backward(state, loss)
+        optimizer_step(state, lr(step))
+        losses.append(loss.detach())
+        correct.append((logits.detach().argmax(1) == labels).sum())
+        images_seen += len(labels)
+        # Reading a value waits for a GPU, so only a CPU looks at every step.
+        if loss.device.type == "cpu" and not torch.isfinite(loss):
+            raise Diverged
+        progress(step)
+    mean_loss = float(torch.stack(losses).double().sum()) / images_seen
+    if mean_loss != mean_loss or mean_loss in (float("inf"), float("-inf")):
+        raise Diverged
+    return mean_loss, int(torch.stack(correct).sum()) / images_seen
+
+
+@torch.no_grad()
+def evaluate(state: State, batches: Iterator[Batch]) -> tuple[float, float]:
+    """Return the mean cross entropy and the accuracy over the images of `batches`."""
+    state.network.eval()
+    losses, correct, images_seen = [], [], 0
+    for images, labels in batches:
+        logits = run_forward(state, images)
+        losses.append(F.cross_entropy(logits, labels, reduction="sum"))
+        correct.append((logits.argmax(1) == labels).sum())
+        images_seen += len(labels)
+    return float(torch.stack(losses).double().sum()) / images_seen, int(torch.stack(correct).sum()) / images_seen
+
+
+def run_forward(state: State, images: Tensor) -> Tensor:
+    """Logits in fp32, (B, num_classes)."""
+    low = state.precision.autocast
+    context: AbstractContextManager[object] = torch.autocast(images.device.type, low) if low else nullcontext()
+    with context:
+        return state.forward(images).float()
+
+
+def backward(state: State, loss: Tensor) -> None:
+    """Fill the gradients of the network's weights."""
+    for weight in state.network.parameters():
+        weight.grad = None
+    (state.scaler.scale(loss) if state.scaler else loss).backward()
+
+
+def optimizer_step(state: State, lr: float) -> None:
+    """Change the weights by their gradients; with master copies, those, and the weights after them."""
+    optimizer = state.optimizer
+    optimizer.lr = lr
+    weights: list[Tensor] = list(state.network.parameters())
+    if state.precision.masters:
+        for master, weight in zip(optimizer.weights, weights, strict=True):
+            master.grad = _gradient(weight).to(master.dtype)
+    if state.scaler:
+        state.scaler.step(optimizer)  # type: ignore[arg-type]  # it needs param_groups and step() only
+        state.scaler.update()
+    else:
+        optimizer.step()
+    if state.precision.masters:
+        with torch.no_grad():
+            torch._foreach_copy_(weights, optimizer.weights)
+
+
+def _gradient(weight: Tensor) -> Tensor:
+    assert weight.grad is not None, "every weight takes part in the loss"
+    return weight.grad

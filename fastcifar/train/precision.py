@@ -1,0 +1,55 @@
+"""Number formats of a run, by the names that NVIDIA's apex gave its opt levels, and `half`, the notes' own mode."""
+
+import os
+from dataclasses import dataclass
+
+import torch
+
+PRECISIONS = ("auto", "half", "O0", "O1", "O2", "O3")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Precision:
+    """What is kept in which format.
+
+    images, weights, batch_norm: formats of the input, of the weights that the network computes with, and of the batch
+        norms' weights and statistics.
+    masters: the optimizer works on fp32 copies of the weights.
+    autocast: format that torch.autocast chooses for matrix products, or None.
+    scale_loss: fp16 gradients are kept from vanishing by a dynamic scale of the loss.
+    """
+
+    name: str
+    images: torch.dtype
+    weights: torch.dtype
+    batch_norm: torch.dtype
+    masters: bool = False
+    autocast: torch.dtype | None = None
+    scale_loss: bool = False
+
+
+def resolve_precision(name: str, device: torch.device) -> Precision:
+    """Return what `name` means on `device`: half formats are fp16 on CUDA, bf16 on a CPU.
+
+    `auto` is `half` on CUDA. On a CPU it is O2 where bf16 matrix products have hardware (AMX) and O0 elsewhere: without
+    it bf16 is slower than fp32, and bf16 without fp32 master copies loses the small steps at the end of a schedule.
+    """
+    if name == "auto":
+        name = "half" if device.type == "cuda" else ("O2" if has_bf16_tiles() else "O0")
+    low = torch.float16 if device.type == "cuda" else torch.bfloat16
+    fp16 = low == torch.float16
+    fp32 = torch.float32
+    modes = {
+        "half": Precision(name="half", images=low, weights=low, batch_norm=fp32),
+        "O0": Precision(name="O0", images=fp32, weights=fp32, batch_norm=fp32),
+        "O1": Precision(name="O1", images=low, weights=fp32, batch_norm=fp32, autocast=low, scale_loss=fp16),
+        "O2": Precision(name="O2", images=low, weights=low, batch_norm=fp32, masters=True, scale_loss=fp16),
+        "O3": Precision(name="O3", images=low, weights=low, batch_norm=low),
+    }
+    return modes[name]
+
+
+def has_bf16_tiles() -> bool:
+    """Whether this CPU multiplies bf16 matrices in hardware (AMX), and oneDNN is allowed to use it."""
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", os.environ.get("DNNL_MAX_CPU_ISA", "ALL")).upper()
+    return torch.cpu._is_amx_tile_supported() and (limit in ("ALL", "DEFAULT") or "AMX" in limit)

@@ -1,0 +1,99 @@
+"""What a run gives."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from fastcifar.train.provenance import PROVENANCE
+from fastcifar.train.recipe import Recipe
+from fastcifar.train.table import COLUMNS, EpochRow
+
+STATUSES = ("running", "finished", "stopped", "interrupted", "diverged", "failed")
+
+
+@dataclass(kw_only=True)
+class Times:
+    """Seconds. `train_time` of an epoch is part of `train`, its `valid_time` of `evaluate`.
+
+    build: network, compiling, warm-up on random data; not counted in comparisons.
+    prepare: weights set, images normalised on the device; counted.
+    train: counted. evaluate: not counted. wall: from the call of `train` to its end.
+    """
+
+    build: float = 0.0
+    prepare: float = 0.0
+    train: float = 0.0
+    evaluate: float = 0.0
+    wall: float = 0.0
+
+    def to_dict(self) -> dict[str, float]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+@dataclass(kw_only=True)
+class Result:
+    """A run's record: what `run.json` holds, and the rows of its table.
+
+    status: running, finished, stopped (by `on_epoch`), interrupted (by the user), diverged (the loss is not finite)
+        or failed.
+    id, path: of the folder on disk, or None where none was asked for.
+    dataset: name, fingerprint, canonical, and the number of images trained and validated on.
+    """
+
+    recipe: Recipe
+    recipe_name: str
+    seed: int
+    split: str
+    settings: dict[str, Any]
+    dataset: dict[str, Any]
+    provenance: dict[str, Any]
+    precision: str
+    parameters: int
+    started: str
+    resumed: int = 0
+    id: str | None = None
+    path: str | None = None
+    status: str = "running"
+    message: str = ""
+    epochs: list[EpochRow] = field(default_factory=list)
+    times: Times = field(default_factory=Times)
+
+    @property
+    def valid_acc(self) -> float | None:
+        """Accuracy on the validation images after the last epoch, a share of 1; None before the first."""
+        return self.epochs[-1].valid_acc if self.epochs else None
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> "Result":
+        """Read what `to_dict` gave, but for rows and times, which `epochs.csv` and the checkpoint have."""
+        same = ("recipe_name", "seed", "split", "settings", "precision", "parameters", "started", "resumed", "status")
+        return cls(
+            recipe=Recipe.from_dict(document["recipe"]),
+            dataset=dict(document["dataset"]),
+            provenance={key: document[key] for key in PROVENANCE},
+            **{key: document[key] for key in same},
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as JSON values."""
+        last = dict(zip(COLUMNS, self.epochs[-1].values(), strict=True)) if self.epochs else None
+        return {
+            "schema": 1,
+            "id": self.id,
+            "status": self.status,
+            "message": self.message,
+            "recipe_name": self.recipe_name,
+            "recipe": self.recipe.to_dict(),
+            "seed": self.seed,
+            "split": self.split,
+            "settings": self.settings,
+            "precision": self.precision,
+            "parameters": self.parameters,
+            "dataset": self.dataset,
+            **self.provenance,
+            "started": self.started,
+            "resumed": self.resumed,
+            "seconds": self.times.to_dict(),
+            "last_epoch": last,
+            "epochs": [dict(zip(COLUMNS, row.values(), strict=True)) for row in self.epochs],
+        }
