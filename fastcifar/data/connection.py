@@ -6,8 +6,9 @@ import threading
 from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPException
+from io import BufferedIOBase
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
@@ -25,7 +26,7 @@ class Unreachable(DataError):
 class Answer:
     """What a server sends: a body, and which bytes of the file it is."""
 
-    body: IO[bytes]
+    body: BufferedIOBase
     start: int  # the first byte of the body is this byte of the file
     end: int | None  # the size of the file, where the server says it
 

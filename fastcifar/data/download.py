@@ -98,7 +98,7 @@ def _copy(answer: Answer, stream: IO[bytes], archive: Archive, url: str) -> None
     with _progress(archive.file_name, archive.size_bytes, done) as advance:
         while done <= archive.size_bytes:  # at most one block too many: then the sum is wrong
             try:
-                block = answer.body.read(BLOCK_BYTES)
+                block = answer.body.read1(BLOCK_BYTES)  # what is there now: a stalled server loses nothing
             except TimeoutError:
                 raise Unreachable(f"{url}: no more came after {done} bytes; they are kept for the next try") from None
             except (HTTPException, OSError):
