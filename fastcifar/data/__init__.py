@@ -4,7 +4,7 @@ from fastcifar.data.augment import FLIPS, Augmentation, derived_seed
 from fastcifar.data.batches import Batches, statistics
 from fastcifar.data.dataset import DataError, Dataset, NoDataError, Split
 from fastcifar.data.formats import write_archive, write_binary, write_python
-from fastcifar.data.load import NAMES, load, locate
+from fastcifar.data.load import NAMES, load, locate, num_classes
 from fastcifar.data.places import Place
 from fastcifar.data.report import DataStatus, data_report, format_report, report_json
 from fastcifar.data.split import SPLITS, parts, stratified
@@ -27,6 +27,7 @@ __all__ = [
     "format_report",
     "load",
     "locate",
+    "num_classes",
     "parts",
     "report_json",
     "statistics",

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastcifar.errors import Failure
+
 IMAGE_SHAPE = (32, 32, 3)  # rows, columns, red green blue
 
 
-class DataError(ValueError):
+class DataError(Failure, ValueError):
     """Data that cannot be had or cannot be trusted; the message is for the user."""
 
 

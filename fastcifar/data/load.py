@@ -47,6 +47,12 @@ def locate(name: str, root: str | Path | None = None) -> tuple[Place, ...]:
     return places(LAYOUTS[name], data_root(root)) if name in LAYOUTS else ()
 
 
+def num_classes(name: str) -> int:
+    """The number of classes of a dataset. Raises `DataError` for an unknown name."""
+    check_name(name)
+    return SYNTHETIC_CLASSES[name] if name in SYNTHETIC_CLASSES else len(LAYOUTS[name].classes)
+
+
 def check_name(name: str) -> None:
     """Raises `DataError` for a name that is no dataset's, with the nearest one that is."""
     if name in NAMES:

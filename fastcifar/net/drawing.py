@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fastcifar.errors import Failure
+
 SUFFIXES = (".dot", ".svg", ".png", ".pdf")
 
 
-class GraphvizError(ValueError):
+class GraphvizError(Failure, ValueError):
     """Graphviz's `dot` is missing or failed."""
 
 

@@ -3,11 +3,11 @@
 from fastcifar.train.build import describe_network
 from fastcifar.train.checks import RecipeError
 from fastcifar.train.device import resolve_device
-from fastcifar.train.named import named_recipe, recipe_names
+from fastcifar.train.named import find_recipe, named_recipe, recipe_names
 from fastcifar.train.recipe import Recipe
 from fastcifar.train.record import RecordError
 from fastcifar.train.result import Result, Times
-from fastcifar.train.run import Hooks, TrainError, resume, train
+from fastcifar.train.run import Hooks, TrainError, load_result, resume, train
 from fastcifar.train.table import EpochRow, format_closing, format_header, format_row
 
 __all__ = [
@@ -20,9 +20,11 @@ __all__ = [
     "Times",
     "TrainError",
     "describe_network",
+    "find_recipe",
     "format_closing",
     "format_header",
     "format_row",
+    "load_result",
     "named_recipe",
     "recipe_names",
     "resolve_device",

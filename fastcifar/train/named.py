@@ -1,6 +1,7 @@
 """The recipes that come with the package."""
 
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from fastcifar.train.checks import RecipeError, nearest
@@ -17,6 +18,17 @@ def named_recipe(name: str) -> Recipe:
     if name not in recipe_names():
         raise RecipeError(f"there is no recipe {name!r}{nearest(name, recipe_names())}")
     return Recipe.from_json((_folder() / f"{name}.json").read_text(), f"recipe {name}")
+
+
+def find_recipe(name_or_path: str) -> tuple[str, Recipe]:
+    """A named recipe, or the one in a JSON file (a path that ends in .json); with the name to file its runs under."""
+    if not name_or_path.endswith(".json"):
+        return name_or_path, named_recipe(name_or_path)
+    path = Path(name_or_path)
+    try:
+        return path.stem, Recipe.from_json(path.read_text(), str(path))
+    except OSError as error:
+        raise RecipeError(f"the recipe {path} cannot be read: {error.strerror}") from None
 
 
 def _folder() -> Any:  # a Traversable, which Python 3.11 and 3.14 keep in different modules

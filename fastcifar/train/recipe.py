@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastcifar.data import FLIPS
+from fastcifar.data import FLIPS, NAMES
 from fastcifar.net import CHANNELS
 from fastcifar.train.checks import RecipeError, mapping, nearest, number, one_of, optional, sequence, text
 from fastcifar.train.precision import PRECISIONS
 
-DATASETS = ("cifar10", "cifar100", "synthetic", "synthetic100")
 PEAK_SHARE = 5 / 24  # of total_epoch, where peak_epoch is not given
 
 
@@ -169,7 +168,7 @@ _WIDTH = number(1, whole=True)
 _EXTRA = mapping(number(0, 4, whole=True), _LAYERS)
 
 _CHECKS: dict[str, Any] = {
-    "dataset": one_of(DATASETS),
+    "dataset": one_of(NAMES),
     "train_images": optional(number(1, whole=True)),
     "total_epoch": number(1, whole=True),
     "batch_size": number(1, whole=True),

@@ -8,6 +8,7 @@ network.dot, network.svg  the drawing
 """
 
 import csv
+import fcntl
 import json
 import os
 import secrets
@@ -22,11 +23,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from fastcifar.errors import Failure
 from fastcifar.net import Network, draw
 from fastcifar.train.table import COLUMNS, EpochRow
 
 
-class RecordError(ValueError):
+class RecordError(Failure, ValueError):
     """A run's folder that cannot be written, or read back."""
 
 
@@ -35,6 +37,36 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._lock: int | None = None
+
+    def lock(self) -> None:
+        """Hold the run for this process until it ends. Raises RecordError where another process holds it."""
+        with _explained(self.path):
+            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                raise RecordError(f"{self.path}: another process is at work on this run") from None
+        self._lock = descriptor
+
+    def unlock(self) -> None:
+        """Let the run go."""
+        if self._lock is not None:
+            (self.path / "lock").unlink(missing_ok=True)
+            os.close(self._lock)
+            self._lock = None
+
+    def in_use(self) -> bool:
+        """Whether a process holds the run."""
+        try:
+            with (self.path / "lock").open() as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
 
     @classmethod
     def create(cls, out: Path, name: str, needed_bytes: int) -> "RunFolder":

@@ -65,13 +65,14 @@ class Result:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> "Result":
-        """Read what `to_dict` gave, but for rows and times, which `epochs.csv` and the checkpoint have."""
-        same = ("recipe_name", "seed", "split", "settings", "precision", "parameters", "started", "resumed", "status")
+        """Read what `to_dict` gave, but for the rows, which `epochs.csv` has."""
+        names = "recipe_name seed split settings precision parameters started resumed status message"
         return cls(
             recipe=Recipe.from_dict(document["recipe"]),
             dataset=dict(document["dataset"]),
+            times=Times(**document["seconds"]),
             provenance={key: document[key] for key in PROVENANCE},
-            **{key: document[key] for key in same},
+            **{key: document[key] for key in names.split()},
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from fastcifar.data import Augmentation, Batches, Dataset, Split, derived_seed, load, parts, statistics
+from fastcifar.errors import Failure
 from fastcifar.train.build import build_state, describe_network, init_weights, warm_up
 from fastcifar.train.checkpoint import FILE as CHECKPOINT
 from fastcifar.train.checkpoint import load_checkpoint, save_checkpoint
@@ -27,7 +28,7 @@ from fastcifar.train.table import EpochRow
 EVALUATION_BATCH = 512  # images, as in cifar10-fast
 
 
-class TrainError(RuntimeError):
+class TrainError(Failure, RuntimeError):
     """A run that could not go on; the message is for the user."""
 
 
@@ -116,7 +117,7 @@ def resume(path: str | Path, dataset: Dataset | None = None, *, hooks: Hooks = H
     """
     start = time.perf_counter()
     folder = RunFolder(Path(path))
-    result = Result.from_dict(folder.read_json())
+    result = load_result(path)
     if result.status in ("finished", "stopped", "diverged"):
         raise RecordError(f"{path}: the run has ended ({result.status}); there is nothing to resume")
     if dataset is None:
@@ -127,10 +128,17 @@ def resume(path: str | Path, dataset: Dataset | None = None, *, hooks: Hooks = H
             f"{result.dataset['fingerprint'][:12]}, these have {dataset.fingerprint[:12]}"
         )
     device = resolve_device(result.settings["device"])
-    result.id, result.path = folder.id, str(folder.path)
     result.status, result.message = "running", ""
     result.resumed += 1
     return _run(result, dataset, device, folder, hooks, start)
+
+
+def load_result(path: str | Path) -> Result:
+    """Read the record of the run in the folder `path`. Raises RecordError where there is none."""
+    folder = RunFolder(Path(path))
+    result = Result.from_dict(folder.read_json())
+    result.id, result.path, result.epochs = folder.id, str(folder.path), folder.read_epochs()
+    return result
 
 
 def _run(
@@ -139,6 +147,7 @@ def _run(
     """All of a run but for what `train` and `resume` do differently; the record follows the status."""
     wall_before = 0.0
     if folder:
+        folder.lock()
         folder.write_json(result.to_dict())
     try:
         with kernels(device, result.settings["deterministic"]), _memory_explained(result.recipe, device):
@@ -169,6 +178,7 @@ def _run(
         result.times.wall = wall_before + time.perf_counter() - start
         if folder:
             folder.write_json(result.to_dict())
+            folder.unlock()
     return result
 
 

@@ -1,0 +1,5 @@
+"""The command `fastcifar`."""
+
+from fastcifar.cli.main import main, run
+
+__all__ = ["main", "run"]

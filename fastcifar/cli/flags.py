@@ -1,0 +1,27 @@
+"""Types of flags that several commands have."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+from tyro.conf import UseAppendAction, arg
+
+Name = Annotated[str | None, arg(metavar="NAME")]
+Folder = Annotated[Path | None, arg(metavar="DIR")]
+Count = Annotated[int | None, arg(metavar="N")]
+Settings = UseAppendAction[Annotated[tuple[tuple[str, ...], ...], arg(metavar="KEY=VALUE ...")]]
+
+
+def parse_settings(groups: Iterable[Iterable[str]]) -> dict[str, Any]:
+    """Read `KEY=VALUE` words: a value is JSON, or else text. Raises ValueError for a word without '='."""
+    settings = {}
+    for word in (word for group in groups for word in group):
+        key, equals, text = word.partition("=")
+        if not equals or not key:
+            raise ValueError(f"--set: KEY=VALUE is needed, not {word!r}")
+        try:
+            settings[key] = json.loads(text)
+        except json.JSONDecodeError:
+            settings[key] = text
+    return settings

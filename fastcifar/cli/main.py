@@ -1,0 +1,74 @@
+"""Chooses the subcommand, and turns what goes wrong into one line and an exit code.
+
+Results go to stdout, progress and warnings to stderr. Exit 0 done, 1 failed, 2 bad usage, 130 interrupted.
+"""
+
+import os
+import signal
+import sys
+from typing import Annotated, Any, Protocol
+
+import tyro
+from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, subcommand
+
+from fastcifar.cli.inspect import Data, Graph, Recipes, Runs
+from fastcifar.cli.train import Train
+from fastcifar.errors import Failure
+
+
+class Command(Protocol):
+    """One subcommand: a frozen dataclass of its flags that runs itself, importing its rooms when it is called."""
+
+    @property
+    def debug(self) -> bool: ...
+
+    def run(self) -> int: ...
+
+
+COMMANDS: dict[str, Any] = {"train": Train, "recipes": Recipes, "runs": Runs, "graph": Graph, "data": Data}
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line; return its exit code. Raises SystemExit for --help (0) and for wrong flags (2)."""
+    command = _parse(arguments)
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return command.run()
+    except KeyboardInterrupt:
+        print("fastcifar: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # whoever read the output has gone; nor can the interpreter flush it at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+    except (Failure, ValueError) as error:
+        if command.debug:
+            raise
+        print(f"fastcifar: {error}", file=sys.stderr)
+        return 1 if isinstance(error, Failure) else 2
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _parse(arguments: list[str]) -> Command:
+    union: Any = None
+    for name, kind in COMMANDS.items():
+        annotated = Annotated[kind, subcommand(name, prefix_name=False)]
+        union = annotated if union is None else union | annotated
+    command: Command = tyro.cli(
+        union,
+        prog="fastcifar",
+        description="Train CIFAR networks in seconds, and measure them so that the answer can be believed.",
+        args=arguments,
+        config=(FlagCreatePairsOff, OmitArgPrefixes),
+    )
+    return command
+
+
+def _interrupt(signum: int, frame: object) -> None:
+    """SIGTERM is treated as Ctrl-C: recorded, then 130."""
+    raise KeyboardInterrupt
