@@ -1,0 +1,49 @@
+# make bench-cifar10     train on CIFAR-10 and print the table
+# make bench-cifar100    the same for CIFAR-100
+# make test              ruff, mypy, pytest
+#
+# Each sets up what it needs, once, in .venv.
+#   PYTHON=python3.12    the interpreter of .venv
+#   NO_VENV=1            use PYTHON's environment as it is, install nothing
+#   TORCH=torch          torch to install; by default the version that the tests and the tables were made with
+#   RECIPE= EPOCHS= DEVICE=   of the two benchmarks; by default resnet9 on a GPU, resnet9-tiny on a CPU
+
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+
+ifdef NO_VENV
+  PY := $(PYTHON)
+  RUN_READY :=
+  TEST_READY :=
+else
+  PY := .venv/bin/python
+  RUN_READY := .venv/.ready-to-run
+  TEST_READY := .venv/.ready-to-test
+endif
+
+BENCH = $(PY) -m fastcifar train $(RECIPE) --or-synthetic \
+  $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(DEVICE),--device $(DEVICE))
+
+.PHONY: bench-cifar10 bench-cifar100 test
+
+bench-cifar10: $(RUN_READY)
+	@$(BENCH) --dataset cifar10
+
+bench-cifar100: $(RUN_READY)
+	@$(BENCH) --dataset cifar100
+
+test: $(TEST_READY)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(PY) -m pytest
+
+.venv/.ready-to-run: pyproject.toml
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/.ready-to-test: .venv/.ready-to-run
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@touch $@
