@@ -21,8 +21,9 @@ from fastcifar.data.dataset import DataError
 
 DTYPES = frozenset({"u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8"})
 
-# A run of one-byte integers, as in a list of labels: read at once, since there are 50,000 of them.
-_SMALL_INTEGERS = re.compile(rb"(?:K.)+", re.DOTALL)
+# The rest of a run of one-byte integers, as in a list of labels: read at once, since there are 50,000 of them.
+_SMALL_INTEGERS = re.compile(rb".(?:K.)*", re.DOTALL)
+_STOP = ord(".")
 
 
 class BadPickle(DataError):
@@ -67,7 +68,12 @@ class _Machine:
         return piece
 
     def number(self, size: int) -> int:
-        return int.from_bytes(self.take(size), "little")
+        end = self.position + size
+        if end > len(self.content):
+            raise BadPickle(f"it ends inside a number at byte {self.position}")
+        value = int.from_bytes(self.content[self.position : end], "little")
+        self.position = end
+        return value
 
     def line(self) -> str:
         end = self.content.index(b"\n", self.position, self.position + 200)
@@ -80,19 +86,17 @@ class _Machine:
         return items
 
     def run(self) -> Any:
-        content, stack = self.content, self.stack
-        while True:
-            small = _SMALL_INTEGERS.match(content, self.position)
-            if small is not None:
-                stack.extend(content[small.start() + 1 : small.end() : 2])
-                self.position = small.end()
-            code = self.take(1)
-            if code == b".":
-                return stack.pop()
-            handler = _HANDLERS.get(code)
+        content = self.content
+        while self.position < len(content):
+            code = content[self.position]
+            self.position += 1
+            if code == _STOP:
+                return self.stack.pop()
+            handler = _HANDLERS[code]
             if handler is None:
-                raise BadPickle(f"opcode {code!r} at byte {self.position - 1}, which plain data does not need")
+                raise BadPickle(f"opcode {bytes([code])!r} at byte {self.position - 1}, which plain data does not need")
             handler(self)
+        raise BadPickle("it ends without its last opcode")
 
 
 def load_plain(content: bytes) -> dict[str, Any]:
@@ -196,6 +200,14 @@ def _look_up(machine: _Machine, module: Any, name: Any) -> None:
     machine.stack.append(known)
 
 
+def _small_integers(machine: _Machine) -> None:
+    run = _SMALL_INTEGERS.match(machine.content, machine.position)
+    if run is None:
+        raise BadPickle("it ends inside a number")
+    machine.stack.extend(run[0][::2])
+    machine.position = run.end()
+
+
 def _skip_frame(machine: _Machine) -> None:
     machine.take(8)  # only says how much follows
 
@@ -207,8 +219,10 @@ def _stack_global(machine: _Machine) -> None:
 
 def _reduce(machine: _Machine) -> None:
     arguments, known = machine.stack.pop(), machine.stack.pop()
-    if not isinstance(known, _Known) or type(arguments) is not tuple:
+    if not isinstance(known, _Known):
         raise BadPickle(f"it calls a {type(known).__name__}, which is refused")
+    if type(arguments) is not tuple:
+        raise BadPickle(f"it calls {known.name} on a {type(arguments).__name__} instead of a tuple of arguments")
     machine.stack.append(known.call(machine, *arguments))
 
 
@@ -263,13 +277,13 @@ def _pushes(value: Callable[[_Machine], Any]) -> Callable[[_Machine], None]:
     return lambda machine: machine.stack.append(value(machine))
 
 
-_HANDLERS: dict[bytes, Callable[[_Machine], None]] = {
+_OPCODES: dict[bytes, Callable[[_Machine], None]] = {
     b"\x95": _skip_frame,
     b"(": lambda m: m.marks.append(len(m.stack)),
     b"N": _pushes(lambda m: None),
     b"\x88": _pushes(lambda m: True),
     b"\x89": _pushes(lambda m: False),
-    b"K": _pushes(lambda m: m.number(1)),
+    b"K": _small_integers,
     b"M": _pushes(lambda m: m.number(2)),
     b"J": _pushes(lambda m: int.from_bytes(m.take(4), "little", signed=True)),
     b"\x8a": _pushes(lambda m: int.from_bytes(m.take(m.number(1)), "little", signed=True)),
@@ -304,3 +318,4 @@ _HANDLERS: dict[bytes, Callable[[_Machine], None]] = {
     b"R": _reduce,
     b"b": _build,
 }
+_HANDLERS = [_OPCODES.get(bytes([code])) for code in range(256)]

@@ -21,9 +21,10 @@ def read_dataset(place: Place, layout: Layout) -> Dataset:
     """
     slots, splits = _empty_splits(place, layout)
     classes = layout.classes
-    # The sums are computed beside the parsing: hashlib lets other threads run.
+    # Hashing and copying let other threads run, so they go on beside the parsing.
     with ThreadPoolExecutor(1) as pool:
         sums: dict[str, Future[str]] = {}
+        filled: list[Future[None]] = []
         if place.packed and not place.form.file_md5:
             sums["archive"] = pool.submit(_file_md5, place.path)
         for name, content in _files(place, layout):
@@ -32,10 +33,14 @@ def read_dataset(place: Place, layout: Layout) -> Dataset:
             try:
                 if name == place.form.names_file:
                     classes = parse_names(content, place.form, layout)
-                else:
-                    _fill(slots[name], *parse_batch(content, place.form, layout, len(slots[name].labels)))
+                    continue
+                slot = slots[name]
+                planes, slot.labels[:] = parse_batch(content, place.form, layout, len(slot.labels))
             except DataError as error:
                 raise DataError(f"{_label(place, name)}: {error}") from None
+            filled.append(pool.submit(_fill, slot.images, planes))
+        for future in filled:
+            future.result()  # raises what went wrong there
         canonical = _is_canonical(place, {name: future.result() for name, future in sums.items()})
     for title, split in splits.items():
         _check_classes(f"{place.path} ({title})", split, classes)
@@ -75,12 +80,13 @@ def _files(place: Place, layout: Layout) -> Iterator[tuple[str, bytes]]:
     return read(place.path, limits, optional=place.form.names_file)
 
 
-def _fill(slot: Split, planes: np.ndarray, labels: np.ndarray) -> None:
+def _fill(images: np.ndarray, planes: np.ndarray) -> None:
     """Puts planes (n, 3072), red then green then blue, into images (n, 32, 32, 3)."""
-    pixels = slot.images.reshape(len(labels), PIXELS // 3, 3)
-    for channel in range(3):
-        pixels[:, :, channel] = planes[:, channel * 1024 : (channel + 1) * 1024]
-    slot.labels[:] = labels
+    pixels = images.reshape(len(planes), PIXELS // 3, 3)
+    for start in range(0, len(planes), 128):  # few at a time, which stay in the processor's cache
+        for channel in range(3):
+            plane = planes[start : start + 128, channel * 1024 : (channel + 1) * 1024]
+            pixels[start : start + 128, :, channel] = plane
 
 
 def _is_canonical(place: Place, sums: dict[str, str]) -> bool:

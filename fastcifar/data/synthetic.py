@@ -24,12 +24,24 @@ CHUNK = 250  # images at a time: stays in the processor's cache
 
 SYNTHETIC_CLASSES = {"synthetic": 10, "synthetic100": 100}  # name -> number of classes
 
-# In grey levels. Each image's contrasts are drawn evenly between the two.
-CONTRAST = (4, 40)
-OTHER_CONTRAST = (10, 30)
-NOISE = 40
-SLOPE = 32
-BRIGHTNESS = (64, 192)
+
+@dataclass(frozen=True, kw_only=True)
+class _Look:
+    """How hard the images are. All in grey levels; an image's contrasts are drawn evenly from low to high - 1."""
+
+    inside: tuple[int, int]  # contrast in the disc
+    outside: tuple[int, int]  # contrast around it
+    noise: int  # evenly from -noise to noise
+
+
+# With these, a small ResNet-9 is right on 85 to 95 % of the test images after a few epochs. Under the noise that 10
+# classes stand, 100 classes are not learned at all.
+LOOKS = {
+    10: _Look(inside=(4, 40), outside=(10, 30), noise=40),
+    100: _Look(inside=(4, 60), outside=(4, 60), noise=20),
+}
+BRIGHTNESS = (64, 192)  # of the background, in its middle
+SLOPE = 32  # at most, from there to an edge
 
 
 class _Bits:
@@ -56,6 +68,7 @@ class _World:
     inside: np.ndarray  # (TEXTURES, 64 starts, 32 * 32 * 3) int8, -64 to 64
     outside: np.ndarray  # likewise, of the textures around a disc
     discs: np.ndarray  # (DISCS, 32 * 32 * 3) bool
+    look: _Look
 
 
 def synthetic(num_classes: int = 10, train_size: int = 50_000, test_size: int = 10_000, seed: int = 0) -> Dataset:
@@ -63,13 +76,13 @@ def synthetic(num_classes: int = 10, train_size: int = 50_000, test_size: int = 
 
     Raises `DataError` for other numbers of classes, and for sizes that do not hold one image of each class.
     """
-    if num_classes not in (10, 100):
+    if num_classes not in LOOKS:
         raise DataError(f"a synthetic dataset has 10 or 100 classes, not {num_classes}")
     if min(train_size, test_size) < num_classes:
         raise DataError(
             f"a synthetic split of {num_classes} classes needs as many images, not {train_size}, {test_size}"
         )
-    world = _make_world(_Bits(seed, num_classes, 0))
+    world = _make_world(LOOKS[num_classes], _Bits(seed, num_classes, 0))
     train = _make_split(world, num_classes, train_size, _Bits(seed, num_classes, 1))
     test = _make_split(world, num_classes, test_size, _Bits(seed, num_classes, 2))
     return Dataset(
@@ -83,14 +96,14 @@ def synthetic(num_classes: int = 10, train_size: int = 50_000, test_size: int = 
     )
 
 
-def _make_world(bits: _Bits) -> _World:
+def _make_world(look: _Look, bits: _Bits) -> _World:
     textures = _make_textures(2 * TEXTURES, bits)
     radius = bits.whole(9, 15, DISCS, 1, 1)
     row, column = bits.whole(10, 22, DISCS, 1, 1), bits.whole(10, 22, DISCS, 1, 1)
     y, x = np.mgrid[:SIDE, :SIDE]
     discs = (y - row) ** 2 + (x - column) ** 2 < radius**2
     discs = np.repeat(discs.reshape(DISCS, -1), 3, axis=1)
-    return _World(inside=textures[:TEXTURES], outside=textures[TEXTURES:], discs=discs)
+    return _World(inside=textures[:TEXTURES], outside=textures[TEXTURES:], discs=discs, look=look)
 
 
 def _make_textures(number: int, bits: _Bits) -> np.ndarray:
@@ -121,17 +134,17 @@ def _make_split(world: _World, num_classes: int, size: int, bits: _Bits) -> Spli
 def _paint(images: np.ndarray, inside: np.ndarray, outside: np.ndarray, world: _World, bits: _Bits) -> None:
     """Fills images (n, 32, 32, 3), given the texture in (n,) and around (n,) each disc."""
     n = len(images)
-    own = world.inside[inside, bits.whole(0, TILE * TILE, n)] * _signed(bits, *CONTRAST, n)
-    other = world.outside[outside, bits.whole(0, TILE * TILE, n)] * _signed(bits, *OTHER_CONTRAST, n)
+    own = world.inside[inside, bits.whole(0, TILE * TILE, n)] * _signed(bits, *world.look.inside, n)
+    other = world.outside[outside, bits.whole(0, TILE * TILE, n)] * _signed(bits, *world.look.outside, n)
     picture = np.where(world.discs[bits.whole(0, DISCS, n)], own, other)
     picture >>= 6
     picture = picture.reshape(n, SIDE, -1)
     picture += _background(bits, n)
     noise = bits.octets(*picture.shape).astype(np.int16)
-    noise *= NOISE
+    noise *= world.look.noise
     noise >>= 7
     picture += noise
-    picture -= NOISE
+    picture -= world.look.noise
     np.clip(picture, 0, 255, out=picture)
     images[...] = picture.reshape(images.shape)
 

@@ -19,7 +19,7 @@ def test_the_full_size(full: Dataset, full_root: Path, capsys: pytest.CaptureFix
     assert found.test.images.shape == (10_000, 32, 32, 3)
     assert (found.name, found.canonical) == ("cifar10", False)
     folder = full_root / "cifar-10-batches-py"
-    assert load("cifar10", folder).source == str(folder)
+    assert found.source == str(folder)
     assert capsys.readouterr().err == (
         f"warning: cifar10 in {folder} is whole but not known to be canonical: "
         "the MD5 sums of its batches are not the published ones\n"
