@@ -92,11 +92,11 @@ def folded(split: Split) -> np.ndarray:
 def test_only_relations_between_pixels_tell_the_class() -> None:
     made = synthetic(10, 4000, 1000)
     linear = linear_accuracy(made.train, made.test, 10)
-    assert linear < 0.2  # chance is 0.1
+    assert linear < 0.15  # chance is 0.1
     train, test = folded(made.train), folded(made.test)
     scale = np.maximum(train.std(axis=0), 1e-6)
     targets = np.eye(10, dtype=np.float32)[made.train.labels]
     x, y = (np.concatenate([part / scale, np.ones((len(part), 1))], axis=1) for part in (train, test))
     weights = np.linalg.lstsq(x, targets, rcond=None)[0]
     accuracy = float(((y @ weights).argmax(1) == made.test.labels).mean())
-    assert accuracy > 0.4, (linear, accuracy)
+    assert accuracy > 0.3, (linear, accuracy)
