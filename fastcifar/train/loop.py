@@ -78,11 +78,12 @@ def evaluate(state: State, batches: Iterator[Batch]) -> tuple[float, float]:
 
 
 def run_forward(state: State, images: Tensor) -> Tensor:
-    """Logits in fp32, (B, num_classes)."""
+    """Logits (B, num_classes), in fp32 where the network computes in less."""
     low = state.precision.autocast
     context: AbstractContextManager[object] = torch.autocast(images.device.type, low) if low else nullcontext()
     with context:
-        return state.forward(images).float()
+        logits = state.forward(images)
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 def backward(state: State, loss: Tensor) -> None:
