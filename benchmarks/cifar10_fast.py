@@ -1,0 +1,164 @@
+"""Accuracy beside davidcpage/cifar10-fast's own code: the same widths, images, schedule and epochs, many seeds of each.
+
+    python benchmarks/cifar10_fast.py --peer CHECKOUT --data-dir DIR [--seeds 10] [--epochs 5] [--only ours|theirs]
+
+CHECKOUT is a checkout of github.com/davidcpage/cifar10-fast (commit f79e8b8); its code is imported from there, runs on
+the CPU in fp32, and augments as its dawn.py does. Ours is the recipe resnet9-tiny as it ships. Each run is a line of
+benchmarks/results/cifar10_fast.jsonl, written when it ends: started again, the program does what is missing. At the end
+it writes benchmarks/results/cifar10_fast.md. Needs scipy, which the extra `bench` installs.
+"""
+
+import argparse
+import json
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.stats import t as student
+
+from fastcifar.data import Dataset, load
+from fastcifar.train import named_recipe, train
+from fastcifar.train.provenance import provenance
+
+RESULTS = Path(__file__).parent / "results"
+RECIPE = "resnet9-tiny"
+
+
+def ours(dataset: Dataset, epochs: int, seed: int) -> dict[str, Any]:
+    result = train(named_recipe(RECIPE).with_params({"total_epoch": epochs}), dataset, seed, device="cpu")
+    return {
+        "valid_acc": [row.valid_acc for row in result.epochs],
+        "valid_loss": [row.valid_loss for row in result.epochs],
+        "train_seconds": result.times.train,
+        "precision": result.precision,
+    }
+
+
+def theirs(dataset: Dataset, epochs: int, seed: int, checkout: str) -> dict[str, Any]:
+    core, dawn_utils, backend = _import_peer(checkout)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    train_batches, valid_batches = _peer_batches(core, backend, dataset)
+    recipe = named_recipe(RECIPE).with_params({"total_epoch": epochs})
+    schedule = core.PiecewiseLinear([0, recipe.peak_epoch, epochs], [0, recipe.peak_lr, 0])
+    size = recipe.batch_size
+    model = backend.Network(dawn_utils.net(channels=recipe.channels)).to(memory_format=torch.channels_last)
+    optimizer = backend.SGD(
+        backend.trainable_params(model).values(),
+        {
+            "lr": lambda step: schedule(step / len(train_batches)) / size,
+            "weight_decay": core.Const(recipe.base_wd * size),
+            "momentum": core.Const(recipe.momentum),
+        },
+    )
+    state = {backend.MODEL: model, backend.LOSS: backend.x_ent_loss, backend.OPTS: [optimizer]}
+    timer = core.Timer()
+    rows = [backend.train_epoch(state, timer, train_batches, valid_batches) for _ in range(epochs)]
+    return {
+        "valid_acc": [float(row["valid"]["acc"]) for row in rows],
+        "valid_loss": [float(row["valid"]["loss"]) for row in rows],
+        "train_seconds": sum(row["train"]["time"] for row in rows),
+        "precision": "fp32",
+    }
+
+
+def _import_peer(checkout: str) -> tuple[Any, Any, Any]:
+    np.float = float  # type: ignore[attr-defined]  # a name that numpy has removed, for the old code
+    if checkout not in sys.path:
+        sys.path.insert(0, checkout)
+    import core
+    import dawn_utils
+    import torch_backend
+
+    return core, dawn_utils, torch_backend
+
+
+def _peer_batches(core: Any, backend: Any, dataset: Dataset) -> tuple[Any, Any]:
+    class Loader(backend.DataLoader):  # theirs casts to half and sends to the GPU
+        def __iter__(self) -> Any:
+            if self.set_random_choices:
+                self.dataset.set_random_choices()
+            return ({"input": x.to(memory_format=torch.channels_last), "target": y.long()} for x, y in self.dataloader)
+
+    mean, std = (np.array(x, dtype=np.float32) for x in (backend.cifar10_mean, backend.cifar10_std))
+    steps = [partial(core.normalise, mean=mean, std=std), partial(core.transpose, source="NHWC", target="NCHW")]
+    train_set, valid_set = (
+        list(zip(*core.preprocess({"data": s.images, "targets": s.labels}, first + steps).values(), strict=True))
+        for s, first in ((dataset.train, [partial(core.pad, border=4)]), (dataset.test, []))
+    )
+    transforms = [core.Crop(32, 32), core.FlipLR(), core.Cutout(8, 8)]
+    train_batches = Loader(core.Transform(train_set, transforms), 512, True, set_random_choices=True, drop_last=True)
+    return train_batches, Loader(valid_set, 512, False)
+
+
+def report(rows: list[dict[str, Any]], epochs: int, machine: dict[str, Any], dataset: Dataset) -> str:
+    """The table, with the 95 % Welch interval of the difference of the mean accuracies."""
+    acc = {
+        who: np.array([100 * row["valid_acc"][-1] for row in rows if row["who"] == who]) for who in ("ours", "theirs")
+    }
+    lines = [
+        f"# {RECIPE}, {epochs} epochs: ours beside davidcpage/cifar10-fast",
+        "",
+        f"{dataset.name}, fingerprint {dataset.fingerprint[:12]}, canonical: {str(dataset.canonical).lower()}; "
+        f"{machine['device']}; torch {machine['versions']['torch']}. Made by `benchmarks/cifar10_fast.py`.",
+        "",
+        "| code | precision | n | test accuracy, mean | standard deviation | 95 % interval of the mean |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for who, values in acc.items():
+        half = student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
+        precision = next(row["precision"] for row in rows if row["who"] == who)
+        lines.append(
+            f"| {who} | {precision} | {len(values)} | {values.mean():.2f} % | {values.std(ddof=1):.2f} "
+            f"| {values.mean() - half:.2f} to {values.mean() + half:.2f} |"
+        )
+    low, high = welch_interval(acc["ours"], acc["theirs"])
+    difference = acc["ours"].mean() - acc["theirs"].mean()
+    lines += ["", f"Ours less theirs: {difference:+.2f} points, 95 % interval {low:+.2f} to {high:+.2f} (Welch)."]
+    return "\n".join(lines) + "\n"
+
+
+def welch_interval(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
+    """95 % interval of mean(a) - mean(b) for independent samples of unequal variance."""
+    va, vb = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
+    freedom = (va + vb) ** 2 / (va**2 / (len(a) - 1) + vb**2 / (len(b) - 1))
+    half = student.ppf(0.975, freedom) * (va + vb) ** 0.5
+    difference = a.mean() - b.mean()
+    return float(difference - half), float(difference + half)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peer", help="checkout of cifar10-fast")
+    parser.add_argument("--data-dir")
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--only", choices=["ours", "theirs"])
+    options = parser.parse_args()
+    dataset = load("cifar10", options.data_dir)
+    path = RESULTS / "cifar10_fast.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    done = {(row["who"], row["epochs"], row["seed"]) for row in rows}
+    run = {"ours": ours, "theirs": partial(theirs, checkout=options.peer)}
+    for seed in range(options.seeds):
+        for who in [options.only] if options.only else run:
+            if (who, options.epochs, seed) in done:
+                continue
+            figures = run[who](dataset, options.epochs, seed)
+            row = {"who": who, "epochs": options.epochs, "seed": seed, "threads": torch.get_num_threads(), **figures}
+            with path.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+            rows.append(row)
+            print(f"{who} seed {seed}: {100 * row['valid_acc'][-1]:.2f} %, {row['train_seconds']:.0f} s", flush=True)
+    rows = [row for row in rows if row["epochs"] == options.epochs]
+    if all(sum(row["who"] == who for row in rows) > 1 for who in run):
+        text = report(rows, options.epochs, provenance(torch.device("cpu")), dataset)
+        path.with_suffix(".md").write_text(text)
+        print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+import pytest
+import torch
+
+from fastcifar.train.precision import PRECISIONS, has_bf16_tiles, resolve_precision
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+
+@pytest.mark.parametrize("name", PRECISIONS[1:])
+def test_formats(name):
+    cpu, cuda = resolve_precision(name, CPU), resolve_precision(name, CUDA)
+    half_weights = name in ("half", "O2", "O3")
+    assert cpu.weights == (torch.bfloat16 if half_weights else torch.float32)
+    assert cuda.weights == (torch.float16 if half_weights else torch.float32)
+    assert cuda.batch_norm == (torch.float16 if name == "O3" else torch.float32)
+    assert cuda.masters == cpu.masters == (name == "O2")
+    assert cuda.autocast == (torch.float16 if name == "O1" else None)
+    assert cuda.scale_loss == (name in ("O1", "O2")) and not cpu.scale_loss
+
+
+def test_auto_follows_the_machine(monkeypatch):
+    assert resolve_precision("auto", CUDA).name == "half"
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    assert resolve_precision("auto", CPU).name == "O2"
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
+    assert not has_bf16_tiles() and resolve_precision("auto", CPU).name == "O0"
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_AMX")
+    assert has_bf16_tiles()
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    assert not has_bf16_tiles()

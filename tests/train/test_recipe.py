@@ -1,0 +1,111 @@
+import json
+
+import pytest
+
+from fastcifar.train import Recipe, RecipeError, find_recipe, named_recipe, recipe_names
+
+
+def test_defaults_are_the_notes():
+    recipe = Recipe()
+    assert (recipe.peak_lr, recipe.base_wd, recipe.logits_weight, recipe.peak_epoch) == (0.4, 5e-4, 0.125, 5)
+    assert (recipe.cutout, recipe.total_epoch, recipe.batch_size) == (8, 24, 512)
+    assert recipe.channels == {"prep": 64, "layer1": 128, "layer2": 256, "layer3": 512}
+
+
+def test_json_both_ways():
+    recipe = Recipe(extra_layers={"layer1": 2}, lr_scale={"prep": 0.1}, res_layers=["layer2"], ks={"prep": 5})
+    again = Recipe.from_json(recipe.to_json())
+    assert again == recipe and hash(again) == hash(recipe)
+    assert json.loads(recipe.to_json())["res_layers"] == ["layer2"]
+    assert hash(Recipe(peak_lr=0.1)) != hash(Recipe())
+
+
+def test_every_named_recipe_is_whole():
+    names = recipe_names()
+    assert {"resnet9", "resnet9-384", "resnet9-cifar100", "resnet9-384-cifar100", "resnet9-extra", "resnet9-tiny"} <= {
+        *names
+    }
+    for name in names:
+        recipe = named_recipe(name)
+        assert recipe.dataset == ("cifar100" if name.endswith(("cifar100", "extra")) else "cifar10")
+        assert recipe.peak_epoch == pytest.approx(recipe.total_epoch * 5 / 24)
+
+
+def test_peak_epoch_keeps_its_share():
+    assert Recipe(total_epoch=12).peak_epoch == 2.5
+    assert Recipe().with_params({"total_epoch": 12}).peak_epoch == 2.5
+    assert Recipe(peak_epoch=6).with_params({"total_epoch": 48}).peak_epoch == 12
+    assert Recipe().with_params({"total_epoch": 12, "peak_epoch": 5}).peak_epoch == 5
+
+
+def test_peak_lr_with_lr_instead():
+    assert Recipe(lr_instead=[0.1] * 25).peak_lr == 1
+    assert Recipe().with_params({"lr_instead": [0.1] * 25}).peak_lr == 1
+    assert Recipe().with_params({"lr_instead": [0.1] * 25, "peak_lr": 2}).peak_lr == 2
+
+
+def test_dotted_path():
+    recipe = Recipe(lr_scale={"layer3": 0.4}).with_params({"lr_scale.prep": 0.1, "prep": 16})
+    assert recipe.lr_scale == {"layer3": 0.4, "prep": 0.1} and recipe.prep == 16
+
+
+def test_a_list_of_extra_layers_means_one_each():
+    assert Recipe(extra_layers=["layer1", "layer3"]).extra_layers == {"layer1": 1, "layer3": 1}
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"peak_l": 1}, "'peak_l'; did you mean peak_lr"),
+        ({"prep": 0}, "prep: a whole number at least 1 is needed, not 0"),
+        ({"prep": 2.5}, "prep"),
+        ({"prep": True}, "prep"),
+        ({"peak_lr": 0}, "more than 0"),
+        ({"peak_lr": float("nan")}, "peak_lr"),
+        ({"peak_lr": float("inf")}, "peak_lr"),
+        ({"peak_lr": "fast"}, "'fast'"),
+        ({"total_epoch": 0}, "total_epoch"),
+        ({"peak_epoch": 30}, r"peak_epoch: .* at most total_epoch \(24\)"),
+        ({"dataset": "cifar11"}, "cifar11.*did you mean cifar10"),
+        ({"precision": "O4"}, "precision"),
+        ({"extra_layers": {"layer4": 1}}, "layer4"),
+        ({"extra_layers": {"layer1": 5}}, "extra_layers.layer1.*5"),
+        ({"res_layers": "layer1"}, "res_layers: a list"),
+        ({"ks": 4}, "ks: a kernel is 3 or 5 wide, not 4"),
+        ({"ks": {"prep": 7}}, "ks.prep"),
+        ({"lr_scale": 0.1}, "lr_scale: an object"),
+        ({"lr_instead": [0.1, -1]}, r"lr_instead\[1\]"),
+        ({"label_smoothing": 1.1}, "label_smoothing"),
+        ({"cutout": 33}, "cutout"),
+        ({"flip": "down"}, "flip"),
+        ({"batch_size": None}, "batch_size"),
+        ({"leave_out": [3]}, r"leave_out\[0\]"),
+    ],
+)
+def test_bad_values_name_the_field(values, words):
+    with pytest.raises(RecipeError, match=words):
+        Recipe.from_dict(values)
+
+
+def test_bad_json_names_file_and_line(tmp_path):
+    path = tmp_path / "mine.json"
+    path.write_text('{\n"prep": 16,\n}')
+    with pytest.raises(RecipeError, match=r"mine.json, line 3"):
+        find_recipe(str(path))
+    path.write_text('{"prep": 0}')
+    with pytest.raises(RecipeError, match=r"mine.json: prep"):
+        find_recipe(str(path))
+    path.write_text("[]")
+    with pytest.raises(RecipeError, match="a recipe is a JSON object"):
+        find_recipe(str(path))
+    with pytest.raises(RecipeError, match="cannot be read"):
+        find_recipe(str(tmp_path / "none.json"))
+    path.write_text('{"prep": 8}')
+    assert find_recipe(str(path)) == ("mine", Recipe(prep=8))
+
+
+def test_unknown_recipe_gives_the_nearest():
+    with pytest.raises(RecipeError, match="did you mean resnet9-tiny"):
+        named_recipe("resnet9-tin")
+    with pytest.raises(RecipeError, match="lr_instead is None|has no parts"):
+        Recipe().with_params({"lr_instead.0": 1})
