@@ -1,7 +1,8 @@
 import pytest
 import torch
+from coloured import coloured
 
-from fastcifar.data import Dataset, synthetic
+from fastcifar.data import Dataset
 from fastcifar.train import Recipe
 
 torch.set_num_threads(1)  # the networks of the tests are too small to share
@@ -9,11 +10,11 @@ torch.set_num_threads(1)  # the networks of the tests are too small to share
 
 @pytest.fixture(scope="session")
 def images() -> Dataset:
-    """640 synthetic training images, 200 for test."""
-    return synthetic(10, 640, 200)
+    """640 training images, 200 for test."""
+    return coloured(640, 200)
 
 
 @pytest.fixture
-def small() -> Recipe:
-    """A recipe that trains on `images` in about a second."""
-    return Recipe(dataset="synthetic", prep=4, layer1=8, layer2=8, layer3=8, batch_size=64, total_epoch=3)
+def recipe() -> Recipe:
+    """Trains on `images` in about a second."""
+    return Recipe(dataset="synthetic", prep=4, layer1=8, layer2=8, layer3=8, batch_size=32, total_epoch=3, peak_lr=0.1)

@@ -6,6 +6,8 @@ Results go to stdout, progress and warnings to stderr. Exit 0 done, 1 failed, 2 
 import os
 import signal
 import sys
+from functools import reduce
+from operator import or_
 from typing import Annotated, Any, Protocol
 
 import tyro
@@ -55,12 +57,9 @@ def run(arguments: list[str]) -> int:
 
 
 def _parse(arguments: list[str]) -> Command:
-    union: Any = None
-    for name, kind in COMMANDS.items():
-        annotated = Annotated[kind, subcommand(name, prefix_name=False)]
-        union = annotated if union is None else union | annotated
+    kinds = [Annotated[kind, subcommand(name, prefix_name=False)] for name, kind in COMMANDS.items()]  # type: ignore[valid-type]
     command: Command = tyro.cli(
-        union,
+        reduce(or_, kinds),
         prog="fastcifar",
         description="Train CIFAR networks in seconds, and measure them so that the answer can be believed.",
         args=arguments,

@@ -107,5 +107,5 @@ def test_bad_json_names_file_and_line(tmp_path):
 def test_unknown_recipe_gives_the_nearest():
     with pytest.raises(RecipeError, match="did you mean resnet9-tiny"):
         named_recipe("resnet9-tin")
-    with pytest.raises(RecipeError, match="lr_instead is None|has no parts"):
+    with pytest.raises(RecipeError, match="has no parts"):
         Recipe().with_params({"lr_instead.0": 1})

@@ -15,7 +15,7 @@ def test_the_notes_rates():
 
 def test_edges_of_the_schedule():
     assert learning_rate(0, 0.4, 5, 24) == 0
-    assert learning_rate(0, 0.4, 0, 24) == 0.4  # no way up
+    assert learning_rate(0, 0.5, 0, 24) == 0.5  # no way up
     assert learning_rate(24, 0.4, 24, 24) == 0.4  # no way down
     assert learning_rate(24.0000001, 0.4, 5, 24) == 0  # rounding does not turn it negative
 

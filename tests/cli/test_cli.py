@@ -1,0 +1,220 @@
+"""The command as a user meets it: output, messages, exit codes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fastcifar.cli import run
+from fastcifar.data import load
+from fastcifar.train import format_header, named_recipe
+
+QUICK = ["train_images=64", "batch_size=32", "prep=2", "layer1=2", "layer2=2", "layer3=2"]
+TRAIN = ["train", "resnet9-tiny", "--dataset", "synthetic", "--device", "cpu", "--epochs", "2", "--set", *QUICK]
+NO_NETWORK = {"FASTCIFAR_MIRROR": "http://127.0.0.1:9/"}  # a port that refuses
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path, monkeypatch):
+    """No data, no network, and a folder of its own."""
+    for name, value in {**NO_NETWORK, "XDG_CACHE_HOME": str(tmp_path / "cache")}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("FASTCIFAR_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def command(*arguments, code="import fastcifar.cli; fastcifar.cli.main()", **settings):
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        **settings,
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def synthetic_once():
+    """Making the synthetic images takes a second; the commands of this file share them."""
+    module = sys.modules["fastcifar.data"]
+    original, dataset = load, load("synthetic")
+    module.load = lambda name, *rest: dataset if name == "synthetic" else original(name, *rest)
+    yield
+    module.load = original
+
+
+def test_train_prints_banner_table_and_closing_line(capsys):
+    assert run(TRAIN) == 0
+    out, err = capsys.readouterr()
+    banner, notice, header, first, second, closing, notice_again = out.splitlines()
+    assert banner.startswith("resnet9-tiny on synthetic: train 64 images, valid = test, 10,000 images; seed 0; ")
+    assert notice == notice_again and "SYNTHETIC" in notice
+    assert header == format_header() and first.split()[0] == "1" and second.split()[:2] == ["2", "0.0000"]
+    seconds = sum(float(line.split()[-1]) for line in (first, second))
+    assert closing.startswith("Finished Train/Valid in ") and abs(float(closing.split()[3]) - seconds) < 0.02
+    folder = Path(err.split("record: ")[1].strip())
+    assert folder.parent == Path("runs") and (folder / "run.json").exists()
+
+
+def test_holdout_is_named_in_the_banner(capsys):
+    assert run([*TRAIN, "--split", "holdout", "--json", "--epochs", "1"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["split"] == "holdout" and record["dataset"]["valid_images"] == 5000
+    assert run([*TRAIN, "--split", "holdout", "--epochs", "1"]) == 0
+    assert "valid = holdout, 5,000 images" in capsys.readouterr().out
+
+
+def test_json_is_the_record(capsys):
+    assert run([*TRAIN, "--json", "--seed", "7"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record == json.loads((Path("runs") / record["id"] / "run.json").read_text())
+    assert record["seed"] == 7 and record["recipe_name"] == "resnet9-tiny" and len(record["epochs"]) == 2
+    assert record["recipe"]["total_epoch"] == 2 and record["recipe"]["prep"] == 2
+
+
+def test_runs_lists_them(capsys):
+    run(TRAIN)
+    run([*TRAIN, "--seed", "1"])
+    capsys.readouterr()
+    assert run(["runs", "--json", "--sort", "valid_acc"]) == 0
+    runs = json.loads(capsys.readouterr().out)
+    assert {row["seed"] for row in runs} == {0, 1} and all(row["epochs"] == "2/2" for row in runs)
+    assert [row["valid_acc"] for row in runs] == sorted(row["valid_acc"] for row in runs)
+    assert run(["runs"]) == 0 and "resnet9-tiny" in capsys.readouterr().out
+    assert run(["runs", "--out", "empty"]) == 0 and capsys.readouterr().out == "no runs in empty\n"
+
+
+def test_recipes(capsys):
+    assert run(["recipes"]) == 0 and "resnet9-tiny" in capsys.readouterr().out.split()
+    assert run(["recipes", "resnet9-tiny"]) == 0
+    assert json.loads(capsys.readouterr().out) == named_recipe("resnet9-tiny").to_dict()
+
+
+def test_graph(capsys, tmp_path):
+    assert run(["graph", "resnet9-tiny"]) == 0 and "layer3/residual/add" in capsys.readouterr().out
+    assert run(["graph", "resnet9-tiny", "-o", "net.dot", "--set", 'extra_layers={"prep": 1}', "res_layers=[]"]) == 0
+    text = (tmp_path / "net.dot").read_text()
+    assert "prep/extra/conv" in text and "residual" not in text
+
+
+def test_data(capsys):
+    assert run(["data", "--json"]) == 0
+    assert [status["name"] for status in json.loads(capsys.readouterr().out)] == ["cifar10", "cifar100"]
+    broken = Path("cifar-10-batches-py")
+    broken.mkdir()
+    (broken / "data_batch_1").write_bytes(b"not a pickle")
+    assert run(["data", "--dataset", "cifar10", "--data-dir", ".", "--verify"]) == 1
+    assert "data_batch_1" in capsys.readouterr().out
+
+
+def test_no_data_and_no_network(capsys):
+    assert run(["train", "--dataset", "cifar10", "--device", "cpu"]) == 1
+    message = capsys.readouterr().err
+    assert all(way in message for way in ("--data-dir", "FASTCIFAR_MIRROR", "--dataset synthetic"))
+    assert not Path("runs").exists()
+    assert run([*TRAIN, "--dataset", "cifar10", "--or-synthetic", "--epochs", "1"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert "on synthetic" in out[0] and "SYNTHETIC" in out[1] and "SYNTHETIC" in out[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["train", "resnet9-tin"], 2, "did you mean resnet9-tiny"),
+        (["train", "--set", "peak_l=1"], 2, "did you mean peak_lr"),
+        (["train", "--set", "peak_lr"], 2, "KEY=VALUE"),
+        (["train", "--set", "layer1=0"], 2, "layer1: a whole number at least 1"),
+        (["train", "--set", "precision=fp8"], 2, "precision: 'fp8'"),
+        (["train", "--dataset", "cifar11"], 2, "did you mean cifar10"),
+        (["train", "--device", "tpu"], 2, "device: 'tpu'"),
+        (["train", "--device", "cuda:99"], 2, "device: 'cuda:99'"),
+        ([*TRAIN, "--split", "valid"], 2, "split: 'valid'"),
+        ([*TRAIN, "--set", "lr_scale.layer9=1"], 2, "layer9"),
+        ([*TRAIN, "--set", 'leave_out=["prep/extra"]'], 2, "prep/extra"),
+        ([*TRAIN, "--set", "lr_instead=[0.1]"], 2, "25 parameter tensors, not 1"),
+        ([*TRAIN, "--set", "batch_size=65"], 2, "batch_size: 65 is more than the 64"),
+        ([*TRAIN, "--set", "peak_lr=1e20", "precision=O0"], 1, "diverged"),
+        (["train", "--resume", "nothing"], 1, "nothing"),
+        (["train", "resnet9", "--resume", "nothing"], 2, "--resume"),
+        ([*TRAIN, "--out", "/proc/nowhere"], 1, "cannot write to the output folder"),
+        (["runs", "--sort", "speed"], 2, "no column 'speed'"),
+        (["graph", "-o", "net.gif"], 2, ".dot"),
+        (["data", "--dataset", "mnist"], 1, "mnist"),
+    ],
+)
+def test_what_is_asked_wrongly_gets_one_message(arguments, code, words, capsys):
+    assert run(arguments) == code
+    err = capsys.readouterr().err
+    assert words in err and "Traceback" not in err
+    assert err.splitlines()[-1].startswith("fastcifar: ")
+
+
+def test_debug_shows_the_traceback():
+    with pytest.raises(ValueError, match="resnet9-tin"):
+        run(["train", "resnet9-tin", "--debug"])
+
+
+@pytest.mark.parametrize("arguments", [[], ["trian"], ["train", "--epoch", "3"], ["train", "--seed", "x"]])
+def test_wrong_flags_exit_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        run(arguments)
+    assert stopped.value.code == 2 and capsys.readouterr().err
+
+
+def test_help_imports_no_room():
+    code = """
+import sys
+from fastcifar.cli import run
+try:
+    run(["train", "--help"])
+except SystemExit:
+    pass
+slow = {"torch", "numpy", "pandas", "fastcifar.train", "fastcifar.data", "fastcifar.net"} & set(sys.modules)
+sys.exit(f"imported {slow}" if slow else 0)
+"""
+    process = command(code=code)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "--epochs" in out
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_run_keeps_its_epochs(how, capsys):
+    process = command(*TRAIN, "--epochs", "100000")
+    for _ in range(4):  # banner, notice, header, first epoch
+        assert process.stdout.readline()
+    process.send_signal(how)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in err
+    assert err.splitlines()[-1] == "fastcifar: interrupted" and "--resume" in err
+    (folder,) = Path("runs").iterdir()
+    record = json.loads((folder / "run.json").read_text())
+    assert record["status"] == "interrupted" and len(record["epochs"]) >= 1
+    rows = (folder / "epochs.csv").read_text().splitlines()
+    assert len(rows) - 1 == len(record["epochs"]) >= len(out.splitlines()) + 1  # what was printed is on disk
+
+
+def test_resume_by_id_prints_the_whole_table(capsys):
+    process = command(*TRAIN, "--epochs", "12", "--checkpoint-every", "1")
+    for _ in range(6):
+        process.stdout.readline()
+    process.kill()
+    process.communicate()
+    (folder,) = Path("runs").iterdir()
+    assert run(["runs"]) == 0 and "killed" in capsys.readouterr().out
+    assert run(["train", "--resume", folder.name]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[3:15]] == [str(epoch) for epoch in range(1, 13)]
+    assert run(["train", "--resume", folder.name]) == 1 and "has ended" in capsys.readouterr().err
+
+
+def test_output_that_nobody_reads():
+    process = command(*TRAIN)
+    process.stdout.close()
+    err = process.stderr.read()
+    assert process.wait(timeout=60) == 1 and "Traceback" not in err

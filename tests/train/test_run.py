@@ -1,0 +1,252 @@
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from coloured import coloured
+from safetensors.torch import load_file
+
+from fastcifar.data import Batches, statistics
+from fastcifar.net import Network, resnet9
+from fastcifar.train import Hooks, Recipe, RecordError, TrainError, load_result, resume, train
+from fastcifar.train.loop import State, evaluate
+from fastcifar.train.precision import resolve_precision
+
+TESTS = str(Path(__file__).parents[1])
+FIGURES = ("epoch", "lr", "train_loss", "train_acc", "valid_loss", "valid_acc")  # all but the times
+
+
+def figures(result):
+    return [[getattr(row, name) for name in FIGURES] for row in result.epochs]
+
+
+def test_it_learns_and_repeats_itself(recipe, images):
+    result = train(recipe, images, seed=1, device="cpu")
+    assert result.status == "finished" and len(result.epochs) == 3
+    assert result.epochs[-1].train_acc > 0.3 > result.epochs[0].train_acc  # chance is 0.1
+    assert figures(train(recipe, images, seed=1, device="cpu")) == figures(result)
+    assert figures(train(recipe, images, seed=2, device="cpu")) != figures(result)
+
+
+def test_global_generators_are_left_alone(recipe, images):
+    before = torch.get_rng_state()
+    train(recipe.with_params({"total_epoch": 1}), images, device="cpu")
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("precision", ["half", "O0", "O1", "O2", "O3"])
+def test_every_precision_learns_about_the_same(recipe, images, precision):
+    plain = train(recipe.with_params({"precision": "O0"}), images, device="cpu")
+    result = train(recipe.with_params({"precision": precision}), images, device="cpu")
+    assert result.precision == precision
+    assert result.epochs[0].train_loss == pytest.approx(plain.epochs[0].train_loss, abs=0.05)
+    assert result.epochs[-1].train_loss == pytest.approx(plain.epochs[-1].train_loss, abs=0.25)
+
+
+def test_the_record(recipe, images, tmp_path):
+    announced = []
+
+    def on_epoch(row):  # the row is on disk before it is announced
+        csv = next(tmp_path.glob("*/epochs.csv")).read_text().splitlines()
+        announced.append((row.epoch, len(csv) - 1, float(csv[-1].split(",")[7]) == row.valid_acc))
+
+    result = train(recipe, images, seed=4, device="cpu", out=tmp_path, name="mine", hooks=Hooks(on_epoch=on_epoch))
+    assert announced == [(1, 1, True), (2, 2, True), (3, 3, True)]
+    folder = tmp_path / result.id
+    assert {path.name for path in folder.iterdir()} >= {"run.json", "epochs.csv", "weights.safetensors", "network.dot"}
+    assert not (folder / "checkpoint.safetensors").exists()  # there is nothing left to resume
+    record = json.loads((folder / "run.json").read_text())
+    assert record == result.to_dict() == load_result(folder).to_dict()
+    assert Recipe.from_dict(record["recipe"]) == recipe and record["seed"] == 4 and record["status"] == "finished"
+    assert record["dataset"]["fingerprint"] == images.fingerprint and record["dataset"]["canonical"] is False
+    assert record["versions"]["torch"] == torch.__version__ and record["threads"] == 1 and record["code"]
+    seconds = record["seconds"]
+    assert seconds["train"] == pytest.approx(sum(row.train_time for row in result.epochs))
+    assert seconds["wall"] > seconds["train"] + seconds["evaluate"] + seconds["prepare"] > 0
+
+
+def test_weights_in_a_fresh_network_give_the_same_accuracy(recipe, images, tmp_path):
+    result = train(recipe, images, device="cpu", out=tmp_path)
+    network = Network(resnet9(recipe.channels))
+    network.load_state_dict(load_file(f"{result.path}/weights.safetensors"))
+    fp32 = resolve_precision("O0", torch.device("cpu"))
+    state = State(
+        network=network, forward=lambda x: network({"input": x})["logits"], optimizer=None, precision=fp32, scaler=None
+    )
+    mean, std = statistics(images)
+    loss, accuracy = evaluate(state, Batches(images.test, batch_size=50, mean=mean, std=std).epoch())
+    if result.precision == "O0":
+        assert accuracy == result.valid_acc
+    assert accuracy == pytest.approx(result.valid_acc, abs=0.02)  # 4 of 200 images, where it was trained in bf16
+    assert loss == pytest.approx(result.epochs[-1].valid_loss, abs=0.03)
+
+
+@pytest.mark.parametrize("precision", ["O0", "O2", "half"])
+@pytest.mark.parametrize("every", [1, 2])
+def test_resume_ends_as_if_uninterrupted(recipe, images, tmp_path, precision, every):
+    recipe = recipe.with_params({"precision": precision, "total_epoch": 4, "flip": "alternating"})
+    whole = train(recipe, images, seed=3, device="cpu")
+
+    def stop(epoch, step):
+        if (epoch, step) == (3, 5):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, images, 3, device="cpu", out=tmp_path, checkpoint_every=every, hooks=Hooks(progress=stop))
+    (folder,) = tmp_path.iterdir()
+    interrupted = load_result(folder)
+    assert interrupted.status == "interrupted" and len(interrupted.epochs) == 3
+    again = []
+    result = resume(folder, images, hooks=Hooks(on_epoch=lambda row: again.append(row.epoch)))
+    assert again == ([4] if every == 1 else [3, 4])
+    assert figures(result) == figures(whole) == figures(load_result(folder))
+    assert result.status == "finished" and result.resumed == 1
+    with pytest.raises(RecordError, match="has ended"):
+        resume(folder, images)
+
+
+def test_resume_after_a_row_was_cut_short(recipe, images, tmp_path):
+    whole = train(recipe, images, device="cpu")
+
+    def stop(epoch, step):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, images, device="cpu", out=tmp_path, hooks=Hooks(progress=stop))
+    (folder,) = tmp_path.iterdir()
+    with (folder / "epochs.csv").open("a") as file:
+        file.write("2,0.3")
+    (folder / "run.json.part").write_text("{")  # a record that was being replaced
+    assert figures(resume(folder, images)) == figures(whole)
+
+
+SLOW_RUN = """
+import sys
+sys.path.insert(0, sys.argv[3])
+from coloured import coloured
+import time
+from pathlib import Path
+
+from fastcifar.train import Hooks, Recipe, train
+import torch
+torch.set_num_threads(1)
+recipe = Recipe.from_json(sys.argv[1])
+def slow(epoch, step):
+    if epoch == 2:
+        print("in epoch 3", flush=True)
+        time.sleep(60)
+train(recipe, coloured(640, 200), device="cpu", out=sys.argv[2], hooks=Hooks(progress=slow))
+"""
+
+
+def test_kill_9_in_the_middle_of_an_epoch(recipe, images, tmp_path):
+    whole = train(recipe, images, device="cpu")
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW_RUN, recipe.to_json(), str(tmp_path), TESTS], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "in epoch 3\n"
+    (folder,) = tmp_path.iterdir()
+    with pytest.raises(RecordError, match="another process is at work"):
+        resume(folder, images)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert load_result(folder).status == "running" and len(load_result(folder).epochs) == 2
+    assert figures(resume(folder, images)) == figures(whole)
+
+
+def test_resume_refuses_other_images_and_damaged_checkpoints(recipe, images, tmp_path):
+    def stop(epoch, step):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, images, device="cpu", out=tmp_path, hooks=Hooks(progress=stop))
+    (folder,) = tmp_path.iterdir()
+    with pytest.raises(ValueError, match="fingerprint"):
+        resume(folder, coloured(640, 200, seed=1))
+    checkpoint = folder / "checkpoint.safetensors"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
+    with pytest.raises(RecordError, match=r"checkpoint.safetensors: not a whole"):
+        resume(folder, images)
+    with pytest.raises(RecordError, match="no run"):
+        resume(tmp_path, images)
+
+
+def test_a_loss_that_is_not_finite_ends_the_run(recipe, images, tmp_path):
+    result = train(recipe.with_params({"peak_lr": 1e20, "precision": "O0"}), images, device="cpu", out=tmp_path)
+    assert result.status == "diverged" and "epoch 1" in result.message
+    assert load_result(result.path).status == "diverged"
+
+
+def test_on_epoch_can_stop_the_run(recipe, images, tmp_path):
+    result = train(recipe, images, device="cpu", out=tmp_path, hooks=Hooks(on_epoch=lambda row: row.epoch == 2))
+    assert result.status == "stopped" and len(result.epochs) == 2
+    assert (tmp_path / result.id / "weights.safetensors").exists()
+
+
+def test_a_split_of_the_training_images(recipe, images):
+    result = train(recipe.with_params({"train_images": 320, "total_epoch": 1}), images, device="cpu")
+    assert result.dataset["train_images"] == 320 and result.dataset["valid_images"] == 200
+    with pytest.raises(ValueError, match="a part of 5000 images"):
+        train(recipe, images, device="cpu", split="holdout")
+    with pytest.raises(ValueError, match="batch_size: 32 is more than the 30"):
+        train(recipe.with_params({"train_images": 30}), images, device="cpu")
+
+
+def test_lr_scale_of_zero_freezes_a_layer(recipe, images, tmp_path):
+    frozen = recipe.with_params({"lr_scale": {"layer1": 0}, "total_epoch": 1, "precision": "O0"})
+    one = load_file(train(frozen, images, device="cpu", out=tmp_path).path + "/weights.safetensors")
+    other = load_file(
+        train(frozen.with_params({"peak_lr": 0.05}), images, device="cpu", out=tmp_path).path + "/weights.safetensors"
+    )
+    for name, weight in one.items():
+        if not name.endswith(("running_mean", "running_var", "num_batches_tracked")):
+            assert torch.equal(weight, other[name]) == name.startswith("layer1_"), name
+
+
+def test_out_of_memory_names_the_batch_size(recipe, images, monkeypatch, tmp_path):
+    module = sys.modules["fastcifar.train.run"]
+
+    def fail(*arguments, **settings):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(module, "train_epoch", fail)
+    with pytest.raises(TrainError, match="out of memory on cpu with batch_size 32"):
+        train(recipe, images, device="cpu", out=tmp_path)
+    (folder,) = tmp_path.iterdir()
+    assert load_result(folder).status == "failed"
+
+
+def test_output_folder_is_checked_first(recipe, images, tmp_path, monkeypatch):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(RecordError, match="cannot write to the output folder"):
+        train(recipe, images, device="cpu", out=blocked / "runs")
+    import shutil
+
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 1000))
+    with pytest.raises(RecordError, match=r"0.0 MB free, the run needs"):
+        train(recipe, images, device="cpu", out=tmp_path / "runs")
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_another_dataset_than_the_recipes(images):
+    with pytest.raises(ValueError, match="the recipe is for cifar10, the images are synthetic"):
+        train(Recipe(), images, device="cpu")
+
+
+def test_compiled_and_eager_agree(recipe, images):
+    recipe = recipe.with_params({"total_epoch": 1, "precision": "O0"})
+    start = time.perf_counter()
+    compiled = train(recipe, images, device="cpu", compiled=True)
+    assert compiled.times.build < time.perf_counter() - start  # compiling is in `build`, not in `train`
+    eager = train(recipe, images, device="cpu")
+    assert math.isclose(compiled.epochs[0].train_loss, eager.epochs[0].train_loss, abs_tol=0.01)
+    assert compiled.times.train < compiled.times.build
