@@ -5,7 +5,7 @@
 # Each sets up what it needs, once, in .venv.
 #   PYTHON=python3.12    the interpreter of .venv
 #   NO_VENV=1            use PYTHON's environment as it is, install nothing
-#   TORCH=torch          torch to install; by default the version that the tests and the tables were made with
+#   TORCH=torch          the torch to install where .venv has none; by default the version of the tests and tables
 #   RECIPE= EPOCHS= DEVICE=   of the two benchmarks; by default resnet9 on a GPU, resnet9-tiny on a CPU
 
 PYTHON ?= python3
@@ -40,7 +40,8 @@ test: $(TEST_READY)
 
 .venv/.ready-to-run: pyproject.toml
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
+	.venv/bin/python -c "import torch" 2>/dev/null || \
+	  .venv/bin/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 

@@ -57,7 +57,9 @@ def run(arguments: list[str]) -> int:
 
 
 def _parse(arguments: list[str]) -> Command:
-    kinds = [Annotated[kind, subcommand(name, prefix_name=False)] for name, kind in COMMANDS.items()]  # type: ignore[valid-type]
+    kinds: list[Any] = []
+    for name, kind in COMMANDS.items():
+        kinds.append(Annotated[kind, subcommand(name, prefix_name=False)])
     command: Command = tyro.cli(
         reduce(or_, kinds),
         prog="fastcifar",
