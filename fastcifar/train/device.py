@@ -1,5 +1,6 @@
 """Where a run computes."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -35,6 +36,8 @@ def kernels(device: torch.device, deterministic: bool) -> Iterator[None]:
     if device.type != "cuda":
         yield  # on a CPU the kernels are deterministic, and there is nothing to choose
         return
+    if deterministic:  # cuBLAS reads it when it starts, and torch refuses to go on without it
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(deterministic)
     try:

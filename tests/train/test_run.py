@@ -1,6 +1,7 @@
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -250,3 +251,15 @@ def test_compiled_and_eager_agree(recipe, images):
     eager = train(recipe, images, device="cpu")
     assert math.isclose(compiled.epochs[0].train_loss, eager.epochs[0].train_loss, abs_tol=0.01)
     assert compiled.times.train < compiled.times.build
+
+
+def test_the_docs_name_every_key_of_the_record(recipe, images):
+    text = (Path(__file__).parents[2] / "docs" / "record.md").read_text()
+    table = text.split("| key | meaning |")[1]
+    named = {
+        key
+        for line in table.splitlines()
+        if line.startswith("| `")
+        for key in re.findall("`(.*?)`", line.split("|")[1])
+    }
+    assert named == set(train(recipe.with_params({"total_epoch": 1}), images, device="cpu").to_dict())
