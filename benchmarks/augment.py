@@ -11,6 +11,7 @@ import itertools
 import json
 import statistics as stats
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -19,7 +20,7 @@ from fastcifar.data import Augmentation, Batches, statistics, synthetic
 from fastcifar.train import named_recipe, resolve_device
 from fastcifar.train.build import build_state, init_weights
 from fastcifar.train.device import kernels, synchronize
-from fastcifar.train.loop import train_epoch
+from fastcifar.train.loop import Batch, train_epoch
 from fastcifar.train.precision import resolve_precision
 from fastcifar.train.provenance import provenance
 
@@ -43,23 +44,25 @@ def measure(device: torch.device, steps: int, rounds: int) -> tuple[list[float],
     )
     state = build_state(recipe, 10, device, precision, compiled=False)
     init_weights(state, 0)
+
+    def steps_of(turn: int) -> Iterator[Batch]:
+        return itertools.islice(batches.epoch(turn), steps)
+
     alone, training = [], []
-    for turn in range(rounds + 1):  # the first is the warm-up
-        for times, work in (
-            (alone, lambda: [None for _ in itertools.islice(batches.epoch(turn), steps)]),  # noqa: B023
-            (
-                training,
-                lambda: train_epoch(  # noqa: B023
-                    state, itertools.islice(batches.epoch(turn), steps), lambda step: 1e-4, 0.0, lambda step: None
-                ),
-            ),
-        ):
-            synchronize(device)
-            began = time.perf_counter()
-            work()
-            synchronize(device)
-            times.append(time.perf_counter() - began)
-    return alone[1:], training[1:], len(batches)
+    for turn in range(rounds + 1):
+        alone.append(seconds(device, lambda part: [None for _ in part], steps_of(turn)))
+        training.append(
+            seconds(device, lambda part: train_epoch(state, part, lambda _: 1e-4, 0.0, lambda _: None), steps_of(turn))
+        )
+    return alone[1:], training[1:], len(batches)  # the first round is the warm-up
+
+
+def seconds(device: torch.device, work: Callable[[Iterator[Batch]], object], part: Iterator[Batch]) -> float:
+    synchronize(device)
+    began = time.perf_counter()
+    work(part)
+    synchronize(device)
+    return time.perf_counter() - began
 
 
 def main() -> None:
@@ -76,7 +79,7 @@ def main() -> None:
     machine = provenance(device)
     text = (
         f"# Augmentation beside an epoch of resnet9-tiny\n\n{machine['device']}, {machine['threads']} threads, "
-        f"torch {machine['versions']['torch']}; medians of {options.rounds} rounds of {options.steps} steps, in turn.\n\n"
+        f"torch {machine['versions']['torch']}; medians of {options.rounds} rounds of {options.steps} steps.\n\n"
         "| 50,000 images | seconds | share of the epoch |\n| --- | --- | --- |\n"
         f"| shift 4, flip, cutout 8 | {augment_seconds:.2f} | {augment_seconds / epoch_seconds:.1%} |\n"
         f"| one epoch of training, all told | {epoch_seconds:.2f} | 100 % |\n"
