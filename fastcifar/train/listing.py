@@ -1,5 +1,6 @@
 """All runs under a folder, as a table."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def _row(folder: RunFolder, record: dict[str, Any]) -> dict[str, Any]:
         "seed": record["seed"],
         "status": status,
         "epochs": f"{len(rows)}/{record['recipe']['total_epoch']}",
-        "valid_acc": rows[-1].valid_acc if rows else None,
+        "valid_acc": rows[-1].valid_acc if rows else math.nan,
         "train_seconds": round(sum(row.train_time for row in rows), 2),
         "wall_seconds": round(record["seconds"]["wall"], 2),
         "device": record["device"],
