@@ -1,0 +1,92 @@
+"""What has been tried: columns that grow at their end."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fastcifar.search.space import Params, Space
+
+RUNNING, FINISHED, STOPPED, FAILED = range(4)
+STATES = ("running", "finished", "stopped", "failed")
+
+
+class History:
+    """The trials of one search, in the order in which they were started.
+
+    Each column has one entry per trial: `rows` (n, D) the points of the space, `values` the result (NaN while there
+    is none), `budgets`, `states` (RUNNING, ...), `seeds`. `losses` is `values`, turned so that less is better.
+    Trials are only added; a running one is ended once. A result that is not a finite number is a failure.
+    """
+
+    def __init__(self, space: Space, maximize: bool = False) -> None:
+        self.space, self.maximize = space, maximize
+        self._size = 0
+        self._rows = np.empty((16, len(space)))
+        self._values = np.empty(16)
+        self._budgets = np.empty(16)
+        self._states = np.empty(16, np.int8)
+        self._seeds = np.empty(16, np.int64)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def start(self, params: Params | np.ndarray, budget: float = np.nan, seed: int = 0) -> int:
+        """Add a running trial; return its number. Raises ValueError for parameters that are not of the space."""
+        row = params if isinstance(params, np.ndarray) else self.space.encode(params)
+        if self._size == len(self._values):
+            self._grow()
+        number = self._size
+        self._rows[number], self._values[number] = row, np.nan
+        self._budgets[number], self._states[number], self._seeds[number] = budget, RUNNING, seed
+        self._size += 1
+        return number
+
+    def end(self, number: int, value: float | None, state: int = FINISHED) -> None:
+        """End a running trial with its result; where that is None, NaN or infinite, the trial has failed.
+
+        Raises ValueError for a trial that is not running.
+        """
+        if not 0 <= number < self._size or self._states[number] != RUNNING:
+            raise ValueError(f"trial {number} is not running")
+        finite = value is not None and bool(np.isfinite(value))
+        self._values[number] = value if finite else np.nan
+        self._states[number] = state if finite else FAILED
+
+    def add(self, params: Mapping[str, Any] | np.ndarray, value: float | None, **columns: Any) -> int:
+        """Add a trial that has ended already; `columns` are budget, seed and state."""
+        state = columns.pop("state", FINISHED)
+        number = self.start(params if isinstance(params, np.ndarray) else dict(params), **columns)
+        self.end(number, value, state)
+        return number
+
+    @property
+    def rows(self) -> np.ndarray:
+        return self._rows[: self._size]
+
+    @property
+    def values(self) -> np.ndarray:
+        return self._values[: self._size]
+
+    @property
+    def losses(self) -> np.ndarray:
+        return -self.values if self.maximize else self.values
+
+    @property
+    def budgets(self) -> np.ndarray:
+        return self._budgets[: self._size]
+
+    @property
+    def states(self) -> np.ndarray:
+        return self._states[: self._size]
+
+    @property
+    def seeds(self) -> np.ndarray:
+        return self._seeds[: self._size]
+
+    def _grow(self) -> None:
+        for name in ("_rows", "_values", "_budgets", "_states", "_seeds"):
+            column = getattr(self, name)
+            larger = np.empty((2 * len(column), *column.shape[1:]), column.dtype)
+            larger[: self._size] = column
+            setattr(self, name, larger)

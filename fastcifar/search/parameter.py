@@ -1,0 +1,175 @@
+"""One parameter of a search space: NNI's types, their samples, and how near two of its values are to each other.
+
+Every type is a latent number and a map from it to values, which is all that the searchers see:
+
+- `uniform`, `loguniform`, `normal`, `lognormal`: the latent is the value, or its logarithm;
+- the `q` types and `randint`: the same, cut into cells, one per value;
+- `choice` of distinct numbers: ordered, a cell of width 1 for each, in the order of the numbers;
+- any other `choice`: not ordered, a code from 0.
+"""
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+Value = Any  # what a trial receives: any JSON value
+INF = math.inf
+MAX_VALUES = 100_000  # of a finite parameter, that are listed
+
+TYPES = (
+    "choice",
+    "randint",
+    "uniform",
+    "quniform",
+    "loguniform",
+    "qloguniform",
+    "normal",
+    "qnormal",
+    "lognormal",
+    "qlognormal",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """A leaf of the space.
+
+    key: its name; inside a nested choice the path to it, `net/big/width`.
+    kind: one of TYPES. args: the numbers of `_value`, or for `choice` its options.
+    parent: (index of the choice it hangs on, option of that choice), or None at the top.
+    """
+
+    key: str
+    kind: str
+    args: tuple[Any, ...]
+    parent: tuple[int, int] | None = None
+    branches: tuple[str, ...] | None = field(default=None)  # names of a nested choice's options
+
+    @property
+    def log(self) -> bool:
+        return "log" in self.kind
+
+    @property
+    def gaussian(self) -> bool:
+        """Whether the prior is a normal one in the latent, without bounds."""
+        return self.kind.endswith("normal")
+
+    @property
+    def quantum(self) -> float | None:
+        """Distance between neighbouring values of a `q` type."""
+        return float(self.args[2]) if self.kind.startswith("q") else None
+
+    @cached_property
+    def ordered(self) -> bool:
+        """Whether values that are near to each other can be expected to do alike."""
+        if self.kind != "choice":
+            return True
+        numbers = [v for v in self.args if isinstance(v, (int, float)) and not isinstance(v, bool)]
+        return self.branches is None and len(numbers) == len(self.args) == len(set(numbers)) and len(numbers) > 1
+
+    @cached_property
+    def values(self) -> tuple[Value, ...] | None:
+        """All values, in order, where there are finitely many (and at most MAX_VALUES); else None."""
+        if self.kind == "choice":
+            return tuple(sorted(self.args)) if self.ordered else self.args
+        if self.kind == "randint":
+            low, high = self.args
+            return tuple(range(low, high)) if high - low <= MAX_VALUES else None
+        if self.quantum is None or self.gaussian:
+            return None
+        low, high = self.args[:2]
+        first, last = round(low / self.quantum), round(high / self.quantum)
+        if last - first > MAX_VALUES:
+            return None
+        values = [min(max(i * self.quantum, low), high) for i in range(first, last + 1)]
+        return tuple(_whole(v) for v in dict.fromkeys(values))
+
+    @cached_property
+    def bounds(self) -> tuple[float, float]:
+        """Ends of the latent; for a Gaussian prior its mean less and plus 4 standard deviations."""
+        if not self.ordered or self.kind == "choice":
+            return -0.5, len(self.args) - 0.5
+        if self.kind == "randint":
+            return self.args[0] - 0.5, self.args[1] - 0.5
+        low, high = self.args[:2]
+        if self.gaussian:
+            return low - 4 * high, low + 4 * high
+        return (math.log(low), math.log(high)) if self.log else (float(low), float(high))
+
+    @cached_property
+    def cells(self) -> np.ndarray | None:
+        """Edges of the values' cells in the latent, (len(values) + 1,); None where there is no list of values."""
+        if self.values is None:
+            return None
+        if self.kind in ("choice", "randint"):
+            return self.bounds[0] + np.arange(len(self.values) + 1.0)
+        low, high = self.bounds
+        points = np.array(self.values, dtype=float)
+        middles = (points[1:] + points[:-1]) / 2
+        # A value takes what rounds to it, so its edges lie half a quantum away, before the clipping at the ends.
+        grid = np.round(points / self.quantum) * self.quantum
+        middles = (grid[1:] + grid[:-1]) / 2
+        inner = np.log(np.maximum(middles, 1e-300)) if self.log else middles
+        return np.concatenate([[low], np.clip(inner, low, high), [high]])
+
+    def encode(self, value: Value) -> float:
+        """The latent of a value: a cell's number for a finite parameter, else the (logarithm of the) number.
+
+        Raises ValueError for a value that is none of the parameter's.
+        """
+        if self.values is not None:
+            try:
+                return float(self._places[_hashable(value)])
+            except KeyError:
+                raise ValueError(f"{self.key}: {value!r} is none of its values") from None
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
+            raise ValueError(f"{self.key}: a number is needed, not {value!r}")
+        if self.log:
+            return math.log(max(value, 1e-300))
+        return float(value)
+
+    def decode(self, latent: float) -> Value:
+        """The value of a latent as `encode` gives it; a continuous one is rounded and clipped as its type says."""
+        if self.values is not None:
+            return self.values[int(latent)]
+        value = math.exp(latent) if self.log else latent
+        if self.quantum is not None:
+            value = round(value / self.quantum) * self.quantum
+        if not self.gaussian:
+            value = min(max(value, self.args[0]), self.args[1])
+        return _whole(value) if self.quantum is not None or self.kind == "randint" else float(value)
+
+    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """Draw n latents from the prior, as `encode` gives them. (n,)"""
+        if not self.ordered or self.kind in ("choice", "randint"):
+            low, high = (0, len(self.args)) if self.kind == "choice" else self.args
+            whole = rng.integers(low, high, n)
+            return (whole - low if self.values is not None else whole).astype(float)
+        if self.gaussian:
+            return rng.normal(self.args[0], self.args[1], n)
+        low, high = self.bounds
+        drawn = rng.uniform(low, high, n)
+        cells = self.cells
+        return drawn if cells is None else np.searchsorted(cells[1:-1], drawn, side="right").astype(float)
+
+    @cached_property
+    def _places(self) -> dict[Any, int]:
+        assert self.values is not None
+        return {_hashable(value): i for i, value in enumerate(self.values)}
+
+
+def _whole(value: float) -> float | int:
+    """A whole float as an int: what a trial receives."""
+    return int(value) if float(value).is_integer() else float(value)
+
+
+def _hashable(value: Value) -> Any:
+    if isinstance(value, (list, tuple)):
+        return tuple(_hashable(item) for item in value)
+    if isinstance(value, dict):
+        return tuple(sorted((key, _hashable(item)) for key, item in value.items()))
+    # True, 1 and 1.0 are one key to a dict, but not one value to a trial.
+    return (isinstance(value, bool), value)
