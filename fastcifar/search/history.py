@@ -15,7 +15,8 @@ class History:
     """The trials of one search, in the order in which they were started.
 
     Each column has one entry per trial: `rows` (n, D) the points of the space, `values` the result (NaN while there
-    is none), `budgets`, `states` (RUNNING, ...), `seeds`. `losses` is `values`, turned so that less is better.
+    is none), `budgets`, `states` (RUNNING, ...), `seeds`, `points` the number of the first trial at the same point.
+    `losses` is `values`, turned so that less is better.
     Trials are only added; a running one is ended once. A result that is not a finite number is a failure.
     """
 
@@ -27,6 +28,8 @@ class History:
         self._budgets = np.empty(16)
         self._states = np.empty(16, np.int8)
         self._seeds = np.empty(16, np.int64)
+        self._points = np.empty(16, np.int64)
+        self._first: dict[bytes, int] = {}  # row -> its first trial
 
     def __len__(self) -> int:
         return self._size
@@ -39,6 +42,7 @@ class History:
         number = self._size
         self._rows[number], self._values[number] = row, np.nan
         self._budgets[number], self._states[number], self._seeds[number] = budget, RUNNING, seed
+        self._points[number] = self._first.setdefault(row.tobytes(), number)
         self._size += 1
         return number
 
@@ -59,6 +63,15 @@ class History:
         number = self.start(params if isinstance(params, np.ndarray) else dict(params), **columns)
         self.end(number, value, state)
         return number
+
+    def __contains__(self, row: np.ndarray) -> bool:
+        """Whether a point (D,) was started before."""
+        return row.tobytes() in self._first
+
+    @property
+    def num_points(self) -> int:
+        """The number of distinct points that were started."""
+        return len(self._first)
 
     @property
     def rows(self) -> np.ndarray:
@@ -84,8 +97,12 @@ class History:
     def seeds(self) -> np.ndarray:
         return self._seeds[: self._size]
 
+    @property
+    def points(self) -> np.ndarray:
+        return self._points[: self._size]
+
     def _grow(self) -> None:
-        for name in ("_rows", "_values", "_budgets", "_states", "_seeds"):
+        for name in ("_rows", "_values", "_budgets", "_states", "_seeds", "_points"):
             column = getattr(self, name)
             larger = np.empty((2 * len(column), *column.shape[1:]), column.dtype)
             larger[: self._size] = column

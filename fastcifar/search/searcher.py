@@ -1,0 +1,69 @@
+"""The contract of a searcher, and what several of them need."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+
+from fastcifar.search.history import FINISHED, STOPPED, History
+from fastcifar.search.space import MAX_POINTS, Params, Space
+
+TRIES = 20  # to draw a point that is new, before the points that are left are listed
+
+
+class SpaceExhausted(Exception):
+    """Every point of a finite space has been tried."""
+
+
+class Searcher(Protocol):
+    """Says what to try next. A pure function of its arguments: there is nothing to save.
+
+    `rng` is made of the search's seed and the trial's number (`trial_rng`).
+    """
+
+    def suggest(self, space: Space, history: History, rng: np.random.Generator) -> Params:
+        """The parameters of the next trial. Raises SpaceExhausted."""
+        ...
+
+    def best(self, history: History) -> Params:
+        """The searcher's estimate of the best point that was tried. Raises ValueError where no trial has ended."""
+        ...
+
+
+def trial_rng(seed: int, number: int) -> np.random.Generator:
+    """The generator of trial `number` (from 0) of a search."""
+    return np.random.default_rng([seed, number])
+
+
+def new_row(
+    space: Space, history: History, rng: np.random.Generator, draw: Callable[[np.random.Generator], np.ndarray]
+) -> np.ndarray:
+    """A row that `draw` gives and that was not started before; in a small space, in the end any that is left.
+
+    Raises SpaceExhausted.
+    """
+    for _ in range(TRIES):
+        row = draw(rng)
+        if row not in history:
+            return row
+    size = space.size()
+    if history.num_points >= size:
+        raise SpaceExhausted(f"all {size:,.0f} points of the space have been tried")
+    if size > MAX_POINTS:
+        return row  # practically continuous, and its repeats are wanted that much
+    left = np.array([row for row in space.points() if row not in history])
+    chosen: np.ndarray = left[rng.integers(len(left))]
+    return chosen
+
+
+def ended_points(history: History) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The distinct points that have a result: rows (m, D), mean losses (m,), numbers of results (m,).
+
+    A stopped trial counts with what it had reached.
+    """
+    ended = np.flatnonzero((history.states == FINISHED) | (history.states == STOPPED))
+    points, losses = history.points[ended], history.losses[ended]
+    counts = np.bincount(points, minlength=len(history))
+    sums = np.bincount(points, weights=losses, minlength=len(history))
+    firsts = np.flatnonzero(counts)
+    return history.rows[firsts], sums[firsts] / counts[firsts], counts[firsts]
