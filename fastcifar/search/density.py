@@ -40,7 +40,8 @@ class Density:
         joint += np.log(np.maximum(self.weights, 1e-300))[:, None]
         highest = joint.max(0)
         joint -= highest
-        return np.log(np.exp(joint, out=joint).sum(0)) + highest
+        total: np.ndarray = np.log(np.exp(joint, out=joint).sum(0)) + highest
+        return total
 
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """Draw points (n, D)."""
@@ -66,8 +67,8 @@ class _Cells:
     """A finite parameter: a table of kernel masses from each value to each value, the last row the prior's."""
 
     def __init__(self, parameter: Parameter, bandwidth: float) -> None:
-        assert parameter.values is not None or parameter.branches is not None
-        count = len(parameter.args if parameter.branches is not None else parameter.values or ())
+        assert parameter.values is not None
+        count = len(parameter.values)
         edges = parameter.cells if parameter.ordered else None
         if edges is None:
             # Not ordered: the value itself, and `bandwidth` spread over all (Aitchison and Aitken 1976).
@@ -92,8 +93,8 @@ class _Cells:
 
     def sample(self, rng: np.random.Generator, centres: np.ndarray) -> np.ndarray:
         sums = self.sums[centres.astype(np.intp)]
-        drawn = (sums[:, :-1] < rng.random(len(centres))[:, None]).sum(1)
-        return drawn.astype(float)
+        drawn: np.ndarray = (sums[:, :-1] < rng.random(len(centres))[:, None]).sum(1).astype(float)
+        return drawn
 
 
 class _Line:
@@ -125,9 +126,9 @@ class _Line:
         if self.gaussian is None:
             return np.full(len(values), -math.log(self.high - self.low))
         mu, sigma = self.gaussian
-        return -0.5 * ((values - mu) / sigma) ** 2 - math.log(sigma) - LOG_ROOT_2_PI
+        density: np.ndarray = -0.5 * ((values - mu) / sigma) ** 2 - math.log(sigma) - LOG_ROOT_2_PI
+        return density
 
 
 def _kernel(parameter: Parameter, bandwidth: float) -> _Cells | _Line:
-    finite = parameter.branches is not None or parameter.values is not None
-    return _Cells(parameter, bandwidth) if finite else _Line(parameter, bandwidth)
+    return _Line(parameter, bandwidth) if parameter.values is None else _Cells(parameter, bandwidth)

@@ -135,12 +135,14 @@ class Parameter:
         """The value of a latent as `encode` gives it; a continuous one is rounded and clipped as its type says."""
         if self.values is not None:
             return self.values[int(latent)]
+        if self.kind == "randint":
+            return int(min(max(round(latent), self.args[0]), self.args[1] - 1))
         value = math.exp(latent) if self.log else latent
         if self.quantum is not None:
             value = round(value / self.quantum) * self.quantum
         if not self.gaussian:
             value = min(max(value, self.args[0]), self.args[1])
-        return _whole(value) if self.quantum is not None or self.kind == "randint" else float(value)
+        return _whole(value) if self.quantum is not None else float(value)
 
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """Draw n latents from the prior, as `encode` gives them. (n,)"""

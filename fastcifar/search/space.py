@@ -135,8 +135,7 @@ class Space:
         if parameter.parent is not None and row[parameter.parent[0]] != parameter.parent[1]:
             yield from self._points(index + 1, (*row, float("nan")))
             return
-        count = len(parameter.args if parameter.branches is not None else parameter.values or ())
-        for value in range(count):
+        for value in range(len(parameter.values or ())):
             yield from self._points(index + 1, (*row, float(value)))
 
 
