@@ -32,7 +32,14 @@ COMMANDS: dict[str, Any] = {"train": Train, "recipes": Recipes, "runs": Runs, "g
 
 def main() -> None:
     """Run the command line and exit."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        print(f"fastcifar: stdout: {error}", file=sys.stderr)
+        _forget_stdout()
+        code = 1
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
@@ -44,14 +51,16 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("fastcifar: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # whoever read the output has gone; nor can the interpreter flush it at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except BrokenPipeError:  # whoever read the output has gone
+        _forget_stdout()
         return 1
-    except (Failure, ValueError) as error:
+    except Exception as error:
         if command.debug:
             raise
-        print(f"fastcifar: {error}", file=sys.stderr)
-        return 1 if isinstance(error, Failure) else 2
+        known = isinstance(error, (Failure, ValueError, OSError))
+        message = str(error) if known else f"unexpected {type(error).__name__}: {error}; --debug shows where"
+        print(f"fastcifar: {message}", file=sys.stderr)
+        return 2 if isinstance(error, ValueError) and not isinstance(error, Failure) else 1
     finally:
         signal.signal(signal.SIGTERM, before)
 
@@ -68,6 +77,11 @@ def _parse(arguments: list[str]) -> Command:
         config=(FlagCreatePairsOff, OmitArgPrefixes),
     )
     return command
+
+
+def _forget_stdout() -> None:
+    """Let what is left in the buffer go nowhere, or the interpreter complains when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _interrupt(signum: int, frame: object) -> None:

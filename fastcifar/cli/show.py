@@ -15,7 +15,6 @@ class RunView:
         self.result: Result | None = None
         self.began = 0.0
         self.steps_here = 0
-        self.epochs_here = 0
 
     def hooks(self) -> Hooks:
         """The hooks for `train` and `resume`."""
@@ -41,24 +40,27 @@ class RunView:
                 f"the epochs so far are in {self.result.path}; go on with --resume {self.result.path}", file=sys.stderr
             )
 
-    def _start(self, result: Result) -> None:
+    def _start(self, result: Result, epochs_done: int) -> None:
         self.result, self.began = result, time.perf_counter()
         if not self.quiet:
             print(banner(result))
             for line in notices(result):
                 print(line)
             print(format_header())
-            for row in result.epochs:
+            for row in result.epochs[:epochs_done]:
                 print(format_row(row))
             sys.stdout.flush()
+        if self.progress:
+            print("getting ready ...", end="", file=sys.stderr, flush=True)
 
     def _epoch(self, row: EpochRow) -> None:
-        self.epochs_here += 1
         if not self.quiet:
             self._clear()
             print(format_row(row), flush=True)
 
     def _step(self, epoch: int, step: int) -> None:
+        if self.steps_here == 0:
+            self.began = time.perf_counter()  # what came before says nothing about the steps to come
         self.steps_here += 1
         if not self.progress:
             return

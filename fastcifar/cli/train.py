@@ -1,7 +1,7 @@
 """The command `fastcifar train`."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -98,9 +98,12 @@ class Train:
         from fastcifar.data import load
         from fastcifar.train import load_result, resume
 
-        if self.recipe is not None or self.set or self.epochs is not None:
-            raise ValueError("--resume: a run is continued with its own recipe and settings; leave the others out")
         assert self.resume is not None
+        allowed = {"resume", "out", "data_dir", "json", "debug"}
+        for field in fields(self):
+            if field.name not in allowed and getattr(self, field.name) != field.default:
+                name = field.name.replace("_", "-")
+                raise ValueError(f"--resume: a run is continued with its own recipe and settings; leave {name} out")
         path = Path(self.resume) if Path(self.resume).exists() else self.out / self.resume
         result = load_result(path)
         dataset = load(result.recipe.dataset, self.data_dir)

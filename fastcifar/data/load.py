@@ -1,6 +1,5 @@
 """From a dataset's name to the dataset: where it is looked for, and how it is read."""
 
-import difflib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from fastcifar.data.places import DATA_VARIABLE, Place, data_root, places
 from fastcifar.data.published import LAYOUTS, Layout
 from fastcifar.data.readers import read_dataset
 from fastcifar.data.synthetic import SYNTHETIC_CLASSES, synthetic
+from fastcifar.names import nearest
 
 NAMES = (*LAYOUTS, *SYNTHETIC_CLASSES)
 
@@ -41,25 +41,23 @@ def load(name: str, root: str | Path | None = None, download: bool = True) -> Da
 def locate(name: str, root: str | Path | None = None) -> tuple[Place, ...]:
     """Every path at which `load` would look, each with whether something is there; none for synthetic data.
 
-    The first one found is the one that `load` reads. Raises `DataError` for an unknown name or an unreadable folder.
+    The first one found is the one that `load` reads. Raises ValueError for an unknown name, `DataError` for a folder
+    that cannot be read.
     """
     check_name(name)
     return places(LAYOUTS[name], data_root(root)) if name in LAYOUTS else ()
 
 
 def num_classes(name: str) -> int:
-    """The number of classes of a dataset. Raises `DataError` for an unknown name."""
+    """The number of classes of a dataset. Raises ValueError for an unknown name."""
     check_name(name)
     return SYNTHETIC_CLASSES[name] if name in SYNTHETIC_CLASSES else len(LAYOUTS[name].classes)
 
 
 def check_name(name: str) -> None:
-    """Raises `DataError` for a name that is no dataset's, with the nearest one that is."""
-    if name in NAMES:
-        return
-    near = difflib.get_close_matches(name, NAMES, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise DataError(f"unknown dataset {name!r}: expected one of {', '.join(NAMES)}{hint}")
+    """Raises ValueError for a name that is no dataset's, with the nearest ones."""
+    if name not in NAMES:
+        raise ValueError(f"there is no dataset {name!r}{nearest(name, NAMES)}")
 
 
 def _find_or_fetch(layout: Layout, root: Path, download: bool) -> Place:

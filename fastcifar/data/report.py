@@ -37,7 +37,7 @@ class DataStatus:
 def data_report(names: Iterable[str], root: str | Path | None = None, verify: bool = False) -> list[DataStatus]:
     """Looks for each named dataset, and with `verify` loads what is there. Never downloads.
 
-    A dataset that is broken gives a status with its error. Raises `DataError` for an unknown name only.
+    A dataset that is broken gives a status with its error. Raises ValueError for an unknown name only.
     """
     return [_status(name, root, verify) for name in names]
 

@@ -4,13 +4,14 @@ from fastcifar.net.draw import draw
 from fastcifar.net.drawing import Drawing, GraphvizError
 from fastcifar.net.graph import Graph, Net, build_graph, path_iter, pipeline, remove_by_type
 from fastcifar.net.network import Add, BatchNorm, Flatten, Identity, Mul, Network, convert
-from fastcifar.net.resnet9 import CHANNELS, LAYERS, resnet9
+from fastcifar.net.resnet9 import CHANNELS, LAYERS, MAX_EXTRA, resnet9
 from fastcifar.net.shapes import NodeSize, as_graph, count_flops, trace
 from fastcifar.net.summary import Row, Summary, summary
 
 __all__ = [
     "CHANNELS",
     "LAYERS",
+    "MAX_EXTRA",
     "Add",
     "BatchNorm",
     "Drawing",

@@ -1,11 +1,11 @@
 """The rules of NNI's search-space JSON, one entry at a time."""
 
-import difflib
 import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fastcifar.names import nearest
 from fastcifar.search.parameter import TYPES
 
 
@@ -19,9 +19,7 @@ def check_entry(entry: Any, where: str) -> tuple[str, Sequence[Any]]:
         raise SpaceError(f'{where}: an object with exactly "_type" and "_value" is needed, not {_short(entry)}')
     kind, args = entry["_type"], entry["_value"]
     if kind not in TYPES:
-        close = difflib.get_close_matches(str(kind), TYPES, n=2)
-        hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(TYPES)}"
-        raise SpaceError(f"{where}: the type {kind!r} is not known; {hint}")
+        raise SpaceError(f"{where}: the type {kind!r} is not known{nearest(kind, TYPES)}")
     if not isinstance(args, (list, tuple)):
         raise SpaceError(f"{where}: _value is a list, not {_short(args)}")
     if kind == "choice":

@@ -46,6 +46,9 @@ def build_state(recipe: Recipe, num_classes: int, device: torch.device, precisio
         weights = [torch.empty_like(weight, dtype=torch.float32, requires_grad=False) for weight in weights]
     optimizer = SGD(weights, factors=factors, weight_decay=recipe.base_wd * recipe.batch_size, momentum=recipe.momentum)
 
+    if compiled:
+        torch.compiler.reset()  # else a process that trains many networks reaches torch's limit, and runs them eagerly
+
     def forward(images: Tensor) -> Tensor:
         logits: Tensor = network({"input": images})["logits"]
         return logits
@@ -100,12 +103,13 @@ def warm_up(state: State, num_classes: int, train_size: int, valid_sizes: Iterab
 
     Weights and statistics are left to be set by `init_weights`, which follows.
     """
-    weight = next(state.network.parameters())
+    device = next(state.network.parameters()).device
+    generator = torch.Generator().manual_seed(0)
 
     def random_batch(size: int) -> tuple[Tensor, Tensor]:
-        images = torch.rand(size, 3, 32, 32, device=weight.device)
-        images = images.to(state.precision.images, memory_format=torch.channels_last)
-        return images, torch.randint(0, num_classes, (size,), device=weight.device)
+        images = torch.rand(size, 3, 32, 32, generator=generator).to(device, state.precision.images)
+        labels = torch.randint(0, num_classes, (size,), generator=generator).to(device)
+        return images.contiguous(memory_format=torch.channels_last), labels
 
     init_weights(state, 0)
     state.network.train()

@@ -1,33 +1,30 @@
 """Checks of one value each: `check(name, value)` returns the value as it is kept, or says what rule it breaks."""
 
-import difflib
 import math
-from collections.abc import Callable, Iterable, Mapping
+import sys
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
+
+from fastcifar.names import nearest
 
 Check = Callable[[str, Any], Any]
 INF = math.inf
+LARGEST = sys.float_info.max  # a whole number may be longer than any float
 
 
 class RecipeError(ValueError):
     """A recipe that cannot be trained: names the field, the rule and the value."""
 
 
-def nearest(name: object, names: Iterable[str]) -> str:
-    """Say which of `names` look like `name`: '; did you mean ...?', or list them all."""
-    names = list(names)
-    close = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
-    return f"; did you mean {' or '.join(close)}?" if close else f"; there are {', '.join(names)}"
-
-
 def number(low: float, high: float = INF, high_name: str = "", *, open_low: bool = False, whole: bool = False) -> Check:
-    """A finite number within [low, high], or (low, high] with `open_low`; kept as int where `whole`, else as float."""
+    """A number within [low, high], or (low, high] with `open_low`; kept as int where `whole`, else as float."""
     rule = f"a {'whole ' if whole else ''}number {'more than' if open_low else 'at least'} {low}"
     if high != INF:
         rule += f" and at most {high_name} ({high})" if high_name else f" and at most {high}"
 
     def check(name: str, value: Any) -> int | float:
-        fits = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        fits = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= LARGEST
         fits = fits and (low < value if open_low else low <= value) and value <= high
         if not fits or (whole and not float(value).is_integer()):
             raise RecipeError(f"{name}: {rule} is needed, not {value!r}")
@@ -64,15 +61,15 @@ def sequence(inner: Check) -> Check:
 
 
 def mapping(inner: Check, keys: tuple[str, ...] | None = None) -> Check:
-    """An object whose keys are among `keys` and whose values `inner` allows; kept as a new dict."""
+    """An object whose keys are among `keys` and whose values `inner` allows; kept as one that cannot be changed."""
 
-    def check(name: str, value: Any) -> dict[str, Any]:
+    def check(name: str, value: Any) -> Mapping[str, Any]:
         if not isinstance(value, Mapping):
             raise RecipeError(f'{name}: an object such as {{"layer1": ...}} is needed, not {value!r}')
         for key in value:
             if keys is not None and key not in keys:
                 raise RecipeError(f"{name}: {key!r} is not known{nearest(key, keys)}")
-        return {str(key): inner(f"{name}.{key}", item) for key, item in value.items()}
+        return MappingProxyType({str(key): inner(f"{name}.{key}", item) for key, item in value.items()})
 
     return check
 

@@ -1,6 +1,7 @@
 """Where a run computes."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,15 +12,14 @@ def resolve_device(name: str) -> torch.device:
     """`auto` (CUDA where there is one, else the CPU), `cpu`, `cuda` or `cuda:N`. Raises ValueError for any other."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind, _, number = name.partition(":")
-    if kind not in ("cpu", "cuda") or (number and not number.isdigit()) or (kind == "cpu" and number):
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
         raise ValueError(f"device: {name!r} is not known; there are auto, cpu, cuda and cuda:N")
-    if kind == "cuda":
+    if name != "cpu":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if count == 0:
             build = "this torch is built without CUDA" if torch.version.cuda is None else "torch finds no usable GPU"
             raise ValueError(f"device: {name!r} was asked for, but {build}; use --device cpu")
-        if number and int(number) >= count:
+        if int(name.partition(":")[2] or 0) >= count:
             raise ValueError(f"device: {name!r} was asked for, but there are {count} GPUs, from cuda:0")
     return torch.device(name)
 
@@ -32,16 +32,20 @@ def synchronize(device: torch.device) -> None:
 
 @contextmanager
 def kernels(device: torch.device, deterministic: bool) -> Iterator[None]:
-    """Choose convolution kernels by trial on CUDA or, where `deterministic`, such that the same seed repeats itself."""
+    """Choose convolution kernels by trial on CUDA or, where `deterministic`, such that the same seed repeats itself.
+
+    On a CPU the kernels repeat themselves, and there is nothing to choose.
+    """
     if device.type != "cuda":
-        yield  # on a CPU the kernels are deterministic, and there is nothing to choose
+        yield
         return
-    if deterministic:  # cuBLAS reads it when it starts, and torch refuses to go on without it
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    before = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(deterministic)
+    before = torch.get_deterministic_debug_mode()
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it starts
+        torch.set_deterministic_debug_mode("error")
+    tf32 = torch.backends.cudnn.allow_tf32  # the user's: `flags` would switch it on
     try:
-        with torch.backends.cudnn.flags(enabled=True, benchmark=not deterministic, deterministic=deterministic):
+        with torch.backends.cudnn.flags(benchmark=not deterministic, deterministic=deterministic, allow_tf32=tf32):
             yield
     finally:
-        torch.use_deterministic_algorithms(before)
+        torch.set_deterministic_debug_mode(before)

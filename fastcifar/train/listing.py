@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from fastcifar.train.checks import nearest
+from fastcifar.names import nearest
 from fastcifar.train.record import RecordError, RunFolder
 
 COLUMNS = (
@@ -18,6 +18,7 @@ COLUMNS = (
     "seed",
     "status",
     "epochs",
+    "of",
     "valid_acc",
     "train_seconds",
     "wall_seconds",
@@ -54,7 +55,8 @@ def _row(folder: RunFolder, record: dict[str, Any]) -> dict[str, Any]:
         "split": record["split"],
         "seed": record["seed"],
         "status": status,
-        "epochs": f"{len(rows)}/{record['recipe']['total_epoch']}",
+        "epochs": len(rows),
+        "of": record["recipe"]["total_epoch"],
         "valid_acc": rows[-1].valid_acc if rows else math.nan,
         "train_seconds": round(sum(row.train_time for row in rows), 2),
         "wall_seconds": round(record["seconds"]["wall"], 2),

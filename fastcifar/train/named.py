@@ -4,7 +4,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from fastcifar.train.checks import RecipeError, nearest
+from fastcifar.names import nearest
+from fastcifar.train.checks import RecipeError
 from fastcifar.train.recipe import Recipe
 
 

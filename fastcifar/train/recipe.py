@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastcifar.data import FLIPS, NAMES
-from fastcifar.net import CHANNELS
-from fastcifar.train.checks import RecipeError, mapping, nearest, number, one_of, optional, sequence, text
+from fastcifar.names import nearest
+from fastcifar.net import CHANNELS, MAX_EXTRA
+from fastcifar.train.checks import RecipeError, mapping, number, one_of, optional, sequence, text
 from fastcifar.train.precision import PRECISIONS
 
 PEAK_SHARE = 5 / 24  # of total_epoch, where peak_epoch is not given
@@ -85,6 +86,9 @@ class Recipe:
     def __hash__(self) -> int:
         return hash(json.dumps(self.to_dict(), sort_keys=True))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Recipe.from_dict, (self.to_dict(),)  # a mapping that cannot be changed cannot be pickled either
+
     @property
     def channels(self) -> dict[str, int]:
         """Output channels by layer."""
@@ -130,6 +134,8 @@ class Recipe:
         for key, value in params.items():
             name, _, rest = key.partition(".")
             _known(name)
+            if key.startswith("ks.") and isinstance(values["ks"], int):
+                values["ks"] = dict.fromkeys(CHANNELS, values["ks"])
             values[name] = _set_inside(values[name], rest, value, key) if rest else value
         if "total_epoch" in params and "peak_epoch" not in params:
             _CHECKS["total_epoch"]("total_epoch", values["total_epoch"])
@@ -164,8 +170,8 @@ def _kernel(name: str, value: Any) -> int:
 
 
 _LAYERS = tuple(CHANNELS)
-_WIDTH = number(1, whole=True)
-_EXTRA = mapping(number(0, 4, whole=True), _LAYERS)
+_WIDTH = number(1, 1 << 16, whole=True)
+_EXTRA = mapping(number(0, MAX_EXTRA, whole=True), _LAYERS)
 
 _CHECKS: dict[str, Any] = {
     "dataset": one_of(NAMES),

@@ -15,7 +15,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from fastcifar.errors import Failure
-from fastcifar.net import Network, draw
+from fastcifar.net import GraphvizError, Network, draw
 from fastcifar.train.table import COLUMNS, EpochRow
 
 
@@ -37,25 +37,18 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock: int | None = None
 
-    def lock(self) -> None:
-        """Hold the run for this process until it ends. Raises RecordError where another process holds it."""
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run for this process. Raises RecordError where another holds it."""
         with _explained(self.path):
-            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+            file = (self.path / "lock").open("w")
+        with file:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                os.close(descriptor)
                 raise RecordError(f"{self.path}: another process is at work on this run") from None
-        self._lock = descriptor
-
-    def unlock(self) -> None:
-        """Let the run go."""
-        if self._lock is not None:
-            (self.path / "lock").unlink(missing_ok=True)
-            os.close(self._lock)
-            self._lock = None
+            yield
 
     def in_use(self) -> bool:
         """Whether a process holds the run."""
@@ -108,31 +101,29 @@ class RunFolder:
             raise RecordError(f"{path}: not the record of a run")
         return document
 
-    def append_epoch(self, row: EpochRow) -> None:
-        """Add a row to epochs.csv and wait until it is on disk."""
-        with _explained(self.path), (self.path / "epochs.csv").open("a", newline="") as file:
-            file.write(",".join(repr(value) for value in row.values()) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-
-    def read_epochs(self) -> list[EpochRow]:
-        """The rows of epochs.csv; a last line that was cut short by a crash is left out."""
-        rows = []
-        with (self.path / "epochs.csv").open(newline="") as file:
-            for line in csv.DictReader(file):
-                try:
-                    values = {name: float(line[name]) for name in COLUMNS}
-                except (TypeError, ValueError):
-                    break
-                values.pop("epoch_time")
-                rows.append(EpochRow(epoch=int(values.pop("epoch")), **values))
-        return rows
-
-    def keep_epochs(self, rows: list[EpochRow]) -> None:
-        """Replace epochs.csv by `rows`."""
+    def write_epochs(self, rows: list[EpochRow]) -> None:
+        """Replace epochs.csv, and wait until it is on disk."""
         with _replacing(self.path / "epochs.csv") as temporary:
             lines = [",".join(COLUMNS), *(",".join(repr(value) for value in row.values()) for row in rows)]
             temporary.write_text("\n".join(lines) + "\n")
+
+    def read_epochs(self) -> list[EpochRow]:
+        """The rows of epochs.csv. Raises RecordError where it is not whole."""
+        path = self.path / "epochs.csv"
+        rows = []
+        try:
+            with path.open(newline="") as file:
+                for line in csv.DictReader(file):
+                    values = {name: float(line[name]) for name in COLUMNS if name != "epoch_time"}
+                    rows.append(EpochRow(epoch=int(values.pop("epoch")), **values))
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise RecordError(f"{path}: not a whole table of epochs ({error!r})") from None
+        return rows
+
+    def remove(self, name: str) -> None:
+        """Remove a file that is no longer needed."""
+        with _explained(self.path):
+            (self.path / name).unlink(missing_ok=True)
 
     def save_tensors(self, name: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
         """Replace `name`, a safetensors file."""
@@ -141,19 +132,20 @@ class RunFolder:
 
 
 def save_drawing(network: Network, stem: Path) -> None:
-    """Write the drawing as `stem`.dot and, where Graphviz is installed, as `stem`.svg."""
+    """Write the drawing as `stem`.dot and, where Graphviz is installed and does its work, as `stem`.svg."""
     drawing = draw(network, sizes=True)
     with _explained(stem):
         drawing.save(stem.with_suffix(".dot"))
-        if shutil.which("dot"):
+        with suppress(GraphvizError):
             drawing.save(stem.with_suffix(".svg"))
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_tensors(path: Path, only_metadata: bool = False) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors and the metadata of a safetensors file. Raises RecordError where it is not whole."""
     try:
         with safe_open(path, framework="pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            names = [] if only_metadata else file.keys()
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except (OSError, SafetensorError) as error:
         raise RecordError(f"{path}: not a whole safetensors file ({error})") from None
 

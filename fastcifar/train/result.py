@@ -34,6 +34,7 @@ class Times:
 class Result:
     """A run's record: what `run.json` holds, and the rows of its table.
 
+    resumed: when and by what the run was taken up again: `at`, and the keys of `provenance`.
     status: running, finished, stopped (by `on_epoch`), interrupted (by the user), diverged (the loss is not finite)
         or failed.
     id, path: of the folder on disk, or None where none was asked for.
@@ -50,7 +51,7 @@ class Result:
     precision: str
     parameters: int
     started: str
-    resumed: int = 0
+    resumed: list[dict[str, Any]] = field(default_factory=list)
     id: str | None = None
     path: str | None = None
     status: str = "running"
@@ -77,7 +78,6 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """The record as JSON values."""
-        last = dict(zip(COLUMNS, self.epochs[-1].values(), strict=True)) if self.epochs else None
         return {
             "schema": 1,
             "id": self.id,
@@ -95,6 +95,5 @@ class Result:
             "started": self.started,
             "resumed": self.resumed,
             "seconds": self.times.to_dict(),
-            "last_epoch": last,
             "epochs": [dict(zip(COLUMNS, row.values(), strict=True)) for row in self.epochs],
         }

@@ -33,16 +33,21 @@ class SGD:
         self.factors, self.weight_decay, self.momentum = list(factors), weight_decay, momentum
         self.lr = 0.0
         self.param_groups = [{"params": self.weights}]
+        # One pass takes many tensors in one launch, but only tensors of one format.
+        formats = dict.fromkeys(weight.dtype for weight in self.weights)
+        self._groups = [[i for i, weight in enumerate(self.weights) if weight.dtype == f] for f in formats]
 
     @torch.no_grad()
     def step(self) -> None:
         """Change the weights by one step at the rate `lr` times each factor."""
-        gradients = [weight.grad for weight in self.weights if weight.grad is not None]
-        assert len(gradients) == len(self.weights), "every weight takes part in the loss"
-        # Horizontal passes over all tensors: one launch each on a GPU where a loop would take four per tensor.
-        torch._foreach_add_(gradients, self.weights, alpha=self.weight_decay)
-        torch._foreach_mul_(gradients, [-self.lr * factor for factor in self.factors])
-        torch._foreach_mul_(self.velocities, self.momentum)
-        torch._foreach_add_(self.velocities, gradients)
-        torch._foreach_add_(gradients, self.velocities, alpha=self.momentum)
-        torch._foreach_add_(self.weights, gradients)
+        for places in self._groups:
+            weights = [self.weights[i] for i in places]
+            velocities = [self.velocities[i] for i in places]
+            gradients = [weight.grad for weight in weights if weight.grad is not None]
+            assert len(gradients) == len(weights), "every weight takes part in the loss"
+            torch._foreach_add_(gradients, weights, alpha=self.weight_decay)
+            torch._foreach_mul_(gradients, [-self.lr * self.factors[i] for i in places])
+            torch._foreach_mul_(velocities, self.momentum)
+            torch._foreach_add_(velocities, gradients)
+            torch._foreach_add_(gradients, velocities, alpha=self.momentum)
+            torch._foreach_add_(weights, gradients)

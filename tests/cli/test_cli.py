@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -83,7 +84,7 @@ def test_runs_lists_them(capsys):
     capsys.readouterr()
     assert run(["runs", "--json", "--sort", "valid_acc"]) == 0
     runs = json.loads(capsys.readouterr().out)
-    assert {row["seed"] for row in runs} == {0, 1} and all(row["epochs"] == "2/2" for row in runs)
+    assert {row["seed"] for row in runs} == {0, 1} and all((row["epochs"], row["of"]) == (2, 2) for row in runs)
     assert [row["valid_acc"] for row in runs] == sorted(row["valid_acc"] for row in runs)
     assert run(["runs"]) == 0 and "resnet9-tiny" in capsys.readouterr().out
     assert run(["runs", "--out", "empty"]) == 0 and capsys.readouterr().out == "no runs in empty\n"
@@ -140,11 +141,17 @@ def test_no_data_and_no_network(capsys):
         ([*TRAIN, "--set", "batch_size=65"], 2, "batch_size: 65 is more than the 64"),
         ([*TRAIN, "--set", "peak_lr=1e20", "precision=O0"], 1, "diverged"),
         (["train", "--resume", "nothing"], 1, "nothing"),
-        (["train", "resnet9", "--resume", "nothing"], 2, "--resume"),
+        (["train", "resnet9", "--resume", "nothing"], 2, "leave recipe out"),
+        (["train", "--resume", "nothing", "--seed", "9"], 2, "leave seed out"),
         ([*TRAIN, "--out", "/proc/nowhere"], 1, "cannot write to the output folder"),
+        ([*TRAIN, "--checkpoint-every", "0"], 2, "checkpoint_every"),
+        (["train", "--device", "cpu:"], 2, "'cpu:'"),
+        ([*TRAIN, "--set", "prep=1e30"], 2, "prep"),
+        ([*TRAIN, "--set", f"total_epoch={'9' * 400}"], 2, "total_epoch"),
+        (["graph", "-o", "nowhere/net.dot"], 1, "nowhere"),
         (["runs", "--sort", "speed"], 2, "no column 'speed'"),
         (["graph", "-o", "net.gif"], 2, ".dot"),
-        (["data", "--dataset", "mnist"], 1, "mnist"),
+        (["data", "--dataset", "mnist"], 2, "mnist"),
     ],
 )
 def test_what_is_asked_wrongly_gets_one_message(arguments, code, words, capsys):
@@ -152,6 +159,7 @@ def test_what_is_asked_wrongly_gets_one_message(arguments, code, words, capsys):
     err = capsys.readouterr().err
     assert words in err and "Traceback" not in err
     assert err.splitlines()[-1].startswith("fastcifar: ")
+    assert code == 1 or not Path("runs").exists()  # bad usage leaves nothing behind
 
 
 def test_debug_shows_the_traceback():
@@ -211,6 +219,25 @@ def test_resume_by_id_prints_the_whole_table(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[3:15]] == [str(epoch) for epoch in range(1, 13)]
     assert run(["train", "--resume", folder.name]) == 1 and "has ended" in capsys.readouterr().err
+
+
+def test_output_that_cannot_be_written():
+    with Path("/dev/full").open("w") as full:
+        process = subprocess.run(
+            [sys.executable, "-m", "fastcifar", "recipes"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert process.returncode == 1 and process.stderr.startswith("fastcifar: stdout: ")
+
+
+def test_a_damaged_folder_does_not_hide_the_others(capsys):
+    run([*TRAIN, "--epochs", "1"])
+    (folder,) = Path("runs").iterdir()
+    for name, harm in (("a", "epochs.csv"), ("b", "run.json")):
+        shutil.copytree(folder, Path("runs") / name)
+        (Path("runs") / name / harm).write_text("{}")
+    capsys.readouterr()
+    assert run(["runs", "--json"]) == 0
+    assert [row["id"] for row in json.loads(capsys.readouterr().out)] == [folder.name]
 
 
 def test_output_that_nobody_reads():

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from fastcifar.data import DataError, data_report, format_report, report_json, write_python
+from fastcifar.data import data_report, format_report, report_json, write_python
 from fastcifar.data.dataset import Dataset
 
 
@@ -66,7 +66,7 @@ def test_synthetic_data_is_made_up(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="unknown dataset 'mnist'"):
+    with pytest.raises(ValueError, match="no dataset 'mnist'"):
         data_report(["mnist"], tmp_path)
 
 

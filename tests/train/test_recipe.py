@@ -1,4 +1,5 @@
 import json
+import pickle
 
 import pytest
 
@@ -31,6 +32,13 @@ def test_every_named_recipe_is_whole():
         assert recipe.peak_epoch == pytest.approx(recipe.total_epoch * 5 / 24)
 
 
+def test_a_recipe_cannot_be_changed():
+    recipe = Recipe(lr_scale={"prep": 0.1})
+    with pytest.raises(TypeError):
+        recipe.lr_scale["prep"] = 1
+    assert pickle.loads(pickle.dumps(recipe)) == recipe
+
+
 def test_peak_epoch_keeps_its_share():
     assert Recipe(total_epoch=12).peak_epoch == 2.5
     assert Recipe().with_params({"total_epoch": 12}).peak_epoch == 2.5
@@ -47,6 +55,7 @@ def test_peak_lr_with_lr_instead():
 def test_dotted_path():
     recipe = Recipe(lr_scale={"layer3": 0.4}).with_params({"lr_scale.prep": 0.1, "prep": 16})
     assert recipe.lr_scale == {"layer3": 0.4, "prep": 0.1} and recipe.prep == 16
+    assert Recipe().with_params({"ks.prep": 5}).ks == {"prep": 5, "layer1": 3, "layer2": 3, "layer3": 3}
 
 
 def test_a_list_of_extra_layers_means_one_each():
@@ -57,7 +66,7 @@ def test_a_list_of_extra_layers_means_one_each():
     ("values", "words"),
     [
         ({"peak_l": 1}, "'peak_l'; did you mean peak_lr"),
-        ({"prep": 0}, "prep: a whole number at least 1 is needed, not 0"),
+        ({"prep": 0}, "prep: a whole number at least 1 and at most 65536 is needed, not 0"),
         ({"prep": 2.5}, "prep"),
         ({"prep": True}, "prep"),
         ({"peak_lr": 0}, "more than 0"),

@@ -1,0 +1,11 @@
+"""What a message says of a name that is not known."""
+
+import difflib
+from collections.abc import Iterable
+
+
+def nearest(name: object, names: Iterable[str]) -> str:
+    """Say which of `names` look like `name`: '; did you mean ...?', or list them all."""
+    names = list(names)
+    close = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
+    return f"; did you mean {' or '.join(close)}?" if close else f"; there are {', '.join(names)}"

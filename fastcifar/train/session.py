@@ -1,0 +1,214 @@
+"""The steps of a run, from the images to its end; a run that is resumed has several sessions."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from fastcifar.data import Augmentation, Batches, Dataset, Split, derived_seed, parts, statistics
+from fastcifar.errors import Failure
+from fastcifar.train import checkpoint
+from fastcifar.train.build import build_state, init_weights, warm_up
+from fastcifar.train.device import kernels, synchronize
+from fastcifar.train.loop import Diverged, State, evaluate, train_epoch
+from fastcifar.train.precision import resolve_precision
+from fastcifar.train.recipe import Recipe
+from fastcifar.train.record import RecordError, RunFolder
+from fastcifar.train.result import Result, Times
+from fastcifar.train.schedule import learning_rate
+from fastcifar.train.table import EpochRow
+
+EVALUATION_BATCH = 512  # images, as in cifar10-fast
+
+
+class TrainError(Failure, RuntimeError):
+    """A run that could not go on; the message is for the user."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hooks:
+    """What a run tells of itself while it goes.
+
+    on_start: called once, before anything is built, with the result and the number of epochs that it begins after.
+    on_epoch: called with each row, after it is on disk; returning True stops the run.
+    progress: called with (epoch, step), from 0, after each step.
+    """
+
+    on_start: Callable[[Result, int], None] = lambda result, epochs_done: None
+    on_epoch: Callable[[EpochRow], bool | None] = lambda row: None
+    progress: Callable[[int, int], None] = lambda epoch, step: None
+
+
+def split_images(recipe: Recipe, dataset: Dataset, split: str) -> tuple[Split, Split]:
+    """The images to train and to validate on. Raises ValueError where there are too few for a batch."""
+    train_split, valid_split = parts(dataset, split, recipe.train_images)
+    available = len(train_split.labels)
+    if recipe.batch_size > available:
+        raise ValueError(f"batch_size: {recipe.batch_size} is more than the {available} images to train on")
+    return train_split, valid_split
+
+
+class Session:
+    """One process's part of a run: `run` takes the result to its end, or to what ends it."""
+
+    def __init__(
+        self,
+        result: Result,
+        dataset: Dataset,
+        images: tuple[Split, Split],
+        device: torch.device,
+        folder: RunFolder | None,
+        hooks: Hooks,
+        began: float,
+    ) -> None:
+        self.result, self.dataset, self.device, self.folder, self.hooks = result, dataset, device, folder, hooks
+        self.train_split, self.valid_split = images
+        self.epochs_done, self.before = (checkpoint.place(folder) if folder else None) or (0, Times())
+        self.began = began - self.before.wall
+
+    def run(self) -> Result:
+        """Train to the end; the record follows the status."""
+        result = self.result
+        if len(result.epochs) < self.epochs_done:
+            raise RecordError(f"{result.path}: the checkpoint is of epoch {self.epochs_done}, epochs.csv is shorter")
+        self.write()
+        try:
+            self.hooks.on_start(result, self.epochs_done)
+            with kernels(self.device, result.settings["deterministic"]), _memory_explained(result.recipe, self.device):
+                self.train(*self.prepare(self.build()))
+            ended = len(result.epochs) == result.recipe.total_epoch
+            result.status, result.message = "finished" if ended else "stopped", ""
+        except Diverged:
+            result.status = "diverged"
+            result.message = f"the loss became NaN or infinite in epoch {self.epochs_done + 1}"
+        except BaseException as error:
+            by_user = isinstance(error, KeyboardInterrupt)
+            result.status, result.message = ("interrupted", "") if by_user else ("failed", str(error))
+            with suppress(RecordError):  # the first error is the one to tell
+                self.write()
+            raise
+        self.write()
+        if self.folder:
+            self.folder.remove(checkpoint.FILE)  # after the record, so that a crash between the two loses nothing
+        return result
+
+    def build(self) -> State:
+        """Make the network; on CUDA or compiled, warm it up. Its time is reported, not counted."""
+        began = time.perf_counter()
+        recipe, compiled = self.result.recipe, self.result.settings["compiled"]
+        precision = resolve_precision(self.result.precision, self.device)
+        num_classes = len(self.dataset.classes)
+        state = build_state(recipe, num_classes, self.device, precision, compiled)
+        if self.device.type == "cuda" or compiled:
+            valid_images = len(self.valid_split.labels)
+            valid_sizes = {min(EVALUATION_BATCH, valid_images), valid_images % EVALUATION_BATCH} - {0}
+            warm_up(state, num_classes, recipe.batch_size, valid_sizes)
+        synchronize(self.device)
+        self.result.times.build = self.before.build + time.perf_counter() - began
+        return state
+
+    def prepare(self, state: State) -> tuple[State, Batches, Batches]:
+        """Set the weights, and bring the images to the device. Counted."""
+        began = time.perf_counter()
+        recipe = self.result.recipe
+        mean, std = statistics(self.dataset)
+        on_device: Any = {"mean": mean, "std": std, "device": self.device, "dtype": state.precision.images}
+        augmentation = Augmentation(shift=recipe.shift, flip=recipe.flip, cutout=recipe.cutout)
+        batches = Batches(
+            self.train_split,
+            batch_size=recipe.batch_size,
+            augmentation=augmentation,
+            seed=self.result.seed,
+            **on_device,
+        )
+        valid_batches = Batches(self.valid_split, batch_size=EVALUATION_BATCH, **on_device)
+        init_weights(state, derived_seed(self.result.seed, "weights"))
+        if self.folder and self.epochs_done:
+            checkpoint.load(self.folder, state)
+        synchronize(self.device)
+        self.result.times.prepare = self.before.prepare + time.perf_counter() - began
+        return state, batches, valid_batches
+
+    def train(self, state: State, batches: Batches, valid_batches: Batches) -> None:
+        """Train and evaluate, epoch by epoch; a row is on disk before it is announced."""
+        result, every = self.result, self.result.settings["checkpoint_every"]
+        for epoch in range(self.epochs_done, result.recipe.total_epoch):
+            row = _epoch(result.recipe, state, batches, valid_batches, epoch, self.hooks)
+            # A row that an earlier session announced after the last checkpoint stays until it is trained again.
+            rows = [*result.epochs[:epoch], row, *result.epochs[epoch + 1 :]]
+            if self.folder:
+                self.folder.write_epochs(rows)
+            result.epochs = rows
+            stop = self.hooks.on_epoch(row)
+            self.epochs_done = done = epoch + 1
+            self.count_times(done)
+            if self.folder and done < result.recipe.total_epoch and done % every == 0:
+                checkpoint.save(self.folder, state, done, result.times)
+            if stop:
+                result.epochs = rows[:done]
+                break
+        if self.folder:
+            metadata = {"recipe": result.recipe.to_json()}
+            self.folder.save_tensors("weights.safetensors", state.network.state_dict(), metadata)
+
+    def count_times(self, epochs_done: int) -> None:
+        """Bring the times up to now."""
+        rows, times = self.result.epochs[:epochs_done], self.result.times
+        times.train = sum(row.train_time for row in rows)
+        times.evaluate = sum(row.valid_time for row in rows)
+        times.wall = time.perf_counter() - self.began
+
+    def write(self) -> None:
+        """Bring the record on disk up to now."""
+        self.count_times(len(self.result.epochs))
+        if self.folder:
+            self.folder.write_json(self.result.to_dict())
+
+
+def _epoch(
+    recipe: Recipe, state: State, batches: Batches, valid_batches: Batches, epoch: int, hooks: Hooks
+) -> EpochRow:
+    def lr_at(step: int) -> float:  # for the mean loss
+        passed = epoch + (step + 1) / len(batches)
+        return learning_rate(passed, recipe.peak_lr, recipe.peak_epoch, recipe.total_epoch)
+
+    began = time.perf_counter()
+    train_loss, train_acc = train_epoch(
+        state,
+        batches.epoch(epoch),
+        lr=lambda step: lr_at(step) / recipe.batch_size,
+        label_smoothing=recipe.label_smoothing,
+        progress=lambda step: hooks.progress(epoch, step),
+    )
+    trained = time.perf_counter()
+    valid_loss, valid_acc = evaluate(state, valid_batches.epoch())
+    ended = time.perf_counter()
+    if not (math.isfinite(train_loss) and math.isfinite(valid_loss)):
+        raise Diverged
+    return EpochRow(
+        epoch=epoch + 1,
+        lr=lr_at(len(batches) - 1),
+        train_time=trained - began,
+        train_loss=train_loss,
+        train_acc=train_acc,
+        valid_time=ended - trained,
+        valid_loss=valid_loss,
+        valid_acc=valid_acc,
+    )
+
+
+@contextmanager
+def _memory_explained(recipe: Recipe, device: torch.device) -> Iterator[None]:
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        text = str(error).lower()
+        known = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+        if not known and "out of memory" not in text and "can't allocate memory" not in text:
+            raise
+        batch = f"with batch_size {recipe.batch_size}"
+        raise TrainError(f"out of memory on {device} {batch}; ask for a smaller one") from error
