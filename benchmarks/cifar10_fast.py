@@ -119,7 +119,7 @@ def report(rows: list[dict[str, Any]], epochs: int, dataset: Dataset) -> str:
         )
     low, high = welch_interval(acc["ours"], acc["theirs"])
     difference = acc["ours"].mean() - acc["theirs"].mean()
-    verdict = "within" if -MARGIN < low and high < MARGIN else "not within"
+    verdict = "within" if low > -MARGIN and high < MARGIN else "not within"
     lines += [
         "",
         f"Ours less theirs: {difference:+.2f} points, 95 % interval {low:+.2f} to {high:+.2f} (Welch), "

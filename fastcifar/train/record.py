@@ -113,7 +113,10 @@ class RunFolder:
         rows = []
         try:
             with path.open(newline="") as file:
-                for line in csv.DictReader(file):
+                lines = csv.DictReader(file)
+                if tuple(lines.fieldnames or ()) != COLUMNS:
+                    raise ValueError("other columns")
+                for line in lines:
                     values = {name: float(line[name]) for name in COLUMNS if name != "epoch_time"}
                     rows.append(EpochRow(epoch=int(values.pop("epoch")), **values))
         except (OSError, KeyError, TypeError, ValueError) as error:
