@@ -5,7 +5,7 @@
 CHECKOUT is a checkout of github.com/davidcpage/cifar10-fast (commit f79e8b8); its code is imported from there, runs on
 the CPU in fp32, and augments as its dawn.py does. Ours is the recipe resnet9-tiny as it ships. Each run is a line of
 benchmarks/results/cifar10_fast.jsonl, written when it ends: started again, the program does what is missing. At the end
-it writes benchmarks/results/cifar10_fast.md. Needs scipy, which the extra `bench` installs.
+it writes benchmarks/results/cifar10_fast.md.
 """
 
 import argparse
