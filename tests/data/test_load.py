@@ -128,10 +128,10 @@ class TestSmall:
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("cifar11", "did you mean cifar1"), ("imagenet", "expected one of cifar10")]
+    ("name", "hint"), [("cifar11", "did you mean cifar1"), ("imagenet", "there are cifar10")]
 )
 def test_unknown_names(name: str, hint: str) -> None:
-    with pytest.raises(DataError, match=hint):
+    with pytest.raises(ValueError, match=hint):
         load(name)
 
 
