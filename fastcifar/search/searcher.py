@@ -8,7 +8,7 @@ import numpy as np
 from fastcifar.search.history import FINISHED, STOPPED, History
 from fastcifar.search.space import MAX_POINTS, Params, Space
 
-TRIES = 20  # to draw a point that is new, before the points that are left are listed
+TRIES = 20  # at drawing a point that is new, before the points that are left are listed
 
 
 class SpaceExhausted(Exception):
@@ -36,12 +36,18 @@ def trial_rng(seed: int, number: int) -> np.random.Generator:
 
 
 def new_row(
-    space: Space, history: History, rng: np.random.Generator, draw: Callable[[np.random.Generator], np.ndarray]
+    space: Space,
+    history: History,
+    rng: np.random.Generator,
+    draw: Callable[[np.random.Generator], np.ndarray],
+    repeats: bool = False,
 ) -> np.ndarray:
     """A row that `draw` gives and that was not started before; in a small space, in the end any that is left.
 
-    Raises SpaceExhausted.
+    With `repeats` the first that it gives. Raises SpaceExhausted.
     """
+    if repeats:
+        return draw(rng)
     for _ in range(TRIES):
         row = draw(rng)
         if row not in history:
@@ -67,3 +73,11 @@ def ended_points(history: History) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     sums = np.bincount(points, weights=losses, minlength=len(history))
     firsts = np.flatnonzero(counts)
     return history.rows[firsts], sums[firsts] / counts[firsts], counts[firsts]
+
+
+def best_mean(history: History) -> Params:
+    """The point with the best mean result. Raises ValueError where no trial has ended."""
+    rows, losses, _ = ended_points(history)
+    if len(losses) == 0:
+        raise ValueError("no trial has ended with a result")
+    return history.space.decode(rows[np.argmin(losses)])

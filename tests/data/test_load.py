@@ -127,9 +127,7 @@ class TestSmall:
             load("cifar10", tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("name", "hint"), [("cifar11", "did you mean cifar1"), ("imagenet", "there are cifar10")]
-)
+@pytest.mark.parametrize(("name", "hint"), [("cifar11", "did you mean cifar1"), ("imagenet", "there are cifar10")])
 def test_unknown_names(name: str, hint: str) -> None:
     with pytest.raises(ValueError, match=hint):
         load(name)
