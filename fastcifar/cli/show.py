@@ -14,7 +14,7 @@ class RunView:
         self.progress = sys.stderr.isatty()
         self.result: Result | None = None
         self.began = 0.0
-        self.steps_here = 0
+        self.steps_here: int | None = None
 
     def hooks(self) -> Hooks:
         """The hooks for `train` and `resume`."""
@@ -41,7 +41,7 @@ class RunView:
             )
 
     def _start(self, result: Result, epochs_done: int) -> None:
-        self.result, self.began = result, time.perf_counter()
+        self.result = result
         if not self.quiet:
             print(banner(result))
             for line in notices(result):
@@ -59,12 +59,13 @@ class RunView:
             print(format_row(row), flush=True)
 
     def _step(self, epoch: int, step: int) -> None:
-        if self.steps_here == 0:
-            self.began = time.perf_counter()  # what came before says nothing about the steps to come
+        assert self.result is not None
+        if self.steps_here is None:  # the clock starts after the first step, which takes longer than those to come
+            self.steps_here, self.began = 0, time.perf_counter()
+            return
         self.steps_here += 1
         if not self.progress:
             return
-        assert self.result is not None
         recipe, images = self.result.recipe, self.result.dataset["train_images"]
         steps = images // recipe.batch_size
         elapsed = time.perf_counter() - self.began
