@@ -1,5 +1,7 @@
 """Which run next? Spaces, histories, searchers."""
 
+from fastcifar.search.assess import ASHA, Assessor, MedianStop
+from fastcifar.search.evolution import Evolution
 from fastcifar.search.history import FAILED, FINISHED, RUNNING, STATES, STOPPED, History
 from fastcifar.search.parameter import Parameter
 from fastcifar.search.rules import SpaceError
@@ -9,15 +11,19 @@ from fastcifar.search.space import Params, Space
 from fastcifar.search.tpe import TPE
 
 __all__ = [
+    "ASHA",
     "FAILED",
     "FINISHED",
     "RUNNING",
     "STATES",
     "STOPPED",
     "TPE",
+    "Assessor",
     "Batch",
+    "Evolution",
     "Grid",
     "History",
+    "MedianStop",
     "Parameter",
     "Params",
     "Random",

@@ -29,6 +29,7 @@ class History:
         self._states = np.empty(16, np.int8)
         self._seeds = np.empty(16, np.int64)
         self._points = np.empty(16, np.int64)
+        self._curves: dict[int, list[float]] = {}  # intermediate results
         self._first: dict[bytes, int] = {}  # row -> its first trial
 
     def __len__(self) -> int:
@@ -56,6 +57,18 @@ class History:
         finite = value is not None and bool(np.isfinite(value))
         self._values[number] = value if finite else np.nan
         self._states[number] = state if finite else FAILED
+
+    def report(self, number: int, value: float) -> None:
+        """Add an intermediate result of a running trial. Raises ValueError for a trial that is not running."""
+        if not 0 <= number < self._size or self._states[number] != RUNNING:
+            raise ValueError(f"trial {number} is not running")
+        self._curves.setdefault(number, []).append(float(value))
+
+    def loss_curve(self, number: int) -> np.ndarray:
+        """The intermediate results of a trial so far, turned so that less is better; NaN counts as worst. (steps,)"""
+        curve = np.array(self._curves.get(number, []))
+        losses: np.ndarray = np.where(np.isnan(curve), np.inf, -curve if self.maximize else curve)
+        return losses
 
     def add(self, params: Mapping[str, Any] | np.ndarray, value: float | None, **columns: Any) -> int:
         """Add a trial that has ended already; `columns` are budget, seed and state."""

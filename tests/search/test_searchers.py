@@ -3,7 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from fastcifar.search import TPE, Batch, Grid, History, Random, Space, SpaceExhausted, trial_rng
+from fastcifar.search import TPE, Batch, Evolution, Grid, History, Random, Space, SpaceExhausted, trial_rng
+from fastcifar.search.evolution import mutate
 
 MIXED = Space.from_dict(
     {
@@ -18,7 +19,7 @@ MIXED = Space.from_dict(
 FINITE = Space.from_dict(
     {"a": {"_type": "choice", "_value": [1, 2, 3, 4]}, "b": {"_type": "choice", "_value": ["x", "y"]}}
 )
-SEARCHERS = {"random": Random(), "TPE": TPE(startup=5)}
+SEARCHERS = {"random": Random(), "TPE": TPE(startup=5), "evolution": Evolution(population=4, sample=2)}
 
 
 def value_of(params):
@@ -83,6 +84,31 @@ def test_repeats_only_where_asked_for():
         history.add(Random().suggest(FINITE, history, trial_rng(0, number)), float(number))
     for searcher in (Random(repeats=True), TPE(startup=5, repeats=True)):
         assert searcher.suggest(FINITE, history, trial_rng(0, 8)) in [FINITE.decode(row) for row in FINITE.points()]
+
+
+def test_mutation_changes_one_parameter_and_what_hangs_on_it():
+    rng = np.random.default_rng(0)
+    seen = set()
+    for row in MIXED.sample(rng, 200):
+        before, after = MIXED.decode(row), MIXED.decode(mutate(MIXED, row, rng))
+        changed = [key for key in before if before[key] != after[key]]
+        assert len(changed) == 1
+        (key,) = changed
+        if key == "n":
+            assert abs(before["n"] - after["n"]) == 1
+        if key == "net":
+            seen.add((before["net"]["_name"], after["net"]["_name"]))
+    assert seen == {("a", "b"), ("b", "a"), ("b", "b")}
+
+
+def test_evolution_mutates_the_best_of_the_young():
+    space = Space.from_dict({"n": {"_type": "randint", "_value": [0, 100]}})
+    history = History(space)
+    history.add({"n": 50}, -9.0)  # the best of all, but old
+    for n, value in ((10, 3.0), (30, 1.0), (70, 2.0)):
+        history.add({"n": n}, value)
+    suggested = {Evolution(population=3, sample=3).suggest(space, history, trial_rng(0, i))["n"] for i in range(20)}
+    assert suggested == {29, 31}
 
 
 def test_running_trials_are_not_suggested_again_and_push_away():
