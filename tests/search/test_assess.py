@@ -41,7 +41,8 @@ def test_median_stop_waits():
     assert MedianStop(start_step=2).assess(history, run(history, [99]))
     assert not MedianStop(start_step=2).assess(history, run(history, [99, 99]))
     assert MedianStop().assess(history, run(history, []))
-    assert MedianStop().assess(empty := make_history([]), run(empty, [9]))  # nothing to compare with
+    empty = make_history([])
+    assert MedianStop().assess(empty, run(empty, [9]))  # nothing to compare with
     assert MedianStop().assess(history, run(history, [9, 9, 9, 9]))  # no other has come that far
 
 
