@@ -3,6 +3,7 @@
 from fastcifar.search.assess import ASHA, Assessor, MedianStop
 from fastcifar.search.evolution import Evolution
 from fastcifar.search.history import FAILED, FINISHED, RUNNING, STATES, STOPPED, History
+from fastcifar.search.hyperband import Hyperband, hyperband_brackets
 from fastcifar.search.parameter import Parameter
 from fastcifar.search.rules import SpaceError
 from fastcifar.search.searcher import Searcher, SpaceExhausted, trial_rng
@@ -23,6 +24,7 @@ __all__ = [
     "Evolution",
     "Grid",
     "History",
+    "Hyperband",
     "MedianStop",
     "Parameter",
     "Params",
@@ -31,5 +33,6 @@ __all__ = [
     "Space",
     "SpaceError",
     "SpaceExhausted",
+    "hyperband_brackets",
     "trial_rng",
 ]

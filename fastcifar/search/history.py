@@ -17,11 +17,12 @@ class History:
     Each column has one entry per trial: `rows` (n, D) the points of the space, `values` the result (NaN while there
     is none), `budgets`, `states` (RUNNING, ...), `seeds`, `points` the number of the first trial at the same point.
     `losses` is `values`, turned so that less is better.
+    budget: name of a parameter that is not of the space but says how much a trial may cost, such as `total_epoch`.
     Trials are only added; a running one is ended once. A result that is not a finite number is a failure.
     """
 
-    def __init__(self, space: Space, maximize: bool = False) -> None:
-        self.space, self.maximize = space, maximize
+    def __init__(self, space: Space, maximize: bool = False, budget: str | None = None) -> None:
+        self.space, self.maximize, self.budget = space, maximize, budget
         self._size = 0
         self._rows = np.empty((16, len(space)))
         self._values = np.empty(16)
@@ -37,7 +38,12 @@ class History:
 
     def start(self, params: Params | np.ndarray, budget: float = np.nan, seed: int = 0) -> int:
         """Add a running trial; return its number. Raises ValueError for parameters that are not of the space."""
-        row = params if isinstance(params, np.ndarray) else self.space.encode(params)
+        if isinstance(params, np.ndarray):
+            row = params
+        else:
+            if self.budget is not None and self.budget in params:
+                budget = params[self.budget]
+            row = self.space.encode({key: value for key, value in params.items() if key != self.budget})
         if self._size == len(self._values):
             self._grow()
         number = self._size

@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from fastcifar.search import TPE, History, Hyperband, Space, hyperband_brackets, trial_rng
+
+SPACE = Space.from_dict({"x": {"_type": "uniform", "_value": [0, 1]}})
+
+
+def test_the_published_table():
+    """Li et al. 2018, table 1: R = 81, eta = 3."""
+    assert hyperband_brackets(1, 81, 3) == [
+        [(81, 1), (27, 3), (9, 9), (3, 27), (1, 81)],
+        [(27, 3), (9, 9), (3, 27), (1, 81)],
+        [(9, 9), (3, 27), (1, 81)],
+        [(6, 27), (2, 81)],
+        [(5, 81)],
+    ]
+    assert hyperband_brackets(5, 5, 3) == [[(1, 5)]]
+
+
+def play(searcher, trials, at_once=1, seed=0):
+    """Run trials whose loss is |x - 0.3| + 1 / budget, ending in the order of their start."""
+    history = History(SPACE, budget="total_epoch")
+    running = []
+    for number in range(trials):
+        params = searcher.suggest(SPACE, history, trial_rng(seed, number))
+        running.append((history.start(params), params))
+        if len(running) == at_once:
+            trial, params = running.pop(0)
+            history.end(trial, abs(params["x"] - 0.3) + 1 / params["total_epoch"])
+    return history
+
+
+def test_brackets_are_played_in_order_and_the_best_go_on():
+    searcher = Hyperband(high=9)
+    history = play(searcher, 9 + 3 + 1 + 3 + 1 + 3)
+    assert history.budgets.tolist() == [1] * 9 + [3] * 3 + [9] + [3] * 3 + [9] + [9] * 3
+    losses = history.losses[:9]
+    assert history.points[9:12].tolist() == np.argsort(losses)[:3].tolist()
+    assert history.points[12] == np.argmin(losses)
+    assert history.points[13:16].tolist() == [13, 14, 15]  # new ones
+    assert (
+        searcher.best(history)["x"]
+        == SPACE.decode(history.rows[np.argmin(np.where(history.budgets == 9, history.losses, 9))])["x"]
+    )
+
+
+def test_successive_halving_repeats_one_bracket():
+    history = play(Hyperband(high=4, eta=2, halving=True), 14)
+    assert history.budgets.tolist() == [1, 1, 1, 1, 2, 2, 4] * 2
+
+
+def test_parallel_trials_never_wait_and_waste_nothing():
+    history = play(Hyperband(high=9), 60, at_once=4)
+    # When the first rung is full but still running, the next bracket begins with a new point.
+    assert history.budgets[:10].tolist() == [1] * 9 + [3] and history.points[9] == 9
+    for budget, low in ((3, 3), (9, 3)):
+        assert (history.budgets == budget).sum() >= low
+    promoted = [i for i in range(60) if history.points[i] != i]
+    assert promoted and all(history.budgets[history.points[i]] < history.budgets[i] for i in promoted)
+
+
+def test_failed_trials_do_not_go_on():
+    searcher, history = Hyperband(high=3), History(SPACE, budget="total_epoch")
+    for number in range(4):
+        params = searcher.suggest(SPACE, history, trial_rng(0, number))
+        history.add(params, None if number == 0 else float(number))
+    assert history.budgets.tolist() == [1, 1, 1, 3] and history.points[3] == 1
+
+
+def test_with_tpe_and_the_same_history_the_same_suggestion():
+    searcher = Hyperband(high=9, searcher=TPE(startup=5))
+    first, again = play(searcher, 40), play(searcher, 40)
+    np.testing.assert_array_equal(first.rows, again.rows)
+    late = [abs(first.rows[i, 0] - 0.3) for i in range(20, 40) if first.points[i] == i]
+    assert np.mean(late) < 0.2  # random points would be 0.29 away
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match="low <= high"):
+        Hyperband(low=5, high=3)
+    with pytest.raises(ValueError, match="no budget"):
+        Hyperband(high=9).suggest(SPACE, History(SPACE), trial_rng(0, 0))
+    with pytest.raises(ValueError, match="no trial"):
+        Hyperband(high=9).best(History(SPACE, budget="total_epoch"))
