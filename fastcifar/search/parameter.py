@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 Value = Any  # what a trial receives: any JSON value
-INF = math.inf
 MAX_VALUES = 100_000  # of a finite parameter, that are listed
 
 TYPES = (

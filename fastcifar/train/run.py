@@ -1,7 +1,6 @@
 """One run: a recipe, a dataset and a seed in; a table, a record and weights out."""
 
 import time
-from contextlib import nullcontext
 from pathlib import Path
 
 from fastcifar.data import Dataset, load
@@ -99,7 +98,8 @@ def resume(path: str | Path, dataset: Dataset | None = None, *, hooks: Hooks = H
     """
     began = time.perf_counter()
     folder = RunFolder(Path(path))
-    with folder.locked() if folder.path.is_dir() else nullcontext():
+    folder.read_json()  # a folder that is no run is left as it is
+    with folder.locked():
         result = load_result(path)
         if result.status in ("finished", "stopped", "diverged"):
             raise RecordError(f"{path}: the run has ended ({result.status}); there is nothing to resume")

@@ -244,6 +244,7 @@ def test_resume_refuses_other_images_and_damaged_checkpoints(recipe, images, tmp
         resume(folder, images)
     with pytest.raises(RecordError, match="no run"):
         resume(tmp_path, images)
+    assert list(tmp_path.iterdir()) == [folder]  # and nothing was left there
 
 
 def test_a_loss_that_is_not_finite_ends_the_run(recipe, images, tmp_path):
