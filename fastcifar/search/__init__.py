@@ -2,6 +2,7 @@
 
 from fastcifar.search.assess import ASHA, Assessor, MedianStop
 from fastcifar.search.evolution import Evolution
+from fastcifar.search.gp import GP
 from fastcifar.search.history import FAILED, FINISHED, RUNNING, STATES, STOPPED, History
 from fastcifar.search.hyperband import Hyperband, hyperband_brackets
 from fastcifar.search.parameter import Parameter
@@ -15,6 +16,7 @@ __all__ = [
     "ASHA",
     "FAILED",
     "FINISHED",
+    "GP",
     "RUNNING",
     "STATES",
     "STOPPED",

@@ -14,6 +14,9 @@ from fastcifar.search.parameter import Parameter
 from fastcifar.search.space import Space
 
 LOG_ROOT_2_PI = 0.5 * math.log(2 * math.pi)
+CHUNK = 15_000  # numbers of a temporary array: 120 KB, which the memory allocator still keeps at hand
+FAR = -600.0  # logarithms of less are as good as 0, and numbers below 1e-308 are slow
+TINY = 1e-300  # stands for 0 where a logarithm is taken
 
 
 class Density:
@@ -30,17 +33,31 @@ class Density:
 
     def log(self, points: np.ndarray) -> np.ndarray:
         """Log density of points (m, D): of values of the finite parameters, of latents of the others. (m,)"""
-        joint = np.zeros((len(self.rows) + 1, len(points)))
+        # The logarithm of a Gaussian kernel is a polynomial of the value, so that one product gives the sum over all
+        # such parameters and the weights; (m, n + 1), as is everything that is added to it.
+        powers, coefficients = [np.ones((1, len(points)))], [np.log(np.maximum(self.weights, TINY))[None]]
+        tables = []
+        missing = np.isnan(points)
+        filled = np.where(missing, 0, points)
         for column, kernel in enumerate(self.kernels):
-            here = ~np.isnan(points[:, column])
-            if not here.any():
-                continue
-            part = kernel.log(self.rows[:, column], points[:, column])
-            joint += part if here.all() else np.where(here, part, 0.0)
-        joint += np.log(np.maximum(self.weights, 1e-300))[:, None]
-        highest = joint.max(0)
-        joint -= highest
-        total: np.ndarray = np.log(np.exp(joint, out=joint).sum(0)) + highest
+            centres, values = self.rows[:, column], filled[:, column]
+            if isinstance(kernel, _Line):
+                powers.append(np.where(missing[:, column], 0, kernel.powers(values)))
+                coefficients.append(kernel.coefficients(centres))
+            else:
+                table = np.where(missing[:, column, None], 0, kernel.table(values.astype(np.intp)))
+                tables.append((table, _places(centres, table.shape[1] - 1)))
+        left, right = np.concatenate(powers).T, np.concatenate(coefficients)
+        total = np.empty(len(points))
+        chunk = max(1, CHUNK // right.shape[1])
+        for start in range(0, len(points), chunk):
+            part = slice(start, start + chunk)
+            joint = left[part] @ right
+            for table, places in tables:
+                joint += table[part].take(places, axis=1)
+            highest = joint.max(1, keepdims=True)
+            np.maximum(joint - highest, FAR, out=joint)
+            total[part] = np.log(np.exp(joint, out=joint).sum(1)) + highest[:, 0]
         return total
 
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
@@ -63,38 +80,55 @@ class Density:
         return drawn
 
 
-class _Cells:
-    """A finite parameter: a table of kernel masses from each value to each value, the last row the prior's."""
+class _Codes:
+    """A finite parameter that is not ordered: `bandwidth` is spread over all values (Aitchison and Aitken 1976)."""
 
     def __init__(self, parameter: Parameter, bandwidth: float) -> None:
         assert parameter.values is not None
-        count = len(parameter.values)
-        edges = parameter.cells if parameter.ordered else None
-        if edges is None:
-            # Not ordered: the value itself, and `bandwidth` spread over all (Aitchison and Aitken 1976).
-            masses = np.full((count, count), bandwidth / count) + np.eye(count) * (1 - bandwidth)
-            prior = np.full(count, 1 / count)
-        else:
-            middles = (edges[1:] + edges[:-1]) / 2
-            scaled = (edges[None, :] - middles[:, None]) / (bandwidth * (edges[-1] - edges[0]))
-            masses = np.diff(ndtr(scaled), axis=1)
-            masses /= masses.sum(1, keepdims=True)
-            prior = np.diff(edges) / (edges[-1] - edges[0])
-        self.masses = np.vstack([masses, prior])
-        self.log_masses = np.log(np.maximum(self.masses, 1e-300))
-        self.sums = np.cumsum(self.masses, axis=1)
+        self.count, self.bandwidth = len(parameter.values), bandwidth
 
-    def log(self, centres: np.ndarray, values: np.ndarray) -> np.ndarray:
-        count = self.masses.shape[1]
-        index = np.append(np.where(np.isnan(centres), count, centres), count).astype(np.intp)
-        column = np.where(np.isnan(values), 0, values).astype(np.intp)
-        result: np.ndarray = self.log_masses[:, column][index]
-        return result
+    def table(self, values: np.ndarray) -> np.ndarray:
+        """Log masses of values (m,) around each value of the parameter, the last column by the prior. (m, V + 1)"""
+        spread = self.bandwidth / self.count
+        masses = np.full((len(values), self.count + 1), spread)
+        masses[np.arange(len(values)), values] += 1 - self.bandwidth
+        masses[:, -1] = 1 / self.count
+        logs: np.ndarray = np.log(np.maximum(masses, TINY))
+        return logs
 
     def sample(self, rng: np.random.Generator, centres: np.ndarray) -> np.ndarray:
-        sums = self.sums[centres.astype(np.intp)]
-        drawn: np.ndarray = (sums[:, :-1] < rng.random(len(centres))[:, None]).sum(1).astype(float)
-        return drawn
+        anew = rng.random(len(centres)) < self.bandwidth
+        return np.where(anew, rng.integers(0, self.count, len(centres)), centres)
+
+
+class _Cells:
+    """An ordered finite parameter: a Gaussian around the middle of the centre's cell, integrated over each cell."""
+
+    def __init__(self, parameter: Parameter, bandwidth: float) -> None:
+        assert parameter.cells is not None
+        self.edges = parameter.cells
+        self.middles = (self.edges[1:] + self.edges[:-1]) / 2
+        self.width = self.edges[-1] - self.edges[0]
+        self.sigma = bandwidth * self.width
+        self.below = ndtr((self.edges[0] - self.middles) / self.sigma)
+        self.inside = ndtr((self.edges[-1] - self.middles) / self.sigma) - self.below
+
+    def table(self, values: np.ndarray) -> np.ndarray:
+        """Log masses of values (m,) around each value of the parameter, the last column by the prior. (m, V + 1)"""
+        low, high = self.edges[values, None], self.edges[values + 1, None]
+        masses = np.empty((len(values), len(self.middles) + 1))
+        masses[:, :-1] = ndtr((high - self.middles) / self.sigma) - ndtr((low - self.middles) / self.sigma)
+        masses[:, :-1] /= self.inside
+        masses[:, -1:] = (high - low) / self.width
+        logs: np.ndarray = np.log(np.maximum(masses, TINY))
+        return logs
+
+    def sample(self, rng: np.random.Generator, centres: np.ndarray) -> np.ndarray:
+        places = centres.astype(np.intp)
+        quantiles = self.below[places] + self.inside[places] * rng.random(len(centres))
+        drawn = self.middles[places] + self.sigma * ndtri(quantiles)
+        values: np.ndarray = np.searchsorted(self.edges[1:-1], drawn, side="right").astype(float)
+        return values
 
 
 class _Line:
@@ -102,19 +136,35 @@ class _Line:
 
     def __init__(self, parameter: Parameter, bandwidth: float) -> None:
         low, high = parameter.bounds
-        self.sigma = bandwidth * (high - low)
-        self.gaussian = parameter.args[:2] if parameter.gaussian else None
+        self.gaussian = parameter.gaussian
         self.low, self.high = (-math.inf, math.inf) if parameter.gaussian else (low, high)
+        self.middle, self.width = (low + high) / 2, high - low
+        self.sigma = bandwidth * self.width
+        self.prior_sigma = parameter.args[1] if parameter.gaussian else math.inf
 
-    def log(self, centres: np.ndarray, values: np.ndarray) -> np.ndarray:
-        unknown = np.isnan(centres)
-        centres = np.where(unknown, 0.0, centres)
-        scaled = (values - centres[:, None]) / self.sigma
-        inside = ndtr((self.high - centres) / self.sigma) - ndtr((self.low - centres) / self.sigma)
-        kernel = -0.5 * scaled * scaled - (np.log(inside * self.sigma) + LOG_ROOT_2_PI)[:, None]
-        prior = self._prior(values)
-        kernel[unknown] = prior
-        return np.vstack([kernel, prior])
+    def powers(self, values: np.ndarray) -> np.ndarray:
+        """Square, value and 1 of each value (m,), from the middle in units of sigma. (3, m)"""
+        scaled = (values - self.middle) / self.sigma
+        return np.array([scaled * scaled, scaled, np.ones(len(values))])
+
+    def coefficients(self, centres: np.ndarray) -> np.ndarray:
+        """What `powers` are multiplied with to give the log density around centres (n,) and of the prior. (3, n + 1)"""
+        n = len(centres)
+        scaled = (centres - self.middle) / self.sigma
+        coefficients = np.empty((3, n + 1))
+        coefficients[0, :n], coefficients[1, :n] = -0.5, scaled
+        coefficients[2, :n] = -0.5 * scaled * scaled - (math.log(self.sigma) + LOG_ROOT_2_PI)
+        if self.gaussian:
+            prior = (-0.5 * (self.sigma / self.prior_sigma) ** 2, 0.0, -math.log(self.prior_sigma) - LOG_ROOT_2_PI)
+        else:
+            half = self.width / self.sigma / 2
+            coefficients[2, :n] -= np.log(ndtr(half - scaled) - ndtr(-half - scaled))
+            prior = (0.0, 0.0, -math.log(self.width))
+        coefficients[:, n] = prior
+        missing = np.isnan(centres)
+        if missing.any():
+            coefficients[:, :n][:, missing] = np.array(prior)[:, None]
+        return coefficients
 
     def sample(self, rng: np.random.Generator, centres: np.ndarray) -> np.ndarray:
         below = ndtr((self.low - centres) / self.sigma)
@@ -122,13 +172,16 @@ class _Line:
         drawn = centres + self.sigma * ndtri(below + (above - below) * rng.random(len(centres)))
         return np.clip(drawn, self.low, self.high)
 
-    def _prior(self, values: np.ndarray) -> np.ndarray:
-        if self.gaussian is None:
-            return np.full(len(values), -math.log(self.high - self.low))
-        mu, sigma = self.gaussian
-        density: np.ndarray = -0.5 * ((values - mu) / sigma) ** 2 - math.log(sigma) - LOG_ROOT_2_PI
-        return density
+
+def _places(centres: np.ndarray, prior: int) -> np.ndarray:
+    """Columns of a table for centres (n,) and for the prior; the prior's for one that is not there. (n + 1,)"""
+    places = np.empty(len(centres) + 1, np.intp)
+    places[:-1] = np.where(np.isnan(centres), prior, centres)
+    places[-1] = prior
+    return places
 
 
-def _kernel(parameter: Parameter, bandwidth: float) -> _Cells | _Line:
-    return _Line(parameter, bandwidth) if parameter.values is None else _Cells(parameter, bandwidth)
+def _kernel(parameter: Parameter, bandwidth: float) -> _Codes | _Cells | _Line:
+    if parameter.values is None:
+        return _Line(parameter, bandwidth)
+    return _Cells(parameter, bandwidth) if parameter.ordered else _Codes(parameter, bandwidth)

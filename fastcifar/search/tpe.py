@@ -33,8 +33,8 @@ class TPE:
     candidates: int = 24
     good_share: float = 0.15
     max_good: int = 25
-    bandwidth: float = 0.2
-    min_bandwidth: float = 0.03
+    bandwidth: float = 0.1
+    min_bandwidth: float = 0.02
     repeats: bool = False
 
     def suggest(self, space: Space, history: History, rng: np.random.Generator) -> Params:
@@ -62,10 +62,10 @@ class TPE:
         self, space: Space, rows: np.ndarray, losses: np.ndarray, running: np.ndarray
     ) -> tuple[Density, Density]:
         """The densities of the good and of the other points; rows (n, D), losses (n,), running (m, D)."""
-        order = np.argsort(losses, kind="stable")
         num_good = self._num_good(len(losses))
+        order = np.argpartition(losses, min(num_good, len(losses) - 1))  # the best, the next, the others
         good, bad = order[:num_good], order[num_good:]
-        threshold = losses[bad[0]] if len(bad) else losses[good[-1]]
+        threshold = losses[bad[0]] if len(bad) else losses[good].max()
         improvement = threshold - losses[good]
         total = improvement.sum()
         weights = improvement * (num_good / total) if total > 0 else np.ones(num_good)

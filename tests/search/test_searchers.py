@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from fastcifar.search import TPE, Batch, Evolution, Grid, History, Random, Space, SpaceExhausted, trial_rng
-from fastcifar.search.evolution import mutate
+from fastcifar.search import GP, TPE, Batch, Evolution, Grid, History, Random, Space, SpaceExhausted, trial_rng
+from fastcifar.search.moves import neighbours
 
 MIXED = Space.from_dict(
     {
@@ -19,7 +19,12 @@ MIXED = Space.from_dict(
 FINITE = Space.from_dict(
     {"a": {"_type": "choice", "_value": [1, 2, 3, 4]}, "b": {"_type": "choice", "_value": ["x", "y"]}}
 )
-SEARCHERS = {"random": Random(), "TPE": TPE(startup=5), "evolution": Evolution(population=4, sample=2)}
+SEARCHERS = {
+    "random": Random(),
+    "TPE": TPE(startup=5),
+    "GP": GP(startup=5),
+    "evolution": Evolution(population=4, sample=2),
+}
 
 
 def value_of(params):
@@ -86,29 +91,44 @@ def test_repeats_only_where_asked_for():
         assert searcher.suggest(FINITE, history, trial_rng(0, 8)) in [FINITE.decode(row) for row in FINITE.points()]
 
 
-def test_mutation_changes_one_parameter_and_what_hangs_on_it():
+def test_a_neighbour_differs_in_one_parameter_and_what_hangs_on_it():
     rng = np.random.default_rng(0)
+    rows = MIXED.sample(rng, 300)
     seen = set()
-    for row in MIXED.sample(rng, 200):
-        before, after = MIXED.decode(row), MIXED.decode(mutate(MIXED, row, rng))
+    for before, after in zip(rows, neighbours(MIXED, rows, rng), strict=True):
+        before, after = MIXED.decode(before), MIXED.decode(after)
         changed = [key for key in before if before[key] != after[key]]
         assert len(changed) == 1
-        (key,) = changed
-        if key == "n":
-            assert abs(before["n"] - after["n"]) == 1
-        if key == "net":
+        assert 0 <= after["x"] <= 1 and 0 <= after["n"] < 8
+        if changed == ["net"]:
             seen.add((before["net"]["_name"], after["net"]["_name"]))
     assert seen == {("a", "b"), ("b", "a"), ("b", "b")}
 
 
+def test_neighbours_differ_in_more_where_that_is_wanted():
+    rng = np.random.default_rng(0)
+    rows = np.tile([0.5, 4.0, 0.0, np.nan], (400, 1))
+    different = neighbours(MIXED, rows, rng, more=0.5)[:, :3] != rows[:, :3]
+    # One of three always; the others with probability 1/2: at least one of the three changes by itself in 7/8.
+    assert different.any(1).all()
+    assert different.mean() == pytest.approx((1.5 + 1 / 8) / 3, abs=0.05)
+
+
+def test_a_parameter_with_one_value_stays():
+    space = Space.from_dict({"a": {"_type": "choice", "_value": [7]}, "b": {"_type": "choice", "_value": ["x", "y"]}})
+    moved = neighbours(space, np.zeros((20, 2)), np.random.default_rng(0))
+    np.testing.assert_array_equal(moved, np.tile([0.0, 1.0], (20, 1)))
+
+
 def test_evolution_mutates_the_best_of_the_young():
-    space = Space.from_dict({"n": {"_type": "randint", "_value": [0, 100]}})
+    space = Space.from_dict({key: {"_type": "randint", "_value": [0, 100]} for key in ("m", "n")})
     history = History(space)
-    history.add({"n": 50}, -9.0)  # the best of all, but old
+    history.add({"m": 50, "n": 50}, -9.0)  # the best of all, but old
     for n, value in ((10, 3.0), (30, 1.0), (70, 2.0)):
-        history.add({"n": n}, value)
-    suggested = {Evolution(population=3, sample=3).suggest(space, history, trial_rng(0, i))["n"] for i in range(20)}
-    assert suggested == {29, 31}
+        history.add({"m": n, "n": n}, value)
+    for number in range(20):
+        child = Evolution(population=3, sample=3).suggest(space, history, trial_rng(0, number))
+        assert [child["m"], child["n"]].count(30) == 1
 
 
 def test_running_trials_are_not_suggested_again_and_push_away():
