@@ -1,0 +1,1 @@
+"""Experiments: trials that are run, watched, kept and resumed."""
