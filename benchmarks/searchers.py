@@ -60,9 +60,9 @@ def search(job: Job) -> dict[str, Any]:
             if loss < lowest:
                 lowest, lucky = loss, params
             if number in CHECKPOINTS:
-                recommended.append(problem.regret(agent.best()))
-                luckiest.append(problem.regret(lucky))
-    seconds = time.perf_counter() - began
+                recommended.append(round(problem.regret(agent.best()), 6))
+                luckiest.append(round(problem.regret(lucky), 6))
+    seconds = round(time.perf_counter() - began, 2)
     key = {"problem": name, "agent": agent_name, "parallel": parallel, "seed": seed}
     return {**key, "regret": recommended, "luckiest": luckiest, "seconds": seconds}
 

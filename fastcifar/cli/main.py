@@ -14,6 +14,7 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, subcommand
 
 from fastcifar.cli.inspect import Data, Graph, Recipes, Runs
+from fastcifar.cli.search import Search
 from fastcifar.cli.train import Train
 from fastcifar.errors import Failure
 
@@ -27,7 +28,14 @@ class Command(Protocol):
     def run(self) -> int: ...
 
 
-COMMANDS: dict[str, Any] = {"train": Train, "recipes": Recipes, "runs": Runs, "graph": Graph, "data": Data}
+COMMANDS: dict[str, Any] = {
+    "train": Train,
+    "search": Search,
+    "recipes": Recipes,
+    "runs": Runs,
+    "graph": Graph,
+    "data": Data,
+}
 
 
 def main() -> None:

@@ -95,5 +95,7 @@ class GP:
             fresh = np.array([row not in history for row in rows])
             rows = rows[fresh] if fresh.any() else rows
         mean, deviation = surrogate(scaled(space, rows))
-        lowest: np.ndarray = rows[np.argmin(mean - self.exploration * deviation)]
+        order = np.argsort(mean - self.exploration * deviation)
+        first = next((index for index in order if space.admits(rows[index])), order[0])
+        lowest: np.ndarray = rows[first]
         return lowest

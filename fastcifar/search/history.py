@@ -70,6 +70,10 @@ class History:
             raise ValueError(f"trial {number} is not running")
         self._curves.setdefault(number, []).append(float(value))
 
+    def forget_reports(self, number: int) -> None:
+        """Forget the intermediate results of a running trial that begins anew."""
+        self._curves.pop(number, None)
+
     def loss_curve(self, number: int) -> np.ndarray:
         """The intermediate results of a trial so far, turned so that less is better; NaN counts as worst. (steps,)"""
         curve = np.array(self._curves.get(number, []))

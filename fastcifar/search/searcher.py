@@ -8,6 +8,7 @@ import numpy as np
 from fastcifar.search.history import FINISHED, STOPPED, History
 from fastcifar.search.space import MAX_POINTS, Params, Space
 
+PATIENCE = 1000  # the same, where few points may be allowed
 TRIES = 20  # at drawing a point that is new, before the points that are left are listed
 
 
@@ -42,22 +43,24 @@ def new_row(
     draw: Callable[[np.random.Generator], np.ndarray],
     repeats: bool = False,
 ) -> np.ndarray:
-    """A row that `draw` gives and that was not started before; in a small space, in the end any that is left.
+    """A row that `draw` gives, that may be tried and was not started before, the last unless `repeats`.
 
-    With `repeats` the first that it gives. Raises SpaceExhausted.
+    In a small space in the end any that is left. Raises SpaceExhausted.
     """
-    if repeats:
-        return draw(rng)
-    for _ in range(TRIES):
+    for _ in range(TRIES if space.allowed is None else PATIENCE):
         row = draw(rng)
-        if row not in history:
+        if (repeats or row not in history) and space.admits(row):
             return row
     size = space.size()
     if history.num_points >= size:
         raise SpaceExhausted(f"all {size:,.0f} points of the space have been tried")
+    if size > MAX_POINTS and space.allowed is not None:
+        raise SpaceExhausted(f"of {PATIENCE} points in a row none was new and allowed")
     if size > MAX_POINTS:
         return row  # practically continuous, and its repeats are wanted that much
-    left = np.array([row for row in space.points() if row not in history])
+    left = [row for row in space.points() if row not in history and space.admits(row)]
+    if not left:
+        raise SpaceExhausted("all points of the space that may be tried have been tried")
     chosen: np.ndarray = left[rng.integers(len(left))]
     return chosen
 

@@ -32,7 +32,7 @@ class Grid:
     def suggest(self, space: Space, history: History, rng: np.random.Generator) -> Params:
         """The first point that was not started yet. Raises SpaceExhausted; ValueError for a space without a list."""
         for row in space.points():
-            if row not in history:
+            if row not in history and space.admits(row):
                 return space.decode(row)
         raise SpaceExhausted(f"all {space.size():,.0f} points of the space have been tried")
 

@@ -1,7 +1,7 @@
 """A search space in NNI's JSON, checked, as a flat list of parameters."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,11 @@ class Space:
     """The parameters of a search, in order; those of a nested choice follow it.
 
     A point of the space is a row of latents, one per parameter (see `Parameter.encode`), NaN where the parameter lies
-    on a branch that was not taken.
+    on a branch that was not taken. allowed: says of the parameters of a trial whether it may be tried; None is always.
     """
 
     parameters: tuple[Parameter, ...]
+    allowed: Callable[[Params], bool] | None = None
 
     @classmethod
     def load(cls, path: str | Path) -> "Space":
@@ -73,6 +74,10 @@ class Space:
                 option = int(row[index])
                 place[name] = places[index, option] = {"_name": parameter.branches[option]}
         return params
+
+    def admits(self, row: np.ndarray) -> bool:
+        """Whether a point (D,) may be tried."""
+        return self.allowed is None or self.allowed(self.decode(row))
 
     def sample(self, rng: np.random.Generator, n: int = 1) -> np.ndarray:
         """Draw n rows from the prior, (n, D)."""

@@ -178,7 +178,8 @@ def _fitted(points_bytes: bytes, scores_bytes: bytes, shares_bytes: bytes, order
         gradient += [main * (pull @ mean + own.sum()), joint * (inner.sum() + own.sum()), rest * (own @ shares)]
         return float(value), np.array(gradient) + gap / width
 
-    theta = minimize(objective, centre, jac=True, method="L-BFGS-B", options={"maxiter": 30}).x
+    far = list(zip(centre - 7 * width, centre + 7 * width, strict=True))  # beyond, exp would overflow
+    theta = minimize(objective, centre, jac=True, bounds=far, method="L-BFGS-B", options={"maxiter": 30}).x
     main, joint, rest = (float(value) for value in np.exp(theta[dimensions:]))
     return Kernel(ordered, np.exp(theta[:dimensions]), main, joint, rest)
 

@@ -49,7 +49,9 @@ class TPE:
             if not self.repeats:
                 fresh = np.array([row not in history for row in drawn])
                 drawn = drawn[fresh] if fresh.any() else drawn
-            best: np.ndarray = drawn[np.argmax(good.log(drawn) - other.log(drawn))]
+            order = np.argsort(other.log(drawn) - good.log(drawn), kind="stable")
+            first = next((index for index in order if space.admits(drawn[index])), order[0])
+            best: np.ndarray = drawn[first]
             return best
 
         return space.decode(new_row(space, history, rng, draw, self.repeats))

@@ -38,6 +38,7 @@ class Result:
     status: running, finished, stopped (by `on_epoch`), interrupted (by the user), diverged (the loss is not finite)
         or failed.
     id, path: of the folder on disk, or None where none was asked for.
+    test_acc: accuracy on the test images after the last epoch, where `report_test` asked for it; a share of 1.
     dataset: name, fingerprint, canonical, and the number of images trained and validated on.
     """
 
@@ -56,6 +57,7 @@ class Result:
     path: str | None = None
     status: str = "running"
     message: str = ""
+    test_acc: float | None = None
     epochs: list[EpochRow] = field(default_factory=list)
     times: Times = field(default_factory=Times)
 
@@ -72,6 +74,7 @@ class Result:
             recipe=Recipe.from_dict(document["recipe"]),
             dataset=dict(document["dataset"]),
             times=Times(**document["seconds"]),
+            test_acc=document.get("test_acc"),
             provenance={key: document[key] for key in PROVENANCE},
             **{key: document[key] for key in names.split()},
         )
@@ -95,5 +98,6 @@ class Result:
             "started": self.started,
             "resumed": self.resumed,
             "seconds": self.times.to_dict(),
+            "test_acc": self.test_acc,
             "epochs": [dict(zip(COLUMNS, row.values(), strict=True)) for row in self.epochs],
         }

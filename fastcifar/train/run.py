@@ -21,6 +21,7 @@ def train(
     *,
     device: str = "auto",
     split: str = "test",
+    report_test: bool = False,
     deterministic: bool = False,
     compiled: bool = False,
     out: str | Path | None = None,
@@ -34,6 +35,7 @@ def train(
     seed: decides weights, order and augmentation.
     device: auto, cpu, cuda or cuda:N.
     split: `test` trains on all training images and validates on test; `holdout` keeps 5,000 of them for validation.
+    report_test: look at the test images once, after the last epoch; the result's `test_acc`.
     deterministic: on a GPU, choose only kernels that repeat themselves (on a CPU they do anyway).
     compiled: run the network through torch.compile.
     out: folder to make the run's folder in (see `record`); None keeps nothing on disk.
@@ -63,6 +65,7 @@ def train(
         split=split,
         settings={
             "device": str(where),
+            "report_test": report_test,
             "deterministic": deterministic,
             "compiled": compiled,
             "checkpoint_every": checkpoint_every,

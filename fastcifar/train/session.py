@@ -115,8 +115,7 @@ class Session:
         """Set the weights, and bring the images to the device. Counted."""
         began = time.perf_counter()
         recipe = self.result.recipe
-        mean, std = statistics(self.dataset)
-        on_device: Any = {"mean": mean, "std": std, "device": self.device, "dtype": state.precision.images}
+        on_device = self.on_device(state)
         augmentation = Augmentation(shift=recipe.shift, flip=recipe.flip, cutout=recipe.cutout)
         batches = Batches(
             self.train_split,
@@ -132,6 +131,11 @@ class Session:
         synchronize(self.device)
         self.result.times.prepare = self.before.prepare + time.perf_counter() - began
         return state, batches, valid_batches
+
+    def on_device(self, state: State) -> dict[str, Any]:
+        """How images are normalised, and where they go: arguments of `Batches`."""
+        mean, std = statistics(self.dataset)
+        return {"mean": mean, "std": std, "device": self.device, "dtype": state.precision.images}
 
     def train(self, state: State, batches: Batches, valid_batches: Batches) -> None:
         """Train and evaluate, epoch by epoch; a row is on disk before it is announced."""
@@ -151,6 +155,9 @@ class Session:
             if stop:
                 result.epochs = rows[:done]
                 break
+        if result.settings.get("report_test"):
+            test_batches = Batches(self.dataset.test, batch_size=EVALUATION_BATCH, **self.on_device(state))
+            _, result.test_acc = evaluate(state, test_batches.epoch())
         if self.folder:
             metadata = {"recipe": result.recipe.to_json()}
             self.folder.save_tensors("weights.safetensors", state.network.state_dict(), metadata)

@@ -14,6 +14,7 @@ class Trial:
 
     number: its place in the experiment, from 0. experiment: the experiment's id.
     folder: the trial's own, which the engine makes where it needs one.
+    confirm: whether it confirms a winner: at full budget, where the evaluator has a shorter one for the search.
     """
 
     number: int
@@ -21,6 +22,7 @@ class Trial:
     params: Params
     seed: int
     folder: Path
+    confirm: bool = False
 
     @property
     def id(self) -> str:

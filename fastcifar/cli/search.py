@@ -1,0 +1,223 @@
+"""The command `fastcifar search`, which is also `python -m fastcifar.search`."""
+
+import sys
+from dataclasses import dataclass, fields, replace
+from json import dumps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from tyro.conf import arg
+
+from fastcifar.cli.flags import Count, Folder, Name, Settings, parse_settings
+
+if TYPE_CHECKING:
+    from fastcifar.cli.search_view import SearchView
+    from fastcifar.search.experiment.driver import Driver
+    from fastcifar.search.experiment.spec import Spec
+
+TRIALS = 30  # of a search that trains, where nothing else is said
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """Search the values of a space: train, or call a function or a command, again and again; then confirm the best."""
+
+    space: Folder = None
+    """The search space, a JSON file in NNI's form; see search_spaces/."""
+    recipe: Name = None
+    """What is trained: a named recipe or a JSON file; by default resnet9 on a GPU, resnet9-tiny on a CPU."""
+    set: Settings = ()
+    """Other values for fields of the recipe, e.g. --set total_epoch=10 dataset=cifar100."""
+    objective: Annotated[str | None, arg(metavar="MODULE:FUNCTION")] = None
+    """Instead of training, call this Python function with the parameters; what it returns is the result."""
+    command: Annotated[str | None, arg(metavar="COMMAND")] = None
+    """Instead of training, run this command, which asks for its parameters and reports as NNI's trials do."""
+    tuner: Annotated[str, arg(metavar="NAME")] = "GP"
+    """GP, TPE, Random, GridSearch, Evolution or Hyperband."""
+    assessor: Name = None
+    """Medianstop or ASHA: stop trials that fall behind."""
+    trials: Count = None
+    """How many to run; by default 30 where they train, else until --duration or the end of the space."""
+    duration: Annotated[str | None, arg(metavar="TIME")] = None
+    """How long to search, e.g. 45m or 2h, without the confirmation."""
+    trial_duration: Annotated[str | None, arg(metavar="TIME")] = None
+    """How long one trial may take before it is ended."""
+    concurrency: Count = None
+    """Trials beside each other; by default 1."""
+    confirm: Annotated[str | None, arg(metavar="KxN")] = None
+    """Run the best K again on N fresh seeds, at full budget; by default 2x3 where trials train, else 0x0."""
+    seed: Annotated[int, arg(metavar="N")] = 0
+    """Decides what is suggested, and the seeds of the trials."""
+    minimize: Annotated[str | None, arg(metavar="METRIC")] = None
+    """Search for the least of this entry of the result; `default` is the result itself."""
+    maximize: Annotated[str | None, arg(metavar="METRIC")] = None
+    """Search for the most of it; this is what is done with `default` where nothing is said."""
+    max_flops: Annotated[float | None, arg(metavar="N")] = None
+    """Try no network with more FLOPs for one image."""
+    max_params: Annotated[float | None, arg(metavar="N")] = None
+    """Try no network with more parameters."""
+    max_seconds: Annotated[float | None, arg(metavar="S")] = None
+    """Count a trial whose training takes longer as failed."""
+    data_dir: Folder = None
+    """Where the images are, or are downloaded to; by default $FASTCIFAR_DATA, else the user's cache folder."""
+    device: Annotated[str, arg(metavar="DEV")] = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    out: Annotated[Path, arg(metavar="DIR")] = Path("runs")
+    """Where the experiment's folder is made."""
+    resume: Annotated[str | None, arg(metavar="ID")] = None
+    """Go on with this experiment (its folder, or its id under --out), with its own settings."""
+    json: bool = False
+    """Print the summary as one JSON document."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+    def run(self) -> int:
+        from fastcifar.cli.search_view import SearchView
+        from fastcifar.search.experiment.spec import Spec, driving, find_folder, make_folder
+        from fastcifar.search.experiment.store import Store
+
+        if self.resume is not None:
+            self._only_resumes()
+            folder = find_folder(self.out, self.resume)
+            store = Store.read(folder)
+            spec = Spec.from_dict(store.meta()["spec"])
+            store.close()
+        else:
+            spec = self._spec()
+            spec.plan()  # whatever is wrong with it is said before a folder is made
+            folder = make_folder(self.out, spec.name)
+        view = SearchView(quiet=self.json)
+        try:
+            with driving(folder, spec, view.watch) as driver:
+                if self.resume is None:
+                    spec = self._fitted(spec, driver)
+                document = self._searched(spec, driver, view)
+        except KeyboardInterrupt:
+            view.close()
+            print(f"go on with: fastcifar search --resume {folder}", file=sys.stderr)
+            raise
+        finally:
+            view.close()
+        if self.json:
+            print(dumps(document, indent=2))
+        return 130 if driver.stopping and driver.ended == "it was interrupted" else 0
+
+    def _searched(self, spec: "Spec", driver: "Driver", view: "SearchView") -> dict[str, Any]:
+        """Search, confirm, sum up."""
+        from fastcifar.search.experiment.summary import confirmed, summary
+
+        view.begin(spec, driver)
+        driver.search()
+        view.searched(driver)
+        found = confirmed(spec, driver) if not driver.stopping else None
+        view.close()
+        document = summary(spec, driver, found)
+        view.end(spec, driver, found)
+        return document
+
+    def _spec(self) -> "Spec":
+        """What was asked for. Raises ValueError for flags that do not fit together."""
+        from fastcifar.search import Space
+        from fastcifar.search.experiment.config_rules import seconds
+        from fastcifar.search.experiment.spec import Spec, read_space
+
+        if self.space is None:
+            raise ValueError("--space: a search space is needed, e.g. --space search_spaces/channels.json")
+        if self.objective is not None and self.command is not None:
+            raise ValueError("--objective and --command: one of them says what a trial is, not both")
+        if self.minimize is not None and self.maximize is not None:
+            raise ValueError("--minimize and --maximize: only one of them can be had")
+        trains = self.objective is None and self.command is None
+        if trains and self.minimize is None and self.maximize is None and self.confirm is None:
+            confirm = (2, 3)
+        else:
+            confirm = _pair(self.confirm or ("2x3" if trains else "0x0"))
+        limited = self.trials is not None or self.duration is not None
+        spec = Spec(
+            name=self.space.stem,
+            space=read_space(self.space),
+            tuner={"name": self.tuner},
+            assessor=None if self.assessor is None else {"name": self.assessor},
+            maximize=self.minimize is None,
+            metric=self.minimize or self.maximize or "default",
+            seed=self.seed,
+            trials=TRIALS if trains and not limited else self.trials,
+            seconds=None if self.duration is None else seconds(self.duration, "--duration"),
+            trial_seconds=None if self.trial_duration is None else seconds(self.trial_duration, "--trial-duration"),
+            concurrency=self.concurrency or 1,
+            confirm=confirm,
+            function=self.objective,
+            command=self.command,
+            code_directory=str(Path.cwd()),
+            max_flops=self.max_flops,
+            max_parameters=self.max_params,
+            max_seconds=self.max_seconds,
+        )
+        if trains:
+            return self._training(spec)
+        if not limited and Space.from_dict(spec.space).size() == float("inf"):
+            raise ValueError("--trials or --duration: one of them is needed, the space has no end")
+        if self.objective is not None:
+            from fastcifar.search.experiment.evaluator import find_function
+
+            sys.path.insert(0, str(Path.cwd()))
+            find_function(self.objective)
+        return spec
+
+    def _training(self, spec: "Spec") -> "Spec":
+        """The spec with its recipe. Raises ValueError where the space does not fit the recipe."""
+        from fastcifar.search import Space
+        from fastcifar.search.experiment.training import check_space
+        from fastcifar.train import find_recipe, resolve_device
+
+        device = resolve_device(self.device)
+        name, recipe = find_recipe(self.recipe or ("resnet9-tiny" if device.type == "cpu" else "resnet9"))
+        recipe = recipe.with_params(parse_settings(self.set))
+        check_space(recipe, Space.from_dict(spec.space))
+        tuner = {"name": "Hyperband", "class_args": {"high": recipe.total_epoch, "budget": "total_epoch"}}
+        return replace(
+            spec,
+            tuner=tuner if self.tuner.lower() == "hyperband" else spec.tuner,
+            recipe=recipe.to_dict(),
+            recipe_name=name,
+            data_dir=None if self.data_dir is None else str(self.data_dir.absolute()),
+            device=str(device),
+        )
+
+    def _fitted(self, spec: "Spec", driver: "Driver") -> "Spec":
+        """Where trials train: what they cost here, and a budget that fits; said before the first."""
+        if spec.recipe is None:
+            return spec
+        from fastcifar.cli.search_view import estimate
+        from fastcifar.search import Space
+        from fastcifar.search.experiment.training import check_space, load_images, probe, shortened
+        from fastcifar.train import Recipe
+
+        recipe, space = Recipe.from_dict(spec.recipe), Space.from_dict(spec.space)
+        load_images(recipe.dataset, None if spec.data_dir is None else Path(spec.data_dir))
+        samples = check_space(recipe, space)
+        print("measuring what a trial costs here ...", file=sys.stderr, flush=True)
+        cost = probe(driver.engine, sorted(samples, key=lambda one: one.layer3)[len(samples) // 2], driver.store.folder)
+        fixed = {parameter.key.partition(".")[0] for parameter in space.parameters}
+        on_gpu = spec.device.startswith("cuda")
+        hyperband = driver.plan.budget is not None
+        short = {} if on_gpu or hyperband else shortened(recipe, samples, cost, fixed)
+        spec = replace(spec, short=short)
+        driver.store.set({"spec": spec.to_dict()})
+        driver.plan = replace(driver.plan, short=short)
+        print(estimate(spec, recipe, samples, cost), file=sys.stderr, flush=True)
+        return spec
+
+    def _only_resumes(self) -> None:
+        allowed = {"resume", "out", "json", "debug"}
+        for field in fields(self):
+            if field.name not in allowed and getattr(self, field.name) != field.default:
+                name = field.name.replace("_", "-")
+                raise ValueError(f"--resume: an experiment goes on with its own settings; leave {name} out")
+
+
+def _pair(text: str) -> tuple[int, int]:
+    first, cross, second = text.partition("x")
+    if not cross or not first.isdigit() or not second.isdigit():
+        raise ValueError(f"--confirm: KxN is needed, e.g. 2x3, not {text!r}")
+    return int(first), int(second)

@@ -1,0 +1,201 @@
+"""What a search shows: a live table on a terminal, else a line a trial, both on stderr; the summary on stdout."""
+
+import math
+import statistics
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from fastcifar.search.experiment.confirm import Candidate, Estimate, difference, pareto
+from fastcifar.search.experiment.driver import Driver
+from fastcifar.search.experiment.spec import Spec
+from fastcifar.search.experiment.store import FINISHED, RUNNING, STOPPED, TrialRow
+from fastcifar.search.experiment.summary import COSTS, Found, best_params
+
+if TYPE_CHECKING:
+    from fastcifar.search.experiment.training import Cost
+    from fastcifar.train import Recipe
+
+
+class SearchView:
+    """Shows a driver's trials as they go. quiet: no summary on stdout."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.console = Console(stderr=True)
+        self.live: Live | None = None
+        self.told: set[int] = set()
+        self.spec: Spec | None = None
+
+    def begin(self, spec: Spec, driver: Driver) -> None:
+        """Say what is searched, and where it is kept."""
+        self.spec = spec
+        self.told = {row.number for row in driver.rows.values() if row.state != RUNNING}
+        before = f", {len(self.told)} trials are there" if self.told else ""
+        print(f"experiment: {driver.store.folder}{before}; Ctrl-C ends it after the running trials", file=sys.stderr)
+        if self.console.is_terminal:
+            self.live = Live(console=self.console, refresh_per_second=4, transient=True)
+            self.live.start()
+
+    def watch(self, driver: Driver) -> None:
+        """Tell of the trials that have ended, and bring the table up to now."""
+        if self.spec is None:
+            return
+        for row in list(driver.rows.values()):
+            if row.state != RUNNING and row.number not in self.told:
+                self.told.add(row.number)
+                self._say(_line(row, self.spec, driver))
+        if self.live:
+            self.live.update(_table(self.spec, driver))
+
+    def searched(self, driver: Driver) -> None:
+        """Say why the search has ended, and what follows."""
+        assert self.spec is not None
+        points, seeds = self.spec.confirm
+        text = f"the search is over: {driver.ended}" if driver.ended else "the search is over"
+        if points and seeds and not driver.stopping:
+            text += f"; the best {points} are run again on {seeds} fresh seeds"
+        self._say(text)
+
+    def close(self) -> None:
+        """Take the live table away."""
+        if self.live:
+            self.live.stop()
+            self.live = None
+
+    def end(self, spec: Spec, driver: Driver, found: Found | None) -> None:
+        """Print the summary."""
+        if driver.stopping:
+            print(f"go on with: fastcifar search --resume {driver.store.folder}", file=sys.stderr)
+        if self.quiet:
+            return
+        best = best_params(driver, found)
+        if best is None:
+            print("no trial has a result")
+            return
+        if found and found.best:
+            _print_confirmed(spec, found)
+        else:
+            print(f"best: {_params(best)}  (not confirmed: the searcher's estimate after {_count(driver)} trials)")
+        rows = [row for row in driver.rows.values() if row.kind == "search"]
+        for cost in COSTS:
+            _print_pareto(pareto(rows, cost, spec.maximize), cost)
+        if any(row.metrics.get("canonical") is False for row in driver.rows.values()):
+            print("the images are not the canonical ones: canonical: false")
+        print(f"{'recipe' if spec.recipe is not None else 'parameters'}: {driver.store.folder / 'best.json'}")
+
+    def _say(self, text: str) -> None:
+        if self.live:
+            self.console.print(text, highlight=False, markup=False)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+
+def estimate(spec: Spec, recipe: "Recipe", samples: "Sequence[Recipe]", cost: "Cost") -> str:
+    """How many trials, how long one takes, how long all of it."""
+    each = statistics.mean(cost.seconds(one.with_params(spec.short)) for one in samples)
+    full = statistics.mean(cost.seconds(one) for one in samples)
+    points, seeds = spec.confirm
+    repeats = (points + 1) * seeds if points and seeds else 0
+    short = "; ".join(f"{key} {value:,}" for key, value in spec.short.items())
+    lines = [f"a trial: about {_time(each)} of training" + (f", shortened ({short})" if short else "")]
+    after = repeats * full / spec.concurrency
+    if repeats:
+        lines.append(f"confirmation: {repeats} trainings at full budget of about {_time(full)}")
+    if spec.trials is not None:
+        total = spec.trials * each / spec.concurrency + after
+        lines.append(f"{spec.trials} trials, {spec.concurrency} at a time: about {_time(total)} in all")
+    elif spec.seconds is not None:
+        lines.append(f"about {spec.seconds * spec.concurrency / each:.0f} trials, {_time(spec.seconds + after)} in all")
+    return "\n".join(lines)
+
+
+def _line(row: TrialRow, spec: Spec, driver: Driver) -> str:
+    value = "" if row.value is None else f" {row.value:.6g}"
+    why = f": {row.message}" if row.message else ""
+    kind = "" if row.kind == "search" else f" ({row.kind})"
+    return f"trial {row.number}{kind} {row.state}{value}, {_time(row.seconds or 0)}{why}  {_params(row.params)}"
+
+
+def _table(spec: Spec, driver: Driver) -> Table:
+    rows = list(driver.rows.values())
+    ended = [row for row in rows if row.kind == "search" and row.value is not None]
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("best so far", "running", "finished", "stopped", "failed", "time", "left"):
+        table.add_column(name)
+    values = [row.value for row in ended if row.value is not None]
+    best = "" if not values else f"{(max if spec.maximize else min)(values):.6g}"
+    counts = [sum(row.state == state for row in rows) for state in (FINISHED, STOPPED, "failed")]
+    table.add_row(best, str(len(driver.running)), *map(str, counts), _time(driver.seconds), _left(spec, driver, ended))
+    return table
+
+
+def _left(spec: Spec, driver: Driver, ended: Sequence[TrialRow]) -> str:
+    """An estimate of the time that the search still takes."""
+    if driver.plan.limits.seconds is not None:
+        return _time(max(0.0, driver.plan.limits.seconds - driver.seconds))
+    if driver.plan.limits.trials is None or not ended:
+        return "?"
+    each = statistics.mean(row.seconds or 0.0 for row in ended)
+    return _time(each * max(0, driver.plan.limits.trials - len(driver.history)) / driver.plan.concurrency)
+
+
+def _print_confirmed(spec: Spec, found: Found) -> None:
+    trains = spec.recipe is not None
+    unit = " %" if trains and spec.metric == "default" else ""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("", "holdout" + unit if trains else "result", *(["test %"] if trains else []), "parameters"):
+        table.add_column(name, overflow="fold")
+    named: list[tuple[str, Candidate | None]] = [("winner", found.best)]
+    named += [("", one) for one in found.others]
+    named += [(spec.recipe_name, found.default)] if found.default else []
+    for name, one in named:
+        if one is not None:
+            table.add_row(
+                name, str(one.result), *([str(one.test)] if trains else []), _params(one.params) or "its defaults"
+            )
+    print(f"confirmed at full budget on {spec.confirm[1]} fresh seeds; mean ± 95 % interval")
+    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200).print(table, highlight=False, markup=False)
+    if found.best and found.default:
+        gain = difference(found.best, found.default)
+        tests = difference(found.best, found.default, "test_acc")
+        text = f"winner less {spec.recipe_name}, paired by seed: {_signed(gain)}"
+        print(text + (f" on the holdout, {_signed(tests)} on test" if tests.n else ""))
+
+
+def _print_pareto(front: Sequence[TrialRow], cost: str) -> None:
+    if not front:
+        return
+    names = {"flops": "FLOPs of an image", "train_seconds": "seconds of training"}
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in (names[cost], "result", "trial", "parameters"):
+        table.add_column(name, overflow="fold")
+    for row in front:
+        amount = f"{row.metrics[cost] / 1e6:,.1f} M" if cost == "flops" else f"{row.metrics[cost]:,.1f}"
+        table.add_row(amount, f"{row.value:.2f}", str(row.number), _params(row.params))
+    print(f"\nbest for its {names[cost]} (single trials of the search)")
+    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200).print(table, highlight=False, markup=False)
+
+
+def _count(driver: Driver) -> int:
+    return sum(row.kind == "search" and row.state in (FINISHED, STOPPED) for row in driver.rows.values())
+
+
+def _params(params: dict[str, object]) -> str:
+    return " ".join(
+        f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in params.items()
+    )
+
+
+def _signed(one: Estimate) -> str:
+    return f"{one.mean:+.2f}" + (f" ± {one.half:.2f}" if math.isfinite(one.half) else "")
+
+
+def _time(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

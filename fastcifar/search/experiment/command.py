@@ -1,0 +1,99 @@
+"""Trials that are a shell command, as in NNI: parameters and results go through files, see `functions`."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import fastcifar
+from fastcifar.search.experiment.engine import Ended, Event, Trial
+from fastcifar.search.experiment.job import Job
+
+POLL_SECONDS = 0.02
+TRIAL_PATH = (Path(__file__).parent / "nni_path", Path(fastcifar.__file__).parents[1])  # heads a trial's PYTHONPATH
+
+
+def no_variables(trial: Trial) -> Mapping[str, str]:
+    return {}
+
+
+class CommandEngine:
+    """Runs each trial as a shell command, in a process group of its own.
+
+    code_directory: where the command runs. output: the folder that holds the trials' folders.
+    limit: seconds that a trial may take; a longer one fails. environment: a trial's further variables.
+    grace: seconds between SIGINT and SIGKILL.
+    A trial's folder gets parameters.json, reports.jsonl, stdout, stderr, output/ and pid; what it holds from an earlier
+    attempt goes, and so do processes of that attempt that still run, after the same grace.
+    `start` belongs in a thread that outlives the trials: on Linux they die with it.
+    """
+
+    def __init__(
+        self,
+        command: str,
+        code_directory: Path,
+        output: Path,
+        *,
+        limit: float | None = None,
+        environment: Callable[[Trial], Mapping[str, str]] = no_variables,
+        grace: float = 5.0,
+    ) -> None:
+        if not code_directory.is_dir():
+            raise ValueError(f"the code directory {code_directory} is no folder")
+        self._command, self._code, self._output = command, code_directory.resolve(), output.resolve()
+        self._limit, self._environment, self._grace = limit, environment, grace
+        self._jobs: dict[int, Job] = {}
+
+    def start(self, trial: Trial) -> None:
+        """Begin a trial. Raises ValueError where its folder, which is emptied, is not under the output folder."""
+        folder = trial.folder.resolve()
+        if self._output not in folder.parents:
+            raise ValueError(f"the trial's folder {folder} is not under the output folder {self._output}")
+        assert trial.number not in self._jobs
+        variables = _variables(trial, folder, self._code, {**os.environ, **self._environment(trial)})
+        self._jobs[trial.number] = Job(trial, self._command, folder, variables, self._limit, self._grace)
+
+    def events(self, timeout: float) -> list[Event]:
+        """What has happened since the last call; waits for the first event, at most `timeout` seconds."""
+        until = time.monotonic() + timeout
+        while True:
+            events = [event for job in self._jobs.values() for event in job.poll()]
+            for event in events:
+                if isinstance(event, Ended):
+                    del self._jobs[event.number]
+            left = until - time.monotonic()
+            if events or left <= 0:
+                return events
+            time.sleep(min(POLL_SECONDS, left))
+
+    def go_on(self, number: int) -> None:
+        """Nothing: a command does not wait for a verdict."""
+
+    def stop(self, number: int) -> None:
+        """End a trial, where it has not ended yet, with its children."""
+        if number in self._jobs:
+            self._jobs[number].end(Ended(number=number, message="stopped"))
+
+    def close(self) -> None:
+        """End everything that still runs, and wait until it has ended."""
+        for number in self._jobs:
+            self.stop(number)
+        while self._jobs:
+            self.events(1.0)
+
+
+def _variables(trial: Trial, folder: Path, code: Path, inherited: Mapping[str, str]) -> dict[str, str]:
+    """A trial's environment: NNI's variables on top of `inherited`."""
+    path = [str(entry) for entry in TRIAL_PATH] + [inherited.get("PYTHONPATH", "")]
+    return {
+        **inherited,
+        "PYTHONPATH": os.pathsep.join(filter(None, path)),  # an empty entry would be the working directory
+        "NNI_PLATFORM": "local",
+        "NNI_EXP_ID": trial.experiment,
+        "NNI_TRIAL_JOB_ID": trial.id,
+        "NNI_TRIAL_SEQ_ID": str(trial.number),
+        "NNI_CODE_DIR": str(code),
+        "NNI_OUTPUT_DIR": str(folder / "output"),
+        "NNI_SYS_DIR": str(folder),
+        "FASTCIFAR_SEED": str(trial.seed),
+    }

@@ -1,0 +1,105 @@
+"""The end of a search: the best points on fresh seeds, and what that says."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from fastcifar.search.experiment.store import FINISHED, TrialRow
+from fastcifar.search.history import History
+from fastcifar.search.searcher import Searcher, ended_points
+from fastcifar.search.space import Params
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A mean with its 95 % interval (Student's t). half: half the interval's width, infinite for n of 1."""
+
+    n: int
+    mean: float
+    half: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Estimate":
+        n = len(values)
+        if n < 2:
+            return cls(n=n, mean=float(np.mean(values)) if n else float("nan"), half=float("inf"))
+        half = stats.t.ppf(0.975, n - 1) * float(np.std(values, ddof=1)) / n**0.5
+        return cls(n=n, mean=float(np.mean(values)), half=float(half))
+
+    def __str__(self) -> str:
+        if self.n == 0:
+            return "none"
+        return f"{self.mean:.2f}" + (f" ± {self.half:.2f}" if self.n > 1 else "") + f" (n {self.n})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A point that was run again. params is empty for the default. result: of the objective; test: percent."""
+
+    params: Params
+    result: Estimate
+    test: Estimate
+    rows: tuple[TrialRow, ...]
+
+
+def finalists(searcher: Searcher, history: History, count: int) -> list[Params]:
+    """The searcher's estimate of the best, then the points with the best mean results; at most `count`."""
+    if count < 1:
+        return []
+    rows, losses, _ = ended_points(history)
+    ranked = [history.space.decode(rows[index]) for index in np.argsort(losses, kind="stable")]
+    best = searcher.best(history)
+    if history.budget is not None:  # Hyperband's best has been run on the largest budget
+        best = {key: value for key, value in best.items() if key != history.budget}
+    return [best, *(params for params in ranked if params != best)][:count]
+
+
+def candidates(rows: Sequence[TrialRow]) -> list[Candidate]:
+    """The trials that repeat a point, together; in the order of their first ones."""
+    groups: dict[str, list[TrialRow]] = {}
+    for row in rows:
+        groups.setdefault(repr(sorted(row.params.items())), []).append(row)
+    return [_candidate(group) for group in groups.values()]
+
+
+def winner(found: Sequence[Candidate], maximize: bool) -> Candidate | None:
+    """The candidate with the best mean result, of those that have any."""
+    having = [one for one in found if one.result.n]
+    if not having:
+        return None
+    return max(having, key=lambda one: one.result.mean if maximize else -one.result.mean)
+
+
+def difference(one: Candidate, other: Candidate, key: str | None = None) -> Estimate:
+    """The mean of one's results less the other's, paired by seed; of a metric where `key` names one."""
+
+    def values(candidate: Candidate) -> dict[int, float]:
+        rows = (row for row in candidate.rows if row.state == FINISHED)
+        return {row.seed: row.value if key is None else row.metrics.get(key) for row in rows}  # type: ignore[misc]
+
+    mine, theirs = values(one), values(other)
+    return Estimate.of([mine[seed] - theirs[seed] for seed in mine if seed in theirs])
+
+
+def _candidate(rows: Sequence[TrialRow]) -> Candidate:
+    ended = [row for row in rows if row.state == FINISHED and row.value is not None]
+    tests = [row.metrics["test_acc"] for row in ended if "test_acc" in row.metrics]
+    return Candidate(
+        params=rows[0].params,
+        result=Estimate.of([row.value for row in ended if row.value is not None]),
+        test=Estimate.of(tests),
+        rows=tuple(rows),
+    )
+
+
+def pareto(rows: Sequence[TrialRow], metric: str, maximize: bool) -> list[TrialRow]:
+    """The finished trials that no other beats in both result and `metric` (less is better), by that metric."""
+    having = [row for row in rows if row.state == FINISHED and row.value is not None and metric in row.metrics]
+    sign = 1 if maximize else -1
+    front: list[TrialRow] = []
+    for row in sorted(having, key=lambda row: (row.metrics[metric], -sign * (row.value or 0.0))):
+        if not front or sign * (row.value or 0.0) > sign * (front[-1].value or 0.0):
+            front.append(row)
+    return front

@@ -1,0 +1,46 @@
+"""Searchers and assessors that are classes of the user's."""
+
+import importlib.util
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from fastcifar.search.experiment.algorithm_config import AlgorithmConfig
+from fastcifar.search.experiment.config_rules import ConfigError
+
+
+def make_custom(config: AlgorithmConfig, methods: Iterable[str], args: Mapping[str, Any], where: str) -> Any:
+    """An instance of the user's class, imported from its folder. Raises ConfigError; lets no exception of it pass."""
+    module, _, name = str(config.class_name).rpartition(".")
+    directory = Path(config.code_directory or ".").expanduser().resolve()
+    file = directory / f"{module.replace('.', '/')}.py"
+    if not module or not file.is_file():
+        raise ConfigError(
+            f"{where}.class_name: file.Class with a file in {directory} is needed, not {config.class_name!r}"
+        )
+    try:
+        found = getattr(_imported(file, directory), name, None)
+    except Exception as error:
+        raise ConfigError(f"{where}.class_name: {file} fails: {type(error).__name__}: {error}") from error
+    if not isinstance(found, type):
+        raise ConfigError(f"{where}.class_name: {file} has no class {name}")
+    for method in methods:
+        if not callable(getattr(found, method.partition("(")[0], None)):
+            raise ConfigError(f"{where}.class_name: {config.class_name} has no method {method}")
+    try:
+        return found(**args)
+    except Exception as error:
+        raise ConfigError(f"{where}.class_args: {config.class_name} fails: {type(error).__name__}: {error}") from error
+
+
+def _imported(file: Path, directory: Path) -> Any:
+    """Run a file as a module of its own name, so that two folders may have a file of the same name."""
+    spec = importlib.util.spec_from_file_location(f"fastcifar_user:{file}", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses and pickle look for it there
+    if str(directory) not in sys.path:
+        sys.path.append(str(directory))  # as NNI does: what the file imports, now or later, lies there too
+    spec.loader.exec_module(module)
+    return module

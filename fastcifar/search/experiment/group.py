@@ -1,0 +1,116 @@
+"""A trial's process group: apart from the driver, ended whole, found again after the driver was killed."""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+PROC = Path("/proc")
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def child_setup() -> Callable[[], None]:
+    """A `preexec_fn`: the child takes SIGINT even where the driver ignores it and, on Linux, dies with the driver.
+
+    It dies with the thread that started it, to be exact.
+    """
+    prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+    driver = os.getpid()
+
+    def setup() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # `nohup fastcifar ... &` has it ignored
+        if prctl is not None:
+            prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
+            if os.getppid() != driver:  # it died before prctl
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return setup
+
+
+class Ending:
+    """The end of a process group: SIGINT now, SIGKILL `grace` seconds later. Nothing here waits: ask `done` often."""
+
+    def __init__(self, group: int, grace: float) -> None:
+        self._group = group
+        self._kill_at = time.monotonic() + grace
+        _send(group, signal.SIGINT)
+
+    def done(self) -> bool:
+        """Whether nothing of the group is left."""
+        if not alive(self._group):
+            return True
+        if time.monotonic() >= self._kill_at:
+            _send(self._group, signal.SIGKILL)  # again each time: a process may have forked meanwhile
+        return False
+
+
+def alive(group: int) -> bool:
+    """Whether a process of the group still runs; zombies do not count, which a container's init may never reap."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return bool(_members(group)) if PROC.is_dir() else True
+
+
+def record(path: Path, leader: int) -> None:
+    """Note a group at `path` by its leader's pid and start time (ticks since boot)."""
+    fields = _stat(leader)
+    if fields is not None:
+        path.write_text(f"{leader} {fields[19]}\n")
+
+
+def recorded(path: Path, variable: str) -> int | None:
+    """The group noted at `path`, where it still lives.
+
+    It is the same group, and not a later one of that number, where its leader started at the noted time or, once the
+    leader is gone, where one of its processes has `variable` ('NAME=value') in its environment.
+    """
+    try:
+        leader, started = path.read_text().split()
+        group = int(leader)
+    except (OSError, ValueError):
+        return None
+    fields = _stat(leader)
+    if fields is not None:
+        same = fields[19] == started
+    else:
+        same = any(variable in _environment(pid) for pid in _members(group))
+    return group if same and alive(group) else None
+
+
+def _send(group: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def _members(group: int) -> list[str]:
+    """The pids of a group's processes, without zombies."""
+    pids = []
+    for folder in PROC.glob("[0-9]*"):
+        fields = _stat(folder.name)
+        if fields is not None and fields[2] == str(group) and fields[0] not in ("Z", "X"):
+            pids.append(folder.name)
+    return pids
+
+
+def _stat(pid: int | str) -> list[str] | None:
+    """The fields of a process after its name: state, parent, group, ... (19: start time); None where it is gone."""
+    try:
+        text = (PROC / str(pid) / "stat").read_bytes()
+    except OSError:
+        return None
+    return text.rpartition(b")")[2].decode().split()
+
+
+def _environment(pid: str) -> list[str]:
+    try:
+        return os.fsdecode((PROC / pid / "environ").read_bytes()).split("\0")
+    except OSError:
+        return []

@@ -1,0 +1,174 @@
+"""What a search was asked for, as JSON in its store, and what is made of it: a plan and an engine."""
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from fastcifar.search.experiment.algorithm_config import AlgorithmConfig
+from fastcifar.search.experiment.algorithms import make_assessor, make_tuner
+from fastcifar.search.experiment.command import CommandEngine
+from fastcifar.search.experiment.driver import Driver, Limits, Plan
+from fastcifar.search.experiment.engine import Engine
+from fastcifar.search.experiment.evaluator import Evaluator, FunctionEvaluator
+from fastcifar.search.experiment.store import FILE, Store, StoreError, locked
+from fastcifar.search.experiment.workers import WorkerEngine
+from fastcifar.search.space import Space
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """Everything that decides a search, as JSON values. One of recipe, function and command says what a trial is.
+
+    metric: of a trial's result; `default` is the result itself. trial_seconds: that a trial may take.
+    short: fields of the recipe beneath the parameters of the search's trials, but not of what confirms.
+    confirm: (points, seeds) that are run again at the end.
+    max_flops, max_parameters: of the networks that are tried. max_seconds: of a trial's training.
+    """
+
+    name: str = "search"
+    space: dict[str, Any]
+    tuner: dict[str, Any] = field(default_factory=lambda: {"name": "GP"})
+    assessor: dict[str, Any] | None = None
+    maximize: bool = True
+    metric: str = "default"
+    seed: int = 0
+    trials: int | None = None
+    seconds: float | None = None
+    trial_seconds: float | None = None
+    concurrency: int = 1
+    confirm: tuple[int, int] = (0, 0)
+    recipe: dict[str, Any] | None = None
+    recipe_name: str = ""
+    data_dir: str | None = None
+    device: str = "auto"
+    function: str | None = None
+    command: str | None = None
+    code_directory: str = "."
+    short: dict[str, Any] = field(default_factory=dict)
+    max_flops: float | None = None
+    max_parameters: float | None = None
+    max_seconds: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The spec as JSON values."""
+        document: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return document
+
+    @classmethod
+    def from_dict(cls, document: dict[str, Any]) -> "Spec":
+        """Read what `to_dict` gave."""
+        return cls(**{**document, "confirm": tuple(document["confirm"])})
+
+    def plan(self) -> Plan:
+        """The plan of the search. Raises ConfigError or SpaceError."""
+        tuner = make_tuner(AlgorithmConfig(**self.tuner), self.space)
+        assessor = make_assessor(AlgorithmConfig(**self.assessor), self.maximize) if self.assessor else None
+        return Plan(
+            space=replace(tuner.space or Space.from_dict(self.space), allowed=self._allowed()),
+            searcher=tuner.searcher,
+            assessor=assessor,
+            maximize=self.maximize,
+            metric=self.metric,
+            seed=self.seed,
+            concurrency=self.concurrency,
+            limits=Limits(trials=self.trials, seconds=self.seconds),
+            budget=tuner.budget,
+            short=self.short,
+            max_seconds=self.max_seconds,
+        )
+
+    def engine(self, folder: Path, evaluator: Evaluator | None = None) -> Engine:
+        """What runs the trials; `evaluator` in place of the spec's own, where it has no name."""
+        if self.command is not None:
+            code = Path(self.code_directory)
+            return CommandEngine(self.command, code, folder / "trials", limit=self.trial_seconds)
+        evaluator = evaluator or self.evaluator()
+        threads = str(max(1, (os.cpu_count() or 1) // self.concurrency))
+        environment = {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": threads}
+        return WorkerEngine(evaluator, folder / "workers", limit=self.trial_seconds, environment=environment)
+
+    def evaluator(self) -> Evaluator:
+        """What a trial does, for a recipe or a function that has a name. Raises StoreError where there is neither."""
+        if self.recipe is not None:
+            from fastcifar.search.experiment.training import TrainEvaluator  # brings torch
+            from fastcifar.train import Recipe
+
+            data_dir = None if self.data_dir is None else Path(self.data_dir)
+            return TrainEvaluator(recipe=Recipe.from_dict(self.recipe), data_dir=data_dir, device=self.device)
+        if self.function is not None:
+            return FunctionEvaluator(self.function, self.metric)
+        raise StoreError("the objective of this experiment has no name; resume it from the program that made it")
+
+    def _allowed(self) -> "Callable[[dict[str, Any]], bool] | None":
+        if self.recipe is None or (self.max_flops is None and self.max_parameters is None):
+            return None
+        from fastcifar.search.experiment.training import flops, parameters
+        from fastcifar.train import Recipe
+
+        recipe = Recipe.from_dict(self.recipe)
+        most_flops, most_parameters = self.max_flops or float("inf"), self.max_parameters or float("inf")
+
+        def allowed(params: dict[str, Any]) -> bool:
+            candidate = recipe.with_params(params)
+            return flops(candidate) <= most_flops and parameters(candidate) <= most_parameters
+
+        return allowed
+
+
+def read_space(path: Path) -> dict[str, Any]:
+    """The entries of a search space's file, checked. Raises SpaceError."""
+    Space.load(path)
+    entries: dict[str, Any] = json.loads(path.read_text())
+    return entries
+
+
+def make_folder(out: Path, name: str) -> Path:
+    """Make the folder of a new experiment under `out`; its name is the experiment's id."""
+    folder = out / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-{secrets.token_hex(2)}"
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise StoreError(f"cannot write to the output folder {out}: {error.strerror}") from error
+    return folder
+
+
+def find_folder(out: Path, name: str) -> Path:
+    """The folder of an experiment: a path, or an id (or its beginning) under `out`. Raises StoreError."""
+    for path in (Path(name), out / name):
+        if (path / FILE).is_file():
+            return path
+    found = [path for path in sorted(out.glob(f"{name}*")) if (path / FILE).is_file()] if name else []
+    if len(found) == 1:
+        return found[0]
+    which = ", ".join(path.name for path in found)
+    raise StoreError(
+        f"{name!r} is more than one experiment: {which}" if found else f"there is no experiment {name!r} under {out}"
+    )
+
+
+@contextmanager
+def driving(
+    folder: Path, spec: Spec, watch: Callable[[Driver], None], evaluator: Evaluator | None = None
+) -> Iterator[Driver]:
+    """A driver over the experiment in `folder`, which is made there if it is new; the engine ends with the block."""
+    with locked(folder):
+        store = Store.open(folder) if (folder / FILE).exists() else Store.create(folder, {"spec": spec.to_dict()})
+        engine = spec.engine(folder, evaluator)
+        try:
+            store.set({"pid": os.getpid(), "status": "running"})
+            driver = Driver(store, spec.plan(), engine, watch)
+            yield driver
+            store.set({"status": "stopped" if driver.stopping else "done"})
+        except BaseException:
+            with suppress(StoreError):  # a full disk: the first error is the one to tell
+                store.set({"status": "interrupted"})
+            raise
+        finally:
+            engine.close()
+            store.close()

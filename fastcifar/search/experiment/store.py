@@ -1,0 +1,220 @@
+"""What an experiment keeps: one SQLite file, one writer, any number of readers.
+
+What is written is in the file before the call returns, and survives the end of the process, however it ends.
+"""
+
+import fcntl
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fastcifar.errors import Failure
+
+FILE = "experiment.db"
+VERSION = 1  # of the schema, kept as SQLite's user_version
+RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
+KINDS = ("search", "confirm", "default")  # confirm: the best again; default: the recipe without a choice, as often
+
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE trials (
+    number INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    params TEXT NOT NULL,
+    seed INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    value REAL,
+    metrics TEXT NOT NULL DEFAULT '{}',
+    message TEXT NOT NULL DEFAULT '',
+    started REAL NOT NULL,
+    ended REAL
+);
+CREATE TABLE reports (
+    trial INTEGER NOT NULL REFERENCES trials (number),
+    step INTEGER NOT NULL,
+    value REAL,
+    time REAL NOT NULL,
+    PRIMARY KEY (trial, step)
+) WITHOUT ROWID;
+"""
+
+
+class StoreError(Failure, ValueError):
+    """An experiment's file that cannot be made, read or written."""
+
+
+@dataclass(kw_only=True)
+class TrialRow:
+    """A trial as the store has it. value: NaN-free, None where there is none. started, ended: seconds since 1970."""
+
+    number: int
+    kind: str
+    params: dict[str, Any]
+    seed: int
+    state: str = RUNNING
+    value: float | None = None
+    metrics: dict[str, Any] = field(default_factory=dict)
+    message: str = ""
+    started: float
+    ended: float | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """From start to end; None while it runs."""
+        return None if self.ended is None else self.ended - self.started
+
+
+class Store:
+    """One experiment's file in its folder. `create` and `open` are for the one writer, `read` for anyone."""
+
+    def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
+        self.folder, self.connection = folder, connection
+
+    @classmethod
+    def create(cls, folder: Path, meta: Mapping[str, Any]) -> "Store":
+        """Make the file in an existing folder that has none."""
+        with _explained(folder):
+            connection = _connect(folder / FILE, "rwc")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+        store = cls(folder, connection)
+        store.set(meta)
+        return store
+
+    @classmethod
+    def open(cls, folder: Path) -> "Store":
+        """Open the file to write. Raises StoreError where there is none, or one of a newer version."""
+        return cls._opened(folder, "rw")
+
+    @classmethod
+    def read(cls, folder: Path) -> "Store":
+        """Open the file to read; this never blocks the writer."""
+        return cls._opened(folder, "ro")
+
+    @classmethod
+    def _opened(cls, folder: Path, mode: str) -> "Store":
+        if not (folder / FILE).is_file():
+            raise StoreError(f"{folder} is no experiment: there is no {FILE}")
+        with _explained(folder):
+            connection = _connect(folder / FILE, mode)
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > VERSION:
+            raise StoreError(f"{folder / FILE} has version {version} of the schema; this fastcifar knows {VERSION}")
+        if version == 0:
+            raise StoreError(f"{folder / FILE} was not made to its end; delete the folder")
+        return cls(folder, connection)
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def set(self, values: Mapping[str, Any]) -> None:
+        """Keep JSON values under their names, instead of what was there."""
+        with _explained(self.folder), self.connection:
+            self.connection.execute("BEGIN")
+            rows = [(key, json.dumps(value)) for key, value in values.items()]
+            self.connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
+
+    def meta(self) -> dict[str, Any]:
+        """All values that `set` was given."""
+        with _explained(self.folder):
+            return {key: json.loads(value) for key, value in self.connection.execute("SELECT key, value FROM meta")}
+
+    def start(self, row: TrialRow) -> None:
+        """Add a running trial."""
+        self._write(
+            "INSERT INTO trials (number, kind, params, seed, state, started) VALUES (?, ?, ?, ?, ?, ?)",
+            (row.number, row.kind, json.dumps(row.params), row.seed, RUNNING, row.started),
+        )
+
+    def restart(self, number: int, started: float) -> None:
+        """Let a running trial begin anew: its reports are forgotten."""
+        with _explained(self.folder), self.connection:
+            self.connection.execute("BEGIN")
+            self.connection.execute("DELETE FROM reports WHERE trial = ?", (number,))
+            self.connection.execute("UPDATE trials SET started = ? WHERE number = ?", (started, number))
+
+    def report(self, number: int, step: int, value: float) -> None:
+        """Add a trial's intermediate result number `step`, from 0."""
+        self._write("INSERT INTO reports VALUES (?, ?, ?, ?)", (number, step, value, time.time()))  # NaN becomes NULL
+
+    def end(self, row: TrialRow) -> None:
+        """Write how a trial has ended: state, value, metrics, message, ended."""
+        self._write(
+            "UPDATE trials SET state = ?, value = ?, metrics = ?, message = ?, ended = ? WHERE number = ?",
+            (row.state, row.value, json.dumps(row.metrics, default=str), row.message, row.ended, row.number),
+        )
+
+    def add(self, row: TrialRow, reports: list[float]) -> None:
+        """Add a trial that has ended elsewhere, with its reports."""
+        with _explained(self.folder), self.connection:
+            self.connection.execute("BEGIN")
+            values = (row.number, row.kind, json.dumps(row.params), row.seed, row.state, row.value)
+            rest = (json.dumps(row.metrics, default=str), row.message, row.started, row.ended)
+            self.connection.execute("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*values, *rest))
+            rows = [(row.number, step, value, row.ended or row.started) for step, value in enumerate(reports)]
+            self.connection.executemany("INSERT INTO reports VALUES (?, ?, ?, ?)", rows)
+
+    def trials(self) -> list[TrialRow]:
+        """All trials, in the order of their numbers."""
+        names = ("number", "kind", "params", "seed", "state", "value", "metrics", "message", "started", "ended")
+        with _explained(self.folder):
+            found = self.connection.execute(f"SELECT {', '.join(names)} FROM trials ORDER BY number").fetchall()
+        rows = (dict(zip(names, values, strict=True)) for values in found)
+        return [
+            TrialRow(**{**row, "params": json.loads(row["params"]), "metrics": json.loads(row["metrics"])})
+            for row in rows
+        ]
+
+    def reports(self) -> dict[int, list[float]]:
+        """The intermediate results of every trial that has any; NaN where one was not a number."""
+        curves: dict[int, list[float]] = {}
+        with _explained(self.folder):
+            for number, value in self.connection.execute("SELECT trial, value FROM reports ORDER BY trial, step"):
+                curves.setdefault(number, []).append(float("nan") if value is None else value)
+        return curves
+
+    def _write(self, statement: str, values: tuple[Any, ...]) -> None:
+        with _explained(self.folder):
+            self.connection.execute(statement, values)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Be the experiment's one writer. Raises StoreError where another process is."""
+    with _explained(folder):
+        file = (folder / "lock").open("w")
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(f"{folder}: another process is at work on this experiment") from None
+        yield
+
+
+def in_use(folder: Path) -> bool:
+    """Whether a process is at work on the experiment."""
+    try:
+        with locked(folder):
+            return False
+    except StoreError:
+        return True
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    # Autocommit: each statement is a transaction of its own, unless BEGIN says otherwise.
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=30)
+    connection.execute("PRAGMA synchronous = NORMAL")  # in WAL mode enough for the end of a process; consistent always
+    return connection
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(f"{folder / FILE}: {getattr(error, 'strerror', None) or error}") from error

@@ -1,0 +1,116 @@
+"""What a search has found: the confirmed winner beside the default, the Pareto tables, the recipe of the best."""
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from fastcifar.search.experiment.confirm import Candidate, Estimate, candidates, difference, finalists, pareto, winner
+from fastcifar.search.experiment.driver import Driver, confirm_seeds
+from fastcifar.search.experiment.spec import Spec
+from fastcifar.search.experiment.store import FAILED, FINISHED, STOPPED
+from fastcifar.search.space import Params
+
+COSTS = ("flops", "train_seconds")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What was confirmed. default: the recipe without a choice, under the same protocol; None where none trains."""
+
+    best: Candidate | None
+    others: tuple[Candidate, ...]
+    default: Candidate | None
+
+
+def confirmed(spec: Spec, driver: Driver) -> Found | None:
+    """Run the best points again on fresh seeds, and the default recipe with them; None where that is not wanted."""
+    points, seeds = spec.confirm
+    if not any(row.value is not None for row in driver.rows.values() if row.kind == "search"):
+        return None
+    if points < 1 or seeds < 1:
+        return None
+    fresh = confirm_seeds(spec.seed, seeds)
+    # An earlier session may have begun with its finalists already.
+    begun = [row.params for row in driver.rows.values() if row.kind == "confirm"]
+    chosen = [params for index, params in enumerate(begun) if params not in begun[:index]]
+    chosen += [params for params in finalists(driver.plan.searcher, driver.history, points) if params not in chosen]
+    found = candidates(driver.repeat("confirm", chosen[:points], fresh))
+    default = candidates(driver.repeat("default", [{}], fresh)) if spec.recipe is not None else []
+    best = winner(found, spec.maximize)
+    return Found(
+        best=best, others=tuple(one for one in found if one is not best), default=default[0] if default else None
+    )
+
+
+def best_params(driver: Driver, found: Found | None) -> Params | None:
+    """The winner's parameters, or without a confirmation the searcher's estimate; None where no trial has a result."""
+    if found and found.best:
+        return found.best.params
+    if not any(row.value is not None for row in driver.rows.values() if row.kind == "search"):
+        return None
+    return driver.plan.searcher.best(driver.history)
+
+
+def summary(spec: Spec, driver: Driver, found: Found | None) -> dict[str, Any]:
+    """The summary as a JSON document; it is kept in the store, and best.json beside it."""
+    rows = [row for row in driver.rows.values() if row.kind == "search"]
+    best = best_params(driver, found)
+    document: dict[str, Any] = {
+        "schema": 1,
+        "id": driver.store.folder.name,
+        "path": str(driver.store.folder),
+        "ended": driver.ended,
+        "seconds": driver.seconds,
+        "trials": {"all": len(rows)} | {s: sum(row.state == s for row in rows) for s in (FINISHED, STOPPED, FAILED)},
+        "maximize": spec.maximize,
+        "metric": spec.metric,
+        "best": best,
+        "confirmed": None,
+        "pareto": {
+            cost: [
+                {"trial": row.number, "params": row.params, "value": row.value, cost: row.metrics[cost]}
+                for row in front
+            ]
+            for cost in COSTS
+            if (front := pareto(rows, cost, spec.maximize))
+        },
+    }
+    if found and found.best:
+        document["confirmed"] = {
+            "seeds": spec.confirm[1],
+            "best": _candidate(found.best),
+            "others": [_candidate(one) for one in found.others],
+            "default": None if found.default is None else _candidate(found.default),
+            "better_than_default": None if found.default is None else _estimate(difference(found.best, found.default)),
+        }
+    if best is not None:
+        write_best(spec, driver, best)
+    driver.store.set({"summary": document})
+    return document
+
+
+def write_best(spec: Spec, driver: Driver, params: Params) -> None:
+    """Write best.json: where trials train a recipe that `fastcifar train` takes, else the parameters."""
+    values: Any = params
+    if spec.recipe is not None:
+        from fastcifar.train import Recipe
+
+        values = Recipe.from_dict(spec.recipe).with_params(params).to_dict()
+    temporary = driver.store.folder / "best.json.new"
+    temporary.write_text(json.dumps(values, indent=2) + "\n")
+    temporary.replace(driver.store.folder / "best.json")
+
+
+def _candidate(one: Candidate) -> dict[str, Any]:
+    return {
+        "params": one.params,
+        "result": _estimate(one.result),
+        "test_acc": _estimate(one.test) if one.test.n else None,
+        "trials": [row.number for row in one.rows],
+    }
+
+
+def _estimate(one: Estimate) -> dict[str, Any]:
+    half = one.half if math.isfinite(one.half) else None
+    return {"n": one.n, "mean": one.mean if one.n else None, "half_interval": half}

@@ -1,0 +1,140 @@
+"""Trials that train: the evaluator of a recipe, what a trial costs, and a budget that fits the device."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastcifar.data import Dataset, load, num_classes
+from fastcifar.errors import Failure
+from fastcifar.net import count_flops
+from fastcifar.search.experiment.engine import Ended, Engine, Report, Trial
+from fastcifar.search.experiment.evaluator import Reporter
+from fastcifar.search.space import Params, Space
+from fastcifar.train import Hooks, Recipe, describe_network, train
+
+HOLDOUT_TRAINING_IMAGES = 45_000
+PROBE_BATCHES = 6
+EPOCHS = 5  # of a shortened trial, where the recipe has more
+MIN_IMAGES = 5_000
+SECONDS = 45.0  # that a shortened trial is meant to take
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainEvaluator:
+    """Trains a recipe with the trial's parameters; the result is the accuracy on the holdout, in percent.
+
+    A trial that confirms looks at the test images too, once, at its end: `test_acc`.
+    """
+
+    recipe: Recipe
+    data_dir: Path | None = None
+    device: str = "auto"
+
+    def __call__(self, params: Params, seed: int, report: Reporter, confirm: bool) -> dict[str, Any]:
+        recipe = self.recipe.with_params(params)
+        dataset = _dataset(recipe.dataset, self.data_dir)
+        hooks = Hooks(on_epoch=lambda row: report(100 * row.valid_acc))
+        result = train(recipe, dataset, seed, device=self.device, split="holdout", report_test=confirm, hooks=hooks)
+        if result.valid_acc is None or result.status == "diverged":
+            raise ValueError(result.message)
+        metrics = {
+            "default": 100 * result.valid_acc,
+            "parameters": result.parameters,
+            "flops": flops(recipe),
+            "train_seconds": result.times.train,
+            "epoch_seconds": [row.train_time for row in result.epochs],
+            "valid_seconds": [row.valid_time for row in result.epochs],
+            "canonical": dataset.canonical,
+        }
+        return metrics if result.test_acc is None else {**metrics, "test_acc": 100 * result.test_acc}
+
+
+@lru_cache(maxsize=2)
+def _dataset(name: str, data_dir: Path | None) -> Dataset:
+    return load(name, data_dir)
+
+
+def load_images(name: str, data_dir: Path | None) -> None:
+    """Get the images, or say why they cannot be had, before a worker needs them. Raises what `load` raises."""
+    load(name, data_dir)
+
+
+def flops(recipe: Recipe) -> int:
+    """FLOPs of one image's forward pass."""
+    return count_flops(describe_network(recipe, num_classes(recipe.dataset)))
+
+
+def parameters(recipe: Recipe) -> int:
+    """The number of the network's parameters."""
+    return sum(weight.numel() for weight in describe_network(recipe, num_classes(recipe.dataset)).parameters())
+
+
+def check_space(recipe: Recipe, space: Space, samples: int = 64) -> list[Recipe]:
+    """Recipes of points drawn from the space. Raises RecipeError for a key or a value that no recipe can have."""
+    rows = space.sample(np.random.default_rng(0), samples)
+    return [recipe.with_params(space.decode(row)) for row in rows]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What training costs here. work: FLOPs of a forward pass times images; a pass and its way back are 3."""
+
+    seconds_per_work: float  # of training
+    seconds_per_check: float  # of validation, likewise
+
+    def seconds(self, recipe: Recipe) -> float:
+        """Of one training on the holdout's other images."""
+        images = min(recipe.train_images or HOLDOUT_TRAINING_IMAGES, HOLDOUT_TRAINING_IMAGES)
+        work = flops(recipe) * recipe.total_epoch
+        return work * (images * self.seconds_per_work + 5_000 * self.seconds_per_check)
+
+
+def probe(engine: Engine, recipe: Recipe, folder: Path) -> Cost:
+    """Measure the cost of training by two very short epochs; the second is what counts."""
+    images = recipe.batch_size * PROBE_BATCHES
+    params = {**recipe.to_dict(), "total_epoch": 2, "peak_epoch": 1, "train_images": images}
+    engine.start(Trial(number=-1, experiment="probe", params=params, seed=0, folder=folder))
+    while True:
+        for event in engine.events(1.0):
+            if isinstance(event, Report):
+                engine.go_on(-1)
+            elif isinstance(event, Ended):
+                if event.value is None:
+                    raise ProbeError(f"a first, short training failed: {event.message}")
+                return _cost(event.metrics, images)
+
+
+class ProbeError(Failure):
+    """Nothing can be trained here."""
+
+
+def _cost(metrics: Mapping[str, Any], images: int) -> Cost:
+    return Cost(
+        seconds_per_work=metrics["epoch_seconds"][1] / images / metrics["flops"],
+        seconds_per_check=metrics["valid_seconds"][1] / 5_000 / metrics["flops"],
+    )
+
+
+def shortened(recipe: Recipe, samples: list[Recipe], cost: Cost, fixed: set[str], seconds: float = SECONDS) -> Params:
+    """Fields that make a trial of the recipe take about `seconds` on average over `samples`; {} where it does anyway.
+
+    First fewer epochs, then fewer images. `fixed` are fields that the space decides, or that hang on it.
+    """
+    changes: Params = {}
+
+    def mean_seconds() -> float:
+        return float(np.mean([cost.seconds(sample.with_params(changes)) for sample in samples]))
+
+    if mean_seconds() <= seconds:
+        return changes
+    if not fixed & {"total_epoch", "peak_epoch"} and recipe.total_epoch > EPOCHS:
+        changes["total_epoch"] = EPOCHS
+    if "train_images" not in fixed and mean_seconds() > seconds:
+        share = seconds / mean_seconds()
+        available = min(recipe.train_images or HOLDOUT_TRAINING_IMAGES, HOLDOUT_TRAINING_IMAGES)
+        changes["train_images"] = max(MIN_IMAGES, int(available * share) // 1000 * 1000)
+    return changes
