@@ -2,6 +2,16 @@
 
 from fastcifar.search.assess import ASHA, Assessor, MedianStop
 from fastcifar.search.evolution import Evolution
+from fastcifar.search.experiment.algorithms import HyperoptTuner
+from fastcifar.search.experiment.experiment import Experiment, optimize
+from fastcifar.search.experiment.functions import (
+    get_experiment_id,
+    get_next_parameter,
+    get_sequence_id,
+    get_trial_id,
+    report_final_result,
+    report_intermediate_result,
+)
 from fastcifar.search.gp import GP
 from fastcifar.search.history import FAILED, FINISHED, RUNNING, STATES, STOPPED, History
 from fastcifar.search.hyperband import Hyperband, hyperband_brackets
@@ -24,9 +34,11 @@ __all__ = [
     "Assessor",
     "Batch",
     "Evolution",
+    "Experiment",
     "Grid",
     "History",
     "Hyperband",
+    "HyperoptTuner",
     "MedianStop",
     "Parameter",
     "Params",
@@ -35,6 +47,13 @@ __all__ = [
     "Space",
     "SpaceError",
     "SpaceExhausted",
+    "get_experiment_id",
+    "get_next_parameter",
+    "get_sequence_id",
+    "get_trial_id",
     "hyperband_brackets",
+    "optimize",
+    "report_final_result",
+    "report_intermediate_result",
     "trial_rng",
 ]

@@ -66,8 +66,10 @@ def make_tuner(
             raise ConfigError("tuner.name: Batch needs the search space, which lists its trials")
         batch, space = make_batch(search_space, source)
         return Tuner(searcher=batch, maximize=maximize, seed=seed, space=space)
-    budget = args.pop("budget", BUDGET) if name == "Hyperband" else None
-    optional(text)(f"{TUNER}.budget", budget)
+    budget = None
+    if name == "Hyperband":
+        budget = args.pop("budget", BUDGET)
+        text(f"{TUNER}.budget", budget)
     return Tuner(searcher=_TUNERS[name](args), maximize=maximize, seed=seed, budget=budget)
 
 

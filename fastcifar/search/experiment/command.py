@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import fastcifar
@@ -13,7 +13,10 @@ POLL_SECONDS = 0.02
 TRIAL_PATH = (Path(__file__).parent / "nni_path", Path(fastcifar.__file__).parents[1])  # heads a trial's PYTHONPATH
 
 
-def no_variables(trial: Trial) -> Mapping[str, str]:
+Variables = Callable[[Trial, Collection[int]], Mapping[str, str]]  # of a trial, and the numbers of those that run
+
+
+def no_variables(trial: Trial, running: Collection[int]) -> Mapping[str, str]:
     return {}
 
 
@@ -35,7 +38,7 @@ class CommandEngine:
         output: Path,
         *,
         limit: float | None = None,
-        environment: Callable[[Trial], Mapping[str, str]] = no_variables,
+        environment: Variables = no_variables,
         grace: float = 5.0,
     ) -> None:
         if not code_directory.is_dir():
@@ -50,7 +53,7 @@ class CommandEngine:
         if self._output not in folder.parents:
             raise ValueError(f"the trial's folder {folder} is not under the output folder {self._output}")
         assert trial.number not in self._jobs
-        variables = _variables(trial, folder, self._code, {**os.environ, **self._environment(trial)})
+        variables = _variables(trial, folder, self._code, {**os.environ, **self._environment(trial, self._jobs)})
         self._jobs[trial.number] = Job(trial, self._command, folder, variables, self._limit, self._grace)
 
     def events(self, timeout: float) -> list[Event]:

@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from fastcifar.search.experiment.config_rules import ConfigError, matched
+from fastcifar.search.experiment.config_rules import ConfigError, matched, squeezed
+from fastcifar.search.experiment.local_config import check_platform
+
+PLATFORM = "trainingServicePlatform"
 
 # version 1 -> version 2; None is dropped, with a warning
 TOP: dict[str, str | None] = {
@@ -46,18 +49,19 @@ PARTS = ("trial", "localConfig", "tuner", "assessor", "advisor")
 
 def is_v1(values: Any) -> bool:
     """Whether these are values of version 1: only there the platform is on the top level."""
-    return isinstance(values, Mapping) and any(
-        str(key).replace("_", "").lower() == "trainingserviceplatform" for key in values
-    )
+    return isinstance(values, Mapping) and any(squeezed(key) == squeezed(PLATFORM) for key in values)
 
 
 def to_v2(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The values of version 2, and the keys that were dropped. Raises ConfigError."""
-    found = matched(values, ("trainingServicePlatform", *TOP, *REFUSED, *PARTS), "")
+    for key, value in values.items():
+        if squeezed(key) == squeezed(PLATFORM):
+            check_platform(str(key), value)  # first, as other platforms have other keys
+    found = matched(values, (PLATFORM, *TOP, *REFUSED, *PARTS), "")
     for key, instead in REFUSED.items():
         if found.pop(key, None) not in (False, None):
             raise ConfigError(f"{key}: true is not possible here; {instead}")
-    service: dict[str, Any] = {"platform": found.pop("trainingServicePlatform")}
+    service: dict[str, Any] = {"platform": found.pop(PLATFORM)}
     parts = {name: found.pop(name, None) or {} for name in PARTS}
     dropped: list[str] = []
     result = _moved(found, TOP, "", dropped)

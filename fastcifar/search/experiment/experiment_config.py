@@ -125,7 +125,7 @@ class ExperimentConfig(Fields):
                 raise ConfigError(f"search_space: exactly one of search_space and search_space_file is needed; {both}")
             search_space = self.load_search_space()
             Space.from_dict(search_space, self.space_source)
-            tuner = make_tuner(self.tuner, search_space, self.space_source)
+            tuner = make_tuner(self.tuner, search_space, str(self.search_space_file or "search_space"))
             make_assessor(self.assessor, tuner.maximize)
         except ConfigError as error:
             raise _from(self.source, error) from error.__cause__
@@ -134,7 +134,7 @@ class ExperimentConfig(Fields):
         service, number = self.training_service, self.trial_gpu_number
         if number and service.use_active_gpu is None:
             raise ConfigError(
-                "training_service.use_active_gpu: true or false, whether a GPU that other processes use may be taken, is "
+                "training_service.use_active_gpu: true or false (may GPUs that other processes use be taken?) is "
                 f"needed where trial_gpu_number > 0; it is {number}, and this is null"
             )
         if not number and service.max_trial_number_per_gpu != 1:
@@ -151,7 +151,7 @@ def _from(source: str, error: ConfigError) -> ConfigError:
 def _part(kind: type[Fields]) -> Check:
     def check(name: str, value: Any) -> None:
         if not isinstance(value, kind):
-            raise ConfigError(f"{name}: a {kind.__name__} or an object is needed, not {short(value)}")
+            raise ConfigError(f"{name}: an object of keys is needed, not {short(value)}")
         if isinstance(value, LocalConfig):
             value.check(name)
 

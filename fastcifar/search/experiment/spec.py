@@ -12,10 +12,11 @@ from typing import Any
 
 from fastcifar.search.experiment.algorithm_config import AlgorithmConfig
 from fastcifar.search.experiment.algorithms import make_assessor, make_tuner
-from fastcifar.search.experiment.command import CommandEngine
+from fastcifar.search.experiment.command import CommandEngine, no_variables
 from fastcifar.search.experiment.driver import Driver, Limits, Plan
 from fastcifar.search.experiment.engine import Engine
 from fastcifar.search.experiment.evaluator import Evaluator, FunctionEvaluator
+from fastcifar.search.experiment.gpus import GPUs
 from fastcifar.search.experiment.store import FILE, Store, StoreError, locked
 from fastcifar.search.experiment.workers import WorkerEngine
 from fastcifar.search.space import Space
@@ -28,6 +29,7 @@ class Spec:
     metric: of a trial's result; `default` is the result itself. trial_seconds: that a trial may take.
     short: fields of the recipe beneath the parameters of the search's trials, but not of what confirms.
     confirm: (points, seeds) that are run again at the end.
+    gpus: of a command's trials: number, indices, trials_per_gpu, use_active; null leaves them alone.
     max_flops, max_parameters: of the networks that are tried. max_seconds: of a trial's training.
     """
 
@@ -51,6 +53,7 @@ class Spec:
     command: str | None = None
     code_directory: str = "."
     short: dict[str, Any] = field(default_factory=dict)
+    gpus: dict[str, Any] | None = None
     max_flops: float | None = None
     max_parameters: float | None = None
     max_seconds: float | None = None
@@ -87,7 +90,8 @@ class Spec:
         """What runs the trials; `evaluator` in place of the spec's own, where it has no name."""
         if self.command is not None:
             code = Path(self.code_directory)
-            return CommandEngine(self.command, code, folder / "trials", limit=self.trial_seconds)
+            variables = no_variables if self.gpus is None else GPUs(**self.gpus).environment
+            return CommandEngine(self.command, code, folder / "trials", limit=self.trial_seconds, environment=variables)
         evaluator = evaluator or self.evaluator()
         threads = str(max(1, (os.cpu_count() or 1) // self.concurrency))
         environment = {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": threads}

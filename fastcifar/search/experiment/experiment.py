@@ -1,0 +1,291 @@
+"""`Experiment`, NNI's Python interface; and `optimize`, for a function in one call."""
+
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from fastcifar.search.experiment.config import AlgorithmConfig, ConfigError, ExperimentConfig, load_config, seconds
+from fastcifar.search.experiment.driver import Driver
+from fastcifar.search.experiment.evaluator import FunctionEvaluator
+from fastcifar.search.experiment.gpus import GPUs
+from fastcifar.search.experiment.local_config import check_platform
+from fastcifar.search.experiment.requests import ask
+from fastcifar.search.experiment.spec import Spec, driving, find_folder, make_folder
+from fastcifar.search.experiment.store import FAILED, FINISHED, RUNNING, STOPPED, Store, TrialRow
+from fastcifar.search.experiment.summary import confirmed, summary
+from fastcifar.search.space import Params
+
+OUT = Path("runs")
+STATUS = {RUNNING: "RUNNING", FINISHED: "SUCCEEDED", STOPPED: "EARLY_STOPPED", FAILED: "FAILED"}  # NNI's words
+
+
+def optimize(
+    function: Callable[..., Any] | str,
+    space: Mapping[str, Any],
+    *,
+    trials: int | None = None,
+    duration: str | float | None = None,
+    maximize: bool = True,
+    tuner: str = "GP",
+    concurrency: int = 1,
+    confirm: tuple[int, int] = (0, 0),
+    seed: int = 0,
+    out: str | Path = OUT,
+) -> dict[str, Any]:
+    """Search the parameters for which a function gives most (or least); return the summary, with `best` in it.
+
+    function: called in worker processes with the parameters, and by name with `seed` and `report`, where it has such
+    arguments; `module:function`, or any function (then the search cannot be resumed from the command line).
+    space: in NNI's JSON form. confirm: (K, N) runs the best K again on N fresh seeds.
+    """
+    spec = Spec(
+        name=getattr(function, "__name__", str(function).rpartition(":")[2]).strip("<>"),
+        space=dict(space),
+        tuner={"name": tuner},
+        maximize=maximize,
+        seed=seed,
+        trials=trials,
+        seconds=None if duration is None else seconds(duration),
+        concurrency=concurrency,
+        confirm=confirm,
+        function=function if isinstance(function, str) else None,
+    )
+    spec.plan()
+    with driving(make_folder(Path(out), spec.name), spec, lambda driver: None, FunctionEvaluator(function)) as driver:
+        driver.search()
+        found = None if driver.stopping else confirmed(spec, driver)
+        return summary(spec, driver, found)
+
+
+class Experiment:
+    """An experiment as NNI's Python interface has it: `Experiment("local")` or `Experiment(tuner, "local")`.
+
+    config: an `ExperimentConfig`; its fields may be set until `run` or `start`. id: the name of its folder.
+    """
+
+    def __init__(
+        self, tuner: AlgorithmConfig | str | None = None, training_service: str | None = None, *, out: str | Path = OUT
+    ) -> None:
+        if isinstance(tuner, str):
+            tuner, training_service = None, tuner
+        check_platform("training_service", training_service or "local")
+        self.config = ExperimentConfig()
+        if tuner is not None:
+            self.config.tuner = tuner
+        self.out = Path(out)
+        self.folder: Path | None = None
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+
+    @classmethod
+    def from_yaml(cls, path: str | Path, *, out: str | Path = OUT) -> "Experiment":
+        """An experiment that a YAML file of NNI's version 2 or 1 describes. Raises ConfigError."""
+        experiment = cls(out=out)
+        experiment.config = load_config(path)
+        if experiment.config.experiment_working_directory is not None:
+            experiment.out = Path(experiment.config.experiment_working_directory)
+        return experiment
+
+    @staticmethod
+    def resume(
+        experiment_id: str, port: int | None = None, wait_completion: bool = True, *, out: str | Path = OUT
+    ) -> "Experiment":
+        """Go on with an experiment that has ended before its time."""
+        experiment = Experiment(out=out)
+        experiment.folder = find_folder(Path(out), experiment_id)
+        experiment._begin(port, wait_completion)
+        return experiment
+
+    @staticmethod
+    def view(experiment_id: str, port: int | None = None, *, out: str | Path = OUT) -> "Experiment":
+        """An experiment to look at: nothing is run."""
+        experiment = Experiment(out=out)
+        experiment.folder = find_folder(Path(out), experiment_id)
+        _say_where(experiment.folder, port)
+        return experiment
+
+    @property
+    def id(self) -> str:
+        """The experiment's id. Raises ConfigError before it has begun."""
+        return self._begun().name
+
+    def run(self, port: int | None = None, wait_completion: bool = True) -> bool:
+        """Run the experiment to its end; whether it got there. Without `wait_completion` the same as `start`."""
+        self._begin(port, wait_completion)
+        return self.get_status() == "DONE"
+
+    def start(self, port: int | None = None) -> None:
+        """Run the experiment in a thread of this process."""
+        self._begin(port, wait=False)
+
+    def stop(self) -> None:
+        """Begin no further trial, and wait for those that run."""
+        if self._thread is not None and self._thread.is_alive():
+            ask(self._begun(), {"stop": True})
+            self._thread.join()
+
+    def wait(self) -> None:
+        """Wait until it has ended. Raises what ended it, if anything did."""
+        if self._thread is not None:
+            self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def get_status(self) -> str:
+        """INITIALIZED, RUNNING, DONE, STOPPED or ERROR."""
+        if self.folder is None:
+            return "INITIALIZED"
+        if self._thread is not None and self._thread.is_alive():
+            return "RUNNING"
+        status = self._read(lambda store: store.meta().get("status"))
+        return {"done": "DONE", "stopped": "STOPPED"}.get(str(status), "ERROR" if self._error else "STOPPED")
+
+    def list_trial_jobs(self) -> list[dict[str, Any]]:
+        """All trials, with NNI's keys."""
+        rows: list[TrialRow] = self._read(lambda store: store.trials())
+        return [self._job(row) for row in rows]
+
+    def get_trial_job(self, trial_job_id: str) -> dict[str, Any] | None:
+        """One trial by its id; None where there is none."""
+        return next((job for job in self.list_trial_jobs() if job["id"] == trial_job_id), None)
+
+    def get_job_statistics(self) -> list[dict[str, Any]]:
+        """The number of trials in each state."""
+        states = [job["status"] for job in self.list_trial_jobs()]
+        return [{"trialJobStatus": state, "trialJobNumber": states.count(state)} for state in dict.fromkeys(states)]
+
+    def get_job_metrics(self, trial_job_id: str | None = None) -> dict[str, list[dict[str, Any]]]:
+        """The reports and the result of each trial, or of one."""
+        curves: dict[int, list[float]] = self._read(lambda store: store.reports())
+        metrics = {}
+        for row in self._read(lambda store: store.trials()):
+            name = self._name(row)
+            curve = enumerate(curves.get(row.number, []))
+            entries = [{"type": "PERIODICAL", "sequence": step, "data": value} for step, value in curve]
+            if row.state == FINISHED:
+                entries.append({"type": "FINAL", "sequence": 0, "data": row.value})
+            if trial_job_id in (None, name):
+                metrics[name] = [{"trialJobId": name, "timestamp": row.ended or row.started, **one} for one in entries]
+        return metrics
+
+    def export_data(self) -> list[dict[str, Any]]:
+        """The parameters and results of the trials that have a result."""
+        rows: list[TrialRow] = self._read(lambda store: store.trials())
+        return [
+            {"trialJobId": self._name(row), "parameter": row.params, "value": row.value}
+            for row in rows
+            if row.value is not None
+        ]
+
+    def _begin(self, port: int | None, wait: bool) -> None:
+        if self._thread is not None and self._thread.is_alive():
+            raise ConfigError(f"the experiment {self.id} runs already")
+        if self.folder is None:
+            spec = self._spec()
+            spec.plan()
+            self.folder = make_folder(self.out, spec.name)
+        else:
+            spec = Spec.from_dict(self._read(lambda store: store.meta())["spec"])
+        folder = self.folder
+        _say_where(folder, port)
+        if wait:
+            _drive(folder, spec)
+            return
+
+        def body() -> None:
+            try:
+                _drive(folder, spec)
+            except BaseException as error:
+                self._error = error
+
+        self._thread = threading.Thread(target=body, name=f"experiment {folder.name}")
+        self._thread.start()
+
+    def _spec(self) -> Spec:
+        """The configuration as a spec. Raises ConfigError."""
+        from fastcifar.search.experiment.algorithms import make_tuner
+
+        config = self.config
+        config.check()
+        space = config.load_search_space()
+        tuner = make_tuner(config.tuner, space)
+        service, number = config.training_service, config.trial_gpu_number
+        gpus: dict[str, Any] | None = None
+        concurrency = config.trial_concurrency or 1
+        if number is not None:
+            gpus = {
+                "number": number,
+                "indices": service.gpus,
+                "trials_per_gpu": service.max_trial_number_per_gpu,
+                "use_active": bool(service.use_active_gpu),
+            }
+            concurrency = int(min(concurrency, GPUs(**gpus).capacity()))
+        return Spec(
+            name="".join(c if c.isalnum() else "-" for c in config.experiment_name or "experiment"),
+            space=space,
+            tuner=_plain(config.tuner),
+            assessor=_plain(config.assessor) if config.assessor.is_set else None,
+            maximize=tuner.maximize,
+            seed=tuner.seed or 0,
+            trials=config.max_trial_number,
+            seconds=_seconds(config.max_experiment_duration),
+            trial_seconds=_seconds(config.max_trial_duration),
+            concurrency=concurrency,
+            command=config.trial_command,
+            code_directory=str(Path(config.trial_code_directory).expanduser().absolute()),
+            gpus=gpus,
+        )
+
+    def _begun(self) -> Path:
+        if self.folder is None:
+            raise ConfigError("the experiment has not begun; call run() or start()")
+        return self.folder
+
+    def _read(self, look: Callable[[Store], Any]) -> Any:
+        store = Store.read(self._begun())
+        try:
+            return look(store)
+        finally:
+            store.close()
+
+    def _name(self, row: TrialRow) -> str:
+        return f"{self.id}-{row.number}"
+
+    def _job(self, row: TrialRow) -> dict[str, Any]:
+        return {
+            "id": self._name(row),
+            "status": STATUS[row.state],
+            "sequenceId": row.number,
+            "hyperParameters": row.params,
+            "finalMetricData": row.value,
+            "message": row.message,
+            "startTime": row.started,
+            "endTime": row.ended,
+        }
+
+
+def _drive(folder: Path, spec: Spec) -> None:
+    with driving(folder, spec, _quiet) as driver:
+        driver.search()
+        summary(spec, driver, None if driver.stopping else confirmed(spec, driver))
+
+
+def _quiet(driver: Driver) -> None:
+    """Nobody looks on."""
+
+
+def _plain(config: AlgorithmConfig) -> dict[str, Any]:
+    values: Params = {name: getattr(config, name) for name in ("name", "class_name", "code_directory", "class_args")}
+    directory = values["code_directory"]
+    return {**values, "code_directory": None if directory is None else str(directory)}
+
+
+def _seconds(value: str | float | None) -> float | None:
+    return None if value is None else seconds(value)
+
+
+def _say_where(folder: Path, port: int | None) -> None:
+    where = f" (port {port} has no use yet: there is no web page)" if port is not None else ""
+    print(f"fastcifar: the experiment and its results are in {folder}{where}", file=sys.stderr)
