@@ -19,6 +19,7 @@ from fastcifar.search.searcher import Searcher, SpaceExhausted, trial_rng
 from fastcifar.search.space import Params, Space
 
 TICK = 0.5  # seconds between two looks at requests and limits, where nothing happens
+UPDATES = ("trials", "seconds", "concurrency")  # of a spec, that can change while it runs
 STATES = {FINISHED: states.FINISHED, STOPPED: states.STOPPED, FAILED: states.FAILED}
 
 
@@ -206,8 +207,9 @@ class Driver:
                 self.killed.add(number)
                 self.engine.stop(number)
             if "update" in request:
-                self.plan = updated(self.plan, request["update"])
-                self.store.set({"limits": request["update"]})
+                changes = {key: value for key, value in request["update"].items() if key in UPDATES}
+                self.plan = updated(self.plan, changes)
+                self.store.set({"spec": {**self.store.meta().get("spec", {}), **changes}})  # for who resumes it
 
     def _remember(self) -> None:
         """Take up what the store has."""

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.machinery import PathFinder
 from typing import Any, Protocol
 
 from fastcifar.search.space import Params
@@ -51,7 +52,9 @@ class FunctionEvaluator:
         if isinstance(self.function, str):
             return True
         module, name = getattr(self.function, "__module__", None), getattr(self.function, "__qualname__", "")
-        return module not in (None, "__main__") and name.isidentifier()
+        if not module or module == "__main__" or not name.isidentifier():
+            return False
+        return PathFinder.find_spec(module.partition(".")[0]) is not None
 
 
 def find_function(path: str) -> Callable[..., Any]:

@@ -11,7 +11,6 @@ from fastcifar.search.experiment.driver import Driver
 from fastcifar.search.experiment.evaluator import FunctionEvaluator
 from fastcifar.search.experiment.gpus import GPUs
 from fastcifar.search.experiment.local_config import check_platform
-from fastcifar.search.experiment.requests import ask
 from fastcifar.search.experiment.spec import Spec, driving, find_folder, make_folder
 from fastcifar.search.experiment.store import FAILED, FINISHED, RUNNING, STOPPED, Store, TrialRow
 from fastcifar.search.experiment.summary import confirmed, summary
@@ -78,6 +77,7 @@ class Experiment:
         self.folder: Path | None = None
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
+        self._stopping = threading.Event()
 
     @classmethod
     def from_yaml(cls, path: str | Path, *, out: str | Path = OUT) -> "Experiment":
@@ -123,7 +123,7 @@ class Experiment:
     def stop(self) -> None:
         """Begin no further trial, and wait for those that run."""
         if self._thread is not None and self._thread.is_alive():
-            ask(self._begun(), {"stop": True})
+            self._stopping.set()
             self._thread.join()
 
     def wait(self) -> None:
@@ -190,18 +190,28 @@ class Experiment:
             spec = Spec.from_dict(self._read(lambda store: store.meta())["spec"])
         folder = self.folder
         _say_where(folder, port)
+        self._stopping.clear()
         if wait:
-            _drive(folder, spec)
+            self._drive(folder, spec)
             return
 
         def body() -> None:
             try:
-                _drive(folder, spec)
+                self._drive(folder, spec)
             except BaseException as error:
                 self._error = error
 
         self._thread = threading.Thread(target=body, name=f"experiment {folder.name}")
         self._thread.start()
+
+    def _drive(self, folder: Path, spec: Spec) -> None:
+        with driving(folder, spec, self._watch) as driver:
+            driver.search()
+            summary(spec, driver, None if driver.stopping else confirmed(spec, driver))
+
+    def _watch(self, driver: Driver) -> None:
+        if self._stopping.is_set() and not driver.stopping:
+            driver.stopping, driver.ended = True, "it was stopped"
 
     def _spec(self) -> Spec:
         """The configuration as a spec. Raises ConfigError."""
@@ -264,16 +274,6 @@ class Experiment:
             "startTime": row.started,
             "endTime": row.ended,
         }
-
-
-def _drive(folder: Path, spec: Spec) -> None:
-    with driving(folder, spec, _quiet) as driver:
-        driver.search()
-        summary(spec, driver, None if driver.stopping else confirmed(spec, driver))
-
-
-def _quiet(driver: Driver) -> None:
-    """Nobody looks on."""
 
 
 def _plain(config: AlgorithmConfig) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from fastcifar.search.experiment.engine import result_of
-from fastcifar.search.experiment.evaluator import Evaluator, TrialStopped
+from fastcifar.search.experiment.evaluator import Evaluator, Reporter, TrialStopped
 
 PR_SET_PDEATHSIG = 1
 
@@ -67,8 +67,18 @@ def main() -> None:
     settle(sys.argv[2])
     connection = Connection(int(sys.argv[1]))
     sys.path[:] = connection.recv()
-    serve(connection, pickle.loads(connection.recv_bytes()))
+    serve(connection, _loaded(connection.recv_bytes()))
 
 
-if __name__ == "__main__":
-    main()
+def _loaded(pickled: bytes) -> Evaluator:
+    """The evaluator; where it cannot be had here, one whose trials fail and say so."""
+    try:
+        evaluator: Evaluator = pickle.loads(pickled)
+        return evaluator
+    except Exception as error:
+        message = f"the worker cannot load what a trial does: {type(error).__name__}: {error}"
+
+    def fail(params: dict[str, Any], seed: int, report: Reporter, confirm: bool) -> Any:
+        raise ValueError(message)
+
+    return fail

@@ -166,7 +166,7 @@ class WorkerEngine:
                 forked = context.Process(target=_forked, args=arguments, daemon=True)
                 forked.start()
                 return Worker(forked, ours)
-            command = [sys.executable, "-m", worker.__name__, str(theirs.fileno()), log]
+            command = [sys.executable, "-c", f"from {worker.__name__} import main; main()", str(theirs.fileno()), log]
             environment = {**os.environ, **self.environment, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
             # A session of its own: Ctrl-C is for the driver.
             spawned = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment, start_new_session=True)

@@ -1,0 +1,108 @@
+"""Steering an experiment from another process: through requests where it runs, else in its store."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fastcifar.search.experiment.fits import check_fits
+from fastcifar.search.experiment.requests import ask
+from fastcifar.search.experiment.spec import Spec
+from fastcifar.search.experiment.store import RUNNING, Store, StoreError, TrialRow, in_use, locked
+
+STEP = 0.05  # seconds between two looks
+
+
+def stop(folders: Iterable[Path], patience: float) -> list[Path]:
+    """Ask running experiments to begin no further trial, and wait until they have ended, `patience` seconds at most.
+
+    Returns those that have not; they end after their running trials.
+    """
+    left = list(folders)
+    for folder in left:
+        ask(folder, {"stop": True})
+    _wait(lambda: not any(in_use(folder) for folder in left), patience)
+    return [folder for folder in left if in_use(folder)]
+
+
+def kill(folder: Path, number: int, patience: float) -> TrialRow:
+    """End a running trial; return it as it is then. Raises StoreError where that cannot be."""
+    if trial(folder, number).state != RUNNING:
+        raise StoreError(f"trial {number} does not run: it is {trial(folder, number).state}")
+    if not in_use(folder):
+        raise StoreError(f"{folder.name} does not run")
+    ask(folder, {"kill": number})
+    _wait(lambda: trial(folder, number).state != RUNNING, patience)
+    return trial(folder, number)
+
+
+def trial(folder: Path, number: int) -> TrialRow:
+    """A trial by its number. Raises StoreError where there is none."""
+    store = Store.read(folder)
+    try:
+        found = next((row for row in store.trials() if row.number == number), None)
+    finally:
+        store.close()
+    if found is None:
+        raise StoreError(f"{folder.name} has no trial {number}")
+    return found
+
+
+def update(folder: Path, limits: dict[str, Any], space: dict[str, Any] | None, patience: float) -> bool:
+    """Set `trials`, `seconds` or `concurrency`, and where it does not run the space; return whether it is done.
+
+    A running experiment that has not answered yet will do it when it is back from what it does.
+    Raises StoreError for a space while it runs, ValueError where a trial that was run does not fit it.
+    """
+    if in_use(folder):
+        if space is not None:
+            raise StoreError(f"{folder.name} runs: its space can be changed when it has ended")
+        ask(folder, {"update": limits})
+        return _wait(lambda: limits.items() <= _spec(folder).items(), patience)
+    with locked(folder):
+        store = Store.open(folder)
+        try:
+            spec = replace(Spec.from_dict(store.meta()["spec"]), **limits)
+            if space is not None:
+                spec = replace(spec, space=space)
+                _check(spec, store.trials())
+            store.set({"spec": spec.to_dict()})
+        finally:
+            store.close()
+    return True
+
+
+def _check(spec: Spec, rows: Iterable[TrialRow]) -> None:
+    """Raise ValueError where the space is not for the recipe, or not for a trial that was run."""
+    plan = spec.plan()
+    if spec.recipe is not None:
+        from fastcifar.search.experiment.training import check_space  # brings torch
+        from fastcifar.train import Recipe
+
+        check_space(Recipe.from_dict(spec.recipe), plan.space)
+    for row in rows:
+        if row.kind == "search":
+            try:
+                check_fits(plan.space, row.params, plan.budget)
+            except ValueError as error:
+                raise ValueError(f"the space does not have the parameters of trial {row.number}: {error}") from None
+
+
+def _spec(folder: Path) -> dict[str, Any]:
+    store = Store.read(folder)
+    try:
+        spec: dict[str, Any] = store.meta()["spec"]
+        return spec
+    finally:
+        store.close()
+
+
+def _wait(done: Callable[[], bool], seconds: float) -> bool:
+    """Wait until something is so, at most `seconds`; return whether it is."""
+    until = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > until:
+            return False
+        time.sleep(STEP)
+    return True

@@ -1,0 +1,38 @@
+"""All trials of an experiment, in one JSON or CSV document."""
+
+import csv
+import io
+import json
+import math
+from dataclasses import asdict
+from typing import Any
+
+from fastcifar.search.experiment.flat import OWN, flat, text_of
+from fastcifar.search.experiment.store import Store, TrialRow
+
+
+def to_json(store: Store) -> str:
+    """A list of objects: `parameter`, `value` and `intermediate` as NNI's export has them, and what we know besides."""
+    curves = store.reports()
+    entries = [_entry(row, curves.get(row.number, [])) for row in store.trials()]
+    return "[\n" + ",\n".join(json.dumps(entry) for entry in entries) + "\n]\n"
+
+
+def to_csv(store: Store) -> str:
+    """A row per trial: its own columns, then one per parameter, see `flat`; a value is JSON, or else text."""
+    rows = store.trials()
+    params = [flat(row.params) for row in rows]
+    names = list(dict.fromkeys(name for one in params for name in one))
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([*OWN, *names])
+    for row, one in zip(rows, params, strict=True):
+        own = [getattr(row, name) for name in OWN]
+        writer.writerow([*own, *(text_of(one[name]) if name in one else "" for name in names)])
+    return file.getvalue()
+
+
+def _entry(row: TrialRow, curve: list[float]) -> dict[str, Any]:
+    entry = asdict(row) | {"seconds": row.seconds}
+    reports = [value if math.isfinite(value) else None for value in curve]
+    return {"parameter": entry.pop("params"), "value": entry.pop("value"), "intermediate": reports, **entry}

@@ -1,0 +1,143 @@
+"""NNI's Python interface and `optimize`: the tutorials' programs, with a small stand-in for their model."""
+
+import json
+import sys
+import textwrap
+
+import pytest
+
+from fastcifar.search import Experiment, HyperoptTuner, optimize
+from fastcifar.search.experiment.config import ConfigError
+from fastcifar.search.experiment.store import Store
+
+SPACE = {
+    "features": {"_type": "choice", "_value": [128, 256, 512, 1024]},
+    "lr": {"_type": "loguniform", "_value": [0.0001, 0.1]},
+    "momentum": {"_type": "uniform", "_value": [0, 1]},
+}
+MODEL = """
+import nni
+params = {"features": 512, "lr": 0.001, "momentum": 0}
+params.update(nni.get_next_parameter())
+for epoch in range(2):
+    nni.report_intermediate_result(0.1 * epoch)
+nni.report_final_result({"default": params["momentum"], "id": nni.get_sequence_id()})
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "model.py").write_text(MODEL)
+    return tmp_path
+
+
+def configured(experiment, folder, trials=3):
+    experiment.config.search_space = SPACE
+    experiment.config.trial_command = f"{sys.executable} model.py"
+    experiment.config.trial_code_directory = folder
+    experiment.config.trial_concurrency = 2
+    experiment.config.max_trial_number = trials
+    return experiment
+
+
+def test_the_quickstart(folder, capsys):
+    experiment = Experiment("local", out=folder / "runs")
+    assert experiment.get_status() == "INITIALIZED"
+    configured(experiment, folder)
+    experiment.config.tuner.name = "TPE"
+    experiment.config.tuner.class_args["optimize_mode"] = "maximize"
+    assert experiment.run(8080)
+    assert str(experiment.folder) in capsys.readouterr().err
+    assert experiment.get_status() == "DONE"
+    jobs = experiment.list_trial_jobs()
+    assert [job["status"] for job in jobs] == ["SUCCEEDED"] * 3
+    assert all(job["finalMetricData"] == job["hyperParameters"]["momentum"] for job in jobs)
+    assert experiment.get_job_statistics() == [{"trialJobStatus": "SUCCEEDED", "trialJobNumber": 3}]
+    name = f"{experiment.id}-1"
+    metrics = experiment.get_job_metrics(name)
+    assert list(metrics) == [name]
+    assert [(m["type"], m["data"]) for m in metrics[name][:2]] == [("PERIODICAL", 0.0), ("PERIODICAL", 0.1)]
+    assert experiment.get_trial_job(name) == jobs[1]
+    assert [one["parameter"] for one in experiment.export_data()] == [job["hyperParameters"] for job in jobs]
+    best = json.loads((experiment.folder / "best.json").read_text())
+    assert best["momentum"] == max(job["finalMetricData"] for job in jobs)
+    experiment.stop()
+    seen = Experiment.view(experiment.id, out=folder / "runs")
+    assert seen.list_trial_jobs() == jobs
+
+
+def test_launching_with_a_tuner_object(folder):
+    experiment = Experiment(HyperoptTuner("tpe"), "local", out=folder / "runs")
+    configured(experiment, folder, trials=2)
+    experiment.config.experiment_name = "a test"
+    experiment.config.training_service.use_active_gpu = True
+    experiment.start(8081)
+    assert experiment.get_status() == "RUNNING"
+    with pytest.raises(ConfigError, match="runs already"):
+        experiment.start()
+    experiment.wait()
+    assert experiment.get_status() == "DONE" and "a-test" in experiment.id
+    # HyperoptTuner minimises, as in NNI.
+    best = json.loads((experiment.folder / "best.json").read_text())
+    assert best["momentum"] == min(one["value"] for one in experiment.export_data())
+
+
+def test_stopped_and_resumed(folder):
+    (folder / "model.py").write_text("import time; time.sleep(0.2)" + MODEL)
+    experiment = configured(Experiment("local", out=folder / "runs"), folder, trials=4)
+    experiment.config.tuner.name = "Random"
+    experiment.config.trial_concurrency = 1
+    experiment.start()
+    experiment.stop()
+    assert experiment.get_status() == "STOPPED"
+    assert len(experiment.list_trial_jobs()) < 4
+    again = Experiment.resume(experiment.id, out=folder / "runs")
+    assert again.get_status() == "DONE"
+    assert [job["status"] for job in again.list_trial_jobs()] == ["SUCCEEDED"] * 4
+
+
+def test_from_yaml(folder):
+    text = f"""
+    experimentName: yaml
+    searchSpace:
+      momentum: {{_type: uniform, _value: [0, 1]}}
+    trial_command: {sys.executable} model.py
+    trial_concurrency: 2
+    max_trial_number: 3
+    tuner:
+      name: Random
+      class_args: {{optimize_mode: minimize, seed: 5}}
+    training_service:
+      platform: local
+    """
+    (folder / "config.yaml").write_text(textwrap.dedent(text))
+    experiment = Experiment.from_yaml(folder / "config.yaml", out=folder / "runs")
+    assert experiment.run()
+    store = Store.read(experiment.folder)
+    spec = store.meta()["spec"]
+    store.close()
+    assert (spec["maximize"], spec["seed"], spec["code_directory"]) == (False, 5, str(folder))
+
+
+def test_what_cannot_be_run_is_said_before_anything_is(folder):
+    experiment = Experiment("local", out=folder / "runs")
+    with pytest.raises(ConfigError, match="has not begun"):
+        experiment.list_trial_jobs()
+    with pytest.raises(ConfigError, match="trial_command"):
+        experiment.run()
+    with pytest.raises(ConfigError, match="remote"):
+        Experiment("remote")
+    assert not (folder / "runs").exists()
+
+
+def square(params, seed):
+    return (params["x"] - 0.3) ** 2 + 0 * seed
+
+
+def test_optimize(tmp_path):
+    space = {"x": {"_type": "uniform", "_value": [0, 1]}}
+    found = optimize(square, space, trials=25, maximize=False, confirm=(1, 2), out=tmp_path)
+    assert abs(found["best"]["x"] - 0.3) < 0.02
+    assert found["confirmed"]["best"]["result"]["n"] == 2
+    by_closure = optimize(lambda params: -abs(params["x"] - 0.5), space, trials=5, tuner="Random", out=tmp_path)
+    assert by_closure["trials"] == {"all": 5, "finished": 5, "stopped": 0, "failed": 0}
