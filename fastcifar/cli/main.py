@@ -13,6 +13,7 @@ from typing import Annotated, Any, Protocol
 import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, subcommand
 
+from fastcifar.cli.experiment import Experiments
 from fastcifar.cli.inspect import Data, Graph, Recipes, Runs
 from fastcifar.cli.search import Search
 from fastcifar.cli.train import Train
@@ -31,6 +32,7 @@ class Command(Protocol):
 COMMANDS: dict[str, Any] = {
     "train": Train,
     "search": Search,
+    "experiment": Experiments,
     "recipes": Recipes,
     "runs": Runs,
     "graph": Graph,

@@ -43,7 +43,7 @@ class Search:
     trial_duration: Annotated[str | None, arg(metavar="TIME")] = None
     """How long one trial may take before it is ended."""
     concurrency: Count = None
-    """Trials beside each other; by default 1."""
+    """Trials beside each other; by default 1, or one a core (at most 8) where they train on a CPU."""
     confirm: Annotated[str | None, arg(metavar="KxN")] = None
     """Run the best K again on N fresh seeds, at full budget; by default 2x3 where trials train, else 0x0."""
     seed: Annotated[int, arg(metavar="N")] = 0
@@ -167,7 +167,7 @@ class Search:
     def _training(self, spec: "Spec") -> "Spec":
         """The spec with its recipe. Raises ValueError where the space does not fit the recipe."""
         from fastcifar.search import Space
-        from fastcifar.search.experiment.training import check_space
+        from fastcifar.search.experiment.training import check_space, default_concurrency
         from fastcifar.train import find_recipe, resolve_device
 
         device = resolve_device(self.device)
@@ -182,6 +182,7 @@ class Search:
             recipe_name=name,
             data_dir=None if self.data_dir is None else str(self.data_dir.absolute()),
             device=str(device),
+            concurrency=self.concurrency or default_concurrency(str(device)),
         )
 
     def _fitted(self, spec: "Spec", driver: "Driver") -> "Spec":

@@ -3,7 +3,6 @@
 import shutil
 import tarfile
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 from fastcifar.search.experiment.listing import overview
@@ -46,9 +45,8 @@ def load(path: Path, out: Path) -> Path:
         if len(found) != 1 or not (found[0] / FILE).is_file():
             raise StoreError(f"{path} is no archive of an experiment: it has no folder with {FILE}")
         overview(found[0])  # raises for a file that cannot be read
-        for name in ("lock", *LEFT):
-            with suppress(FileNotFoundError):
-                (found[0] / name).unlink()
+        for name in LEFT:
+            (found[0] / name).unlink(missing_ok=True)
         folder = out / found[0].name
         if folder.exists():
             raise FileExistsError(f"{folder} is there already")

@@ -1,7 +1,9 @@
 """The end of a search: the best points on fresh seeds, and what that says."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -65,10 +67,11 @@ def candidates(rows: Sequence[TrialRow]) -> list[Candidate]:
 
 
 def winner(found: Sequence[Candidate], maximize: bool) -> Candidate | None:
-    """The candidate with the best mean result, of those that have any."""
-    having = [one for one in found if one.result.n]
-    if not having:
+    """The candidate with the best mean result, of those that failed least; None where none has a result."""
+    most = max((one.result.n for one in found), default=0)
+    if most == 0:
         return None
+    having = [one for one in found if one.result.n == most]  # one lucky result says less than three
     return max(having, key=lambda one: one.result.mean if maximize else -one.result.mean)
 
 
@@ -77,7 +80,8 @@ def difference(one: Candidate, other: Candidate, key: str | None = None) -> Esti
 
     def values(candidate: Candidate) -> dict[int, float]:
         rows = (row for row in candidate.rows if row.state == FINISHED)
-        return {row.seed: row.value if key is None else row.metrics.get(key) for row in rows}  # type: ignore[misc]
+        found = {row.seed: row.value if key is None else row.metrics.get(key) for row in rows}
+        return {seed: value for seed, value in found.items() if value is not None}
 
     mine, theirs = values(one), values(other)
     return Estimate.of([mine[seed] - theirs[seed] for seed in mine if seed in theirs])
@@ -95,11 +99,19 @@ def _candidate(rows: Sequence[TrialRow]) -> Candidate:
 
 
 def pareto(rows: Sequence[TrialRow], metric: str, maximize: bool) -> list[TrialRow]:
-    """The finished trials that no other beats in both result and `metric` (less is better), by that metric."""
-    having = [row for row in rows if row.state == FINISHED and row.value is not None and metric in row.metrics]
+    """The finished trials that no other beats in both result and `metric` (less is better), by that metric.
+
+    Of trials that are the same in both, the first. What has no number under `metric` does not count.
+    """
+    having = [row for row in rows if row.state == FINISHED and row.value is not None and _number(row.metrics, metric)]
     sign = 1 if maximize else -1
     front: list[TrialRow] = []
     for row in sorted(having, key=lambda row: (row.metrics[metric], -sign * (row.value or 0.0))):
         if not front or sign * (row.value or 0.0) > sign * (front[-1].value or 0.0):
             front.append(row)
     return front
+
+
+def _number(metrics: Mapping[str, Any], name: str) -> bool:
+    value = metrics.get(name)  # a function may return anything
+    return isinstance(value, int | float) and math.isfinite(value)

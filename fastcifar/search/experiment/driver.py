@@ -68,10 +68,11 @@ class Driver:
         self.running: set[int] = set()
         self.stopping = False
         self.ended = ""  # why no new trial is begun
+        self.told: set[int] = set()  # to stop
         self.killed: set[int] = set()  # by the user
         self.requests = Requests(store.folder)
         self.seconds_before = float(store.meta().get("seconds", 0.0))
-        self.began = time.monotonic()
+        self.began = self.noted = time.monotonic()
         self._remember()
 
     @property
@@ -102,11 +103,19 @@ class Driver:
                 if not self.running:
                     break
                 for event in self.engine.events(TICK):
-                    self._reported(event) if isinstance(event, Report) else self._ended(event)
+                    if event.number in self.running:
+                        self._reported(event) if isinstance(event, Report) else self._ended(event)
                 self._obey()
+                self._note_time()
                 self.watch(self)
         self.store.set({"seconds": self.seconds})
         self.watch(self)
+
+    def _note_time(self) -> None:
+        """Keep the time now and then, as there may be no end to do it at."""
+        if time.monotonic() - self.noted >= 1:
+            self.noted = time.monotonic()
+            self.store.set({"seconds": self.seconds})
 
     def _fill(self, following: Next) -> None:
         while len(self.running) < self.plan.concurrency and not self.stopping:
@@ -144,10 +153,10 @@ class Driver:
     def _begun(self, kind: str, params: Params, seed: int) -> TrialRow:
         number = max(self.rows, default=-1) + 1
         row = TrialRow(number=number, kind=kind, params=params, seed=seed, started=time.time())
+        if kind == "search":  # raises what is wrong with a searcher's parameters before they are kept
+            self.places[number] = self.history.start(params, seed=seed)
         self.store.start(row)
         self.rows[number] = row
-        if kind == "search":
-            self.places[number] = self.history.start(params, seed=seed)
         return row
 
     def _trial(self, row: TrialRow) -> Trial:
@@ -169,6 +178,7 @@ class Driver:
         if place is not None:
             self.history.report(place, event.value)
             if self.plan.assessor is not None and not self.plan.assessor.assess(self.history, place):
+                self.told.add(number)
                 self.engine.stop(number)
                 return
         self.engine.go_on(number)
@@ -180,16 +190,19 @@ class Driver:
         metrics = dict(event.metrics)
         if value is not None and self.plan.metric != "default":
             try:
-                metrics["default"], (value, _) = value, result_of(metrics.get(self.plan.metric))
+                metrics["default"], (value, _) = value, result_of(metrics[self.plan.metric])
+            except KeyError:
+                state, value, message = FAILED, None, f"the result has no {self.plan.metric!r}"
             except ValueError as error:
                 state, value, message = FAILED, None, f"{self.plan.metric}: {error}"
-        taken = metrics.get("train_seconds", 0.0)
-        if value is not None and self.plan.max_seconds is not None and taken > self.plan.max_seconds:
-            state, value, message = FAILED, None, f"training took {taken:.1f} s, more than {self.plan.max_seconds:g}"
-        if message == "stopped":
+        taken, most = metrics.get("train_seconds"), self.plan.max_seconds
+        if value is not None and most is not None and isinstance(taken, int | float) and taken > most:
+            state, value, message = FAILED, None, f"training took {taken:.1f} s, more than {most:g}"
+        if event.value is None and number in self.told | self.killed:
             value = next((report for report in reversed(curve) if abs(report) < float("inf")), None)
             state = STOPPED if value is not None else FAILED
             message = "by the user" if number in self.killed else ""
+            message = message if value is not None else f"stopped {message}".strip() + " before it had a result"
         row = replace(row, state=state, value=value, metrics=metrics, message=message, ended=time.time())
         self.store.end(row)
         self.rows[number] = row
@@ -233,8 +246,7 @@ class Driver:
         def interrupt(signum: int, frame: FrameType | None) -> None:
             if self.stopping:
                 raise KeyboardInterrupt
-            self.stopping, self.ended = True, "it was interrupted"
-            self.watch(self)
+            self.stopping, self.ended = True, "it was interrupted"  # to be told by the loop: this is amid anything
 
         if threading.current_thread() is not threading.main_thread():
             yield

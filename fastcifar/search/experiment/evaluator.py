@@ -1,12 +1,14 @@
 """What a trial does: parameters and a seed in, reports and a result out."""
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.machinery import PathFinder
 from typing import Any, Protocol
 
+from fastcifar.names import nearest
 from fastcifar.search.space import Params
 
 Reporter = Callable[[float], None]
@@ -54,6 +56,8 @@ class FunctionEvaluator:
         module, name = getattr(self.function, "__module__", None), getattr(self.function, "__qualname__", "")
         if not module or module == "__main__" or not name.isidentifier():
             return False
+        if getattr(sys.modules.get(module), name, None) is not self.function:  # the name has another meaning by now
+            return False
         return PathFinder.find_spec(module.partition(".")[0]) is not None
 
 
@@ -63,11 +67,15 @@ def find_function(path: str) -> Callable[..., Any]:
     if not colon or not name:
         raise ValueError(f"--objective: module:function is needed, not {path!r}")
     try:
-        function = getattr(import_module(module), name)
+        imported = import_module(module)
     except ImportError as error:
         raise ValueError(f"--objective {path}: {error}") from error
-    except AttributeError:
-        raise ValueError(f"--objective {path}: {module} has no {name}") from None
+    except Exception as error:
+        raise ValueError(f"--objective {path}: {module} fails: {type(error).__name__}: {error}") from error
+    if not hasattr(imported, name):
+        names = [other for other, value in vars(imported).items() if callable(value) and not other.startswith("_")]
+        raise ValueError(f"--objective {path}: {module} has no {name}{nearest(name, names)}")
+    function = getattr(imported, name)
     if not callable(function):
         raise ValueError(f"--objective {path}: it is no function but {function!r}")
     return function  # type: ignore[no-any-return]

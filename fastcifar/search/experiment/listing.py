@@ -75,7 +75,7 @@ def overview(folder: Path) -> Overview:
 def status(folder: Path, meta: dict[str, Any]) -> str:
     """What the experiment with these values in its store is doing."""
     said = meta.get("status")
-    if said in ENDED and not (said == "done" and in_use(folder)):
+    if said in ENDED:
         return str(said)
     return RUNNING if in_use(folder) else "killed"
 

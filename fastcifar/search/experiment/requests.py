@@ -35,6 +35,6 @@ class Requests:
         self.offset += len(whole)
         requests = []
         for line in whole.splitlines():
-            with suppress(json.JSONDecodeError):
+            with suppress(ValueError):  # neither JSON nor UTF-8
                 requests.append(json.loads(line))
         return [request for request in requests if isinstance(request, dict)]

@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +16,7 @@ from fastcifar.search.experiment.algorithms import make_assessor, make_tuner
 from fastcifar.search.experiment.command import CommandEngine, no_variables
 from fastcifar.search.experiment.driver import Driver, Limits, Plan
 from fastcifar.search.experiment.engine import Engine
-from fastcifar.search.experiment.evaluator import Evaluator, FunctionEvaluator
+from fastcifar.search.experiment.evaluator import Evaluator, FunctionEvaluator, find_function
 from fastcifar.search.experiment.gpus import GPUs
 from fastcifar.search.experiment.store import FILE, Store, StoreError, locked
 from fastcifar.search.experiment.workers import WorkerEngine
@@ -106,6 +107,8 @@ class Spec:
             data_dir = None if self.data_dir is None else Path(self.data_dir)
             return TrainEvaluator(recipe=Recipe.from_dict(self.recipe), data_dir=data_dir, device=self.device)
         if self.function is not None:
+            sys.path.insert(0, self.code_directory)  # where it was found first
+            find_function(self.function)
             return FunctionEvaluator(self.function, self.metric)
         raise StoreError("the objective of this experiment has no name; resume it from the program that made it")
 

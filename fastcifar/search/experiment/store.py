@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from fastcifar.errors import Failure
 
-FILE = "experiment.db"
+FILE, LOCK = "experiment.db", "lock"
+PATIENCE = 0.5  # seconds: for one that looks whether the lock is held, and for a killed driver's workers to end
 VERSION = 1  # of the schema, kept as SQLite's user_version
 RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
 KINDS = ("search", "confirm", "default")  # confirm: the best again; default: the recipe without a choice, as often
@@ -81,10 +82,10 @@ class Store:
         with _explained(folder):
             connection = _connect(folder / FILE, "rwc")
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
-        store = cls(folder, connection)
-        store.set(meta)
-        return store
+            connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {VERSION};")
+            connection.executemany("INSERT INTO meta VALUES (?, ?)", _values(meta))  # there is no file without them
+            connection.execute("COMMIT")
+        return cls(folder, connection)
 
     @classmethod
     def open(cls, folder: Path) -> "Store":
@@ -103,11 +104,12 @@ class Store:
         with _explained(folder):
             connection = _connect(folder / FILE, mode)
             version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > VERSION:
-            raise StoreError(f"{folder / FILE} has version {version} of the schema; this fastcifar knows {VERSION}")
+        if version == VERSION:
+            return cls(folder, connection)
+        connection.close()
         if version == 0:
             raise StoreError(f"{folder / FILE} was not made to its end; delete the folder")
-        return cls(folder, connection)
+        raise StoreError(f"{folder / FILE} has version {version} of the schema; this fastcifar knows {VERSION}")
 
     def close(self) -> None:
         self.connection.close()
@@ -116,8 +118,7 @@ class Store:
         """Keep JSON values under their names, instead of what was there."""
         with _explained(self.folder), self.connection:
             self.connection.execute("BEGIN")
-            rows = [(key, json.dumps(value)) for key, value in values.items()]
-            self.connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
+            self.connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", _values(values))
 
     def meta(self) -> dict[str, Any]:
         """All values that `set` was given."""
@@ -187,22 +188,35 @@ class Store:
 def locked(folder: Path) -> Iterator[None]:
     """Be the experiment's one writer. Raises StoreError where another process is."""
     with _explained(folder):
-        file = (folder / "lock").open("w")
+        file = (folder / LOCK).open("w")
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StoreError(f"{folder}: another process is at work on this experiment") from None
+        until = time.monotonic() + PATIENCE
+        while not _flocked(file, fcntl.LOCK_EX):
+            if time.monotonic() > until:
+                raise StoreError(f"{folder}: another process is at work on this experiment")
+            time.sleep(0.01)
         yield
 
 
 def in_use(folder: Path) -> bool:
     """Whether a process is at work on the experiment."""
     try:
-        with locked(folder):
-            return False
-    except StoreError:
+        with (folder / LOCK).open() as file:
+            return not _flocked(file, fcntl.LOCK_SH)
+    except OSError:  # nobody has ever locked it, or nobody can from here
+        return False
+
+
+def _flocked(file: IO[str], kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
         return True
+    except BlockingIOError:
+        return False
+
+
+def _values(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(key, json.dumps(value)) for key, value in meta.items()]
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

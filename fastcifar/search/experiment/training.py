@@ -1,5 +1,6 @@
 """Trials that train: the evaluator of a recipe, what a trial costs, and a budget that fits the device."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,6 +21,8 @@ HOLDOUT_TRAINING_IMAGES = 45_000
 PROBE_BATCHES = 6
 EPOCHS = 5  # of a shortened trial, where the recipe has more
 MIN_IMAGES = 5_000
+MOST = 8  # trials beside each other; with more, a searcher knows too little of the last ones
+WORKER_BYTES = 2_500_000_000  # of memory; a worker that trains resnet9 with batch 512 has been seen to take 2 GB
 SECONDS = 45.0  # that a shortened trial is meant to take
 
 
@@ -58,19 +61,45 @@ def _dataset(name: str, data_dir: Path | None) -> Dataset:
     return load(name, data_dir)
 
 
+def default_concurrency(device: str) -> int:
+    """Trials beside each other: on a CPU one a core, which gives most trials an hour; on a GPU one.
+
+    Measured by benchmarks/throughput.py. At most MOST, and as many as the free memory holds.
+    """
+    if not device.startswith("cpu"):
+        return 1
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(1, min(MOST, os.cpu_count() or 1, free // WORKER_BYTES))
+
+
 def load_images(name: str, data_dir: Path | None) -> None:
     """Get the images, or say why they cannot be had, before a worker needs them. Raises what `load` raises."""
     load(name, data_dir)
 
 
+ARCHITECTURE = ("dataset", "prep", "layer1", "layer2", "layer3", "extra_layers", "res_layers", "ks", "leave_out")
+
+
 def flops(recipe: Recipe) -> int:
     """FLOPs of one image's forward pass."""
-    return count_flops(describe_network(recipe, num_classes(recipe.dataset)))
+    return _sizes(_architecture(recipe))[0]
 
 
 def parameters(recipe: Recipe) -> int:
     """The number of the network's parameters."""
-    return sum(weight.numel() for weight in describe_network(recipe, num_classes(recipe.dataset)).parameters())
+    return _sizes(_architecture(recipe))[1]
+
+
+def _architecture(recipe: Recipe) -> Recipe:
+    """The recipe with nothing in it but its network."""
+    values = recipe.to_dict()
+    return Recipe.from_dict({name: values[name] for name in ARCHITECTURE})
+
+
+@lru_cache(maxsize=4096)
+def _sizes(recipe: Recipe) -> tuple[int, int]:
+    network = describe_network(recipe, num_classes(recipe.dataset))
+    return count_flops(network), sum(weight.numel() for weight in network.parameters())
 
 
 def check_space(recipe: Recipe, space: Space, samples: int = 64) -> list[Recipe]:
@@ -136,5 +165,5 @@ def shortened(recipe: Recipe, samples: list[Recipe], cost: Cost, fixed: set[str]
     if "train_images" not in fixed and mean_seconds() > seconds:
         share = seconds / mean_seconds()
         available = min(recipe.train_images or HOLDOUT_TRAINING_IMAGES, HOLDOUT_TRAINING_IMAGES)
-        changes["train_images"] = max(MIN_IMAGES, int(available * share) // 1000 * 1000)
+        changes["train_images"] = max(MIN_IMAGES, round(available * share) // 1000 * 1000)
     return changes

@@ -1,13 +1,16 @@
 """A worker process: it keeps what a trial needs, and runs one trial after the other."""
 
 import ctypes
+import faulthandler
 import json
 import os
 import pickle
 import signal
 import sys
+import threading
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -17,57 +20,102 @@ from fastcifar.search.experiment.evaluator import Evaluator, Reporter, TrialStop
 PR_SET_PDEATHSIG = 1
 
 
+class DriverGone(BaseException):
+    """The other end of the connection is closed."""
+
+
 def serve(connection: Connection, evaluator: Evaluator) -> None:
     """Run the trials that come through the connection until it is closed.
 
     In: (number, params, seed, confirm); after each report True to go on, False to stop.
     Out: (number, "report", value), (number, "ended", (value, metrics)), (number, "failed", (message, traceback)).
     """
-    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+    with suppress(DriverGone):
         while True:
-            number, params, seed, confirm = connection.recv()
-            connection.send((number, *_run(connection, evaluator, number, params, seed, confirm)))
+            with _driver_there():
+                number, params, seed, confirm = connection.recv()
+            outcome = _run(connection, evaluator, number, params, seed, confirm)
+            with _driver_there():
+                connection.send((number, *outcome))
 
 
 def _run(
     connection: Connection, evaluator: Evaluator, number: int, params: dict[str, Any], seed: int, confirm: bool
 ) -> tuple[str, Any]:
+    turn = threading.Lock()  # a function may report from a thread of its own
+    over = False
+
     def report(value: float) -> None:
-        connection.send((number, "report", float(value)))
-        if not connection.recv():
+        value = _reported(value)
+        with turn:
+            if over:
+                raise RuntimeError("report: the trial has ended")
+            with _driver_there():
+                connection.send((number, "report", value))
+                go_on = connection.recv()
+        if not go_on:
             raise TrialStopped
 
     try:
         value, metrics = result_of(evaluator(params, seed, report, confirm))
-        return "ended", (value, json.loads(json.dumps(metrics, default=str)))
+        outcome: tuple[str, Any] = "ended", (value, json.loads(json.dumps(metrics, default=str)))
     except TrialStopped:
-        return "failed", ("stopped", "")
-    except (EOFError, BrokenPipeError, ConnectionResetError):  # the driver has gone
+        outcome = "failed", ("stopped", "")
+    except DriverGone:
         raise
-    except Exception as error:
-        known = isinstance(error, ValueError)
-        message = str(error) if known else f"{type(error).__name__}: {error}"
-        return "failed", (message, traceback.format_exc())
+    except BaseException as error:  # SystemExit is one
+        kind = type(error).__name__
+        message = str(error) if isinstance(error, ValueError) else f"{kind}: {error}"
+        outcome = "failed", (message.rstrip(": ") or kind, traceback.format_exc())
+    with turn:
+        over = True
+    return outcome
 
 
-def settle(log: str) -> None:
-    """Make this process a worker: no Ctrl-C, no life after the driver's, no word on the terminal."""
+def _reported(value: Any) -> float:
+    """A reported number, NaN and infinities included, as it is or under `default`. Raises ValueError."""
+    number: Any = value.get("default") if isinstance(value, Mapping) else value
+    if not isinstance(number, (str, bytes, bool)):
+        with suppress(TypeError, ValueError):
+            return float(number)
+    raise ValueError(f"report: a number is needed, not {value!r}")
+
+
+@contextmanager
+def _driver_there() -> Iterator[None]:
+    """Tell the connection's end from errors of what a trial does."""
+    try:
+        yield
+    except (EOFError, OSError):
+        raise DriverGone from None
+
+
+def settle(log: str, driver: int) -> None:
+    """Make this process a worker of the process `driver`: no Ctrl-C, no life after it, no word on the terminal."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with suppress(OSError, AttributeError):  # Linux only
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != driver:  # it died before prctl
+        os._exit(1)
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(file, 1)
-    os.dup2(file, 2)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for descriptor, place in ((nothing, 0), (file, 1), (file, 2)):
+        os.dup2(descriptor, place)
+    # By lines, for a process that may be killed; and not what stands in for them in a notebook.
+    sys.stdout = open(1, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+    faulthandler.enable(file=2)
 
 
 def main() -> None:
-    """The program of a worker: the number of its connection, and its log."""
-    settle(sys.argv[2])
+    """The program of a worker: the number of its connection, its log, its driver."""
+    settle(sys.argv[2], int(sys.argv[3]))
     connection = Connection(int(sys.argv[1]))
-    sys.path[:] = connection.recv()
-    serve(connection, _loaded(connection.recv_bytes()))
+    with suppress(DriverGone):
+        with _driver_there():
+            pickled = connection.recv_bytes()
+        serve(connection, _loaded(pickled))
 
 
 def _loaded(pickled: bytes) -> Evaluator:

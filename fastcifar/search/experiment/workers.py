@@ -3,40 +3,43 @@
 import multiprocessing
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Protocol
 
 from fastcifar.search.experiment import worker
 from fastcifar.search.experiment.engine import Ended, Event, Report, Trial
 from fastcifar.search.experiment.evaluator import Evaluator, FunctionEvaluator
 
 
-class Process(Protocol):
-    """What a worker's process can do, however it was made."""
-
-    @property
-    def pid(self) -> int | None: ...
-
-    def kill(self) -> None: ...
-
-
 class Worker:
     """One process and the trial that it runs."""
 
-    def __init__(self, process: Process, connection: Connection) -> None:
-        self.process, self.connection = process, connection
+    def __init__(self, process: "subprocess.Popen[bytes] | BaseProcess", connection: Connection, log: str) -> None:
+        self.process, self.connection, self.log = process, connection, log
         self.trial: Trial | None = None
         self.began = 0.0
         self.waits = False  # for a verdict on its report
+        self.stopped = False  # its trial is to end, and nothing that it says counts any more
+
+    @property
+    def idle(self) -> bool:
+        """Whether it can take a trial: what an idle worker says is that it has died."""
+        return self.trial is None and not self.connection.poll()
+
+    @property
+    def code(self) -> int | None:
+        """How the process has ended: its exit code, or a signal as a negative number; None while it lives."""
+        return self.process.poll() if isinstance(self.process, subprocess.Popen) else self.process.exitcode
 
     def begin(self, trial: Trial) -> None:
-        self.trial, self.began, self.waits = trial, time.monotonic(), False
+        self.trial, self.began, self.waits, self.stopped = trial, time.monotonic(), False, False
         with suppress(OSError):  # a worker that has died is told of by its connection's end
             self.connection.send((trial.number, trial.params, trial.seed, trial.confirm))
 
@@ -46,10 +49,13 @@ class Worker:
             self.connection.send(go_on)
 
     def end(self) -> None:
+        """End the process, with what it has started."""
+        with suppress(ProcessLookupError, PermissionError):  # it has no group yet, where it has just begun
+            if self.process.pid is not None:
+                os.killpg(self.process.pid, signal.SIGKILL)
         self.process.kill()
         self.connection.close()
-        join = getattr(self.process, "join", None) or self.process.wait  # type: ignore[attr-defined]
-        join()
+        self.process.wait() if isinstance(self.process, subprocess.Popen) else self.process.join()
 
 
 class WorkerEngine:
@@ -74,7 +80,7 @@ class WorkerEngine:
 
     def start(self, trial: Trial) -> None:
         """Begin a trial, in an idle worker or a new one."""
-        idle = next((one for one in self.workers if one.trial is None), None)
+        idle = next((one for one in self.workers if one.idle), None)
         if idle is None:
             idle = self._made()
             self.workers.append(idle)
@@ -86,10 +92,10 @@ class WorkerEngine:
         if not events:
             until = time.monotonic() + timeout
             while not events:
-                left = min(until, *(one.began + self.limit for one in self._busy())) if self.limit else until
-                ready = wait([one.connection for one in self.workers], max(0.0, left - time.monotonic()))
+                ends = [one.began + self.limit for one in self._busy()] if self.limit else []
+                ready = wait([one.connection for one in self.workers], max(0.0, min([until, *ends]) - time.monotonic()))
                 events += [event for one in list(self.workers) if one.connection in ready for event in self._heard(one)]
-                events += self._overdue()
+                events += self._lost() + self._overdue()
                 if time.monotonic() >= until:
                     break
         return events
@@ -106,6 +112,7 @@ class WorkerEngine:
         if one is None:
             return
         if one.waits:
+            one.stopped = True
             one.answer(False)
         else:
             self._discard(one)
@@ -128,17 +135,34 @@ class WorkerEngine:
         try:
             number, kind, content = one.connection.recv()
         except (EOFError, OSError):
-            trial = one.trial
-            self._discard(one)
-            return [Ended(number=trial.number, message=f"the worker process died; see {self.log}")] if trial else []
+            return self._died(one)
+        if one.trial is None or one.trial.number != number:
+            return []
         if kind == "report":
             one.waits = True
-            return [Report(number=number, value=content)]
+            if not one.stopped:
+                return [Report(number=number, value=content)]
+            one.answer(False)  # it would not end at an earlier one
+            return []
         one.trial = None
+        if one.stopped:
+            return [Ended(number=number, message="stopped")]
         if kind == "ended":
             return [Ended(number=number, value=content[0], metrics=content[1])]
         message, trace = content
         return [Ended(number=number, message=message, metrics={"traceback": trace} if trace else {})]
+
+    def _lost(self) -> list[Event]:
+        """Workers that have died while a child of theirs holds the connection open."""
+        lost = [one for one in self._busy() if one.code is not None and not one.connection.poll()]
+        return [event for one in lost for event in self._died(one)]
+
+    def _died(self, one: Worker) -> list[Event]:
+        self._discard(one)
+        if one.trial is None:
+            return []
+        message = "stopped" if one.stopped else f"the worker process died {_how(one.code or 0)}; see {one.log}"
+        return [Ended(number=one.trial.number, message=message)]
 
     def _overdue(self) -> list[Event]:
         events: list[Event] = []
@@ -162,25 +186,41 @@ class WorkerEngine:
             if isinstance(self.evaluator, FunctionEvaluator) and not self.evaluator.importable:
                 inherited = [one.connection for one in self.workers] + [ours]
                 context = multiprocessing.get_context("fork")
-                arguments = (theirs, inherited, self.evaluator, log, self.environment)
+                arguments = (theirs, inherited, self.evaluator, log, self.environment, os.getpid())
                 forked = context.Process(target=_forked, args=arguments, daemon=True)
                 forked.start()
-                return Worker(forked, ours)
-            command = [sys.executable, "-c", f"from {worker.__name__} import main; main()", str(theirs.fileno()), log]
-            environment = {**os.environ, **self.environment, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+                return Worker(forked, ours, log)
+            pickled = pickle.dumps(self.evaluator)
+            # The path is not for what a trial runs in its turn, which may be another Python: no PYTHONPATH.
+            code = f"import sys; sys.path[:] = sys.argv[4:]; from {worker.__name__} import main; main()"
+            path = [str(entry) or str(Path.cwd()) for entry in sys.path]
+            command = [sys.executable, "-c", code, str(theirs.fileno()), log, str(os.getpid()), *path]
+            environment = {**os.environ, **self.environment}
             # A session of its own: Ctrl-C is for the driver.
             spawned = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment, start_new_session=True)
         with suppress(OSError):
-            ours.send([path or str(Path.cwd()) for path in sys.path])
-            ours.send_bytes(pickle.dumps(self.evaluator))
-        return Worker(spawned, ours)
+            ours.send_bytes(pickled)
+        return Worker(spawned, ours, log)
 
 
 def _forked(
-    connection: Connection, inherited: list[Connection], evaluator: Evaluator, log: str, environment: dict[str, str]
+    connection: Connection,
+    inherited: list[Connection],
+    evaluator: Evaluator,
+    log: str,
+    environment: dict[str, str],
+    driver: int,
 ) -> None:
+    os.setsid()  # as where one is spawned
     for other in inherited:  # or the driver's end would not be seen
         other.close()
     os.environ.update(environment)
-    worker.settle(log)
+    worker.settle(log, driver)
+    multiprocessing.current_process().daemon = False  # it may have children
+    if "torch" in sys.modules:  # a copy has none of its threads, and would wait for them
+        sys.modules["torch"].set_num_threads(1)
     worker.serve(connection, evaluator)
+
+
+def _how(code: int) -> str:
+    return f"of signal {-code} ({signal.strsignal(-code)})" if code < 0 else f"with exit code {code}"

@@ -1,0 +1,55 @@
+"""`fastcifar experiment ACTION`: what nnictl does for local experiments."""
+
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any
+
+from tyro.conf import subcommand
+
+from fastcifar.cli.experiment.flags import Action
+from fastcifar.cli.experiment.log import Log
+from fastcifar.cli.experiment.look import List, Show, Top, Trials, View
+from fastcifar.cli.experiment.move import Delete, Export, Import, Load, Save
+from fastcifar.cli.experiment.start import Create, Resume
+from fastcifar.cli.experiment.steer import Kill, Stop, Update
+
+__all__ = ["ACTIONS", "Experiments"]
+
+ACTIONS: dict[str, Any] = {
+    "create": Create,
+    "list": List,
+    "show": Show,
+    "view": View,
+    "top": Top,
+    "trials": Trials,
+    "log": Log,
+    "stop": Stop,
+    "resume": Resume,
+    "kill": Kill,
+    "update": Update,
+    "export": Export,
+    "import": Import,
+    "delete": Delete,
+    "save": Save,
+    "load": Load,
+}
+
+if TYPE_CHECKING:
+    AnyAction = Action
+else:
+    AnyAction = reduce(or_, (Annotated[kind, subcommand(name, prefix_name=False)] for name, kind in ACTIONS.items()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiments:
+    """Look at experiments, steer them while they run, move their results."""
+
+    action: AnyAction
+
+    @property
+    def debug(self) -> bool:
+        return self.action.debug
+
+    def run(self) -> int:
+        return self.action.run()

@@ -1,0 +1,53 @@
+"""What the actions have in common."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+ID = Positional[Annotated[str, arg(metavar="ID")]]
+OptionalID = Positional[Annotated[str | None, arg(metavar="[ID]")]]
+File = Positional[Annotated[Path, arg(metavar="FILE")]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action:
+    """An action on experiments."""
+
+    out: Annotated[Path, arg(metavar="DIR")] = Path("runs")
+    """Where the experiments' folders are."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+    def run(self) -> int:
+        raise NotImplementedError
+
+    def folder(self, name: str | None) -> Path:
+        """The folder of an experiment by its id, or a unique beginning of it; None is the only one there is."""
+        from fastcifar.search.experiment.listing import folders
+        from fastcifar.search.experiment.spec import find_folder
+        from fastcifar.search.experiment.store import StoreError
+
+        if name is not None:
+            return find_folder(self.out, name)
+        found = folders(self.out)
+        if not found:
+            raise StoreError(f"there is no experiment under {self.out}")
+        if len(found) > 1:
+            raise ValueError(f"an ID is needed, there are {len(found)} experiments under {self.out}")
+        return found[0]
+
+
+def say(text: str) -> None:
+    """A message, which is no result."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def one_or_all(name: str | None, all_of_them: bool) -> None:
+    """Raise ValueError unless either an id or --all is given."""
+    if (name is None) != all_of_them:
+        raise ValueError(
+            "an ID or --all is needed" if name is None else f"{name} and --all: only one of them can be had"
+        )

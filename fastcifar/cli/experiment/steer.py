@@ -1,0 +1,112 @@
+"""The actions that change what an experiment does."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from tyro.conf import arg
+
+from fastcifar.cli.experiment.flags import ID, Action, OptionalID, one_or_all, say
+from fastcifar.cli.flags import Count
+
+ANSWER = 10.0  # seconds in which a running experiment answers; ending a command takes 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop(Action):
+    """Let a running experiment end after its running trials, and wait until it has."""
+
+    id: OptionalID = None
+    """Its id, or the beginning of it."""
+    all: bool = False
+    """All that run."""
+    wait: Annotated[str, arg(metavar="TIME")] = "60s"
+    """How long to wait."""
+
+    def run(self) -> int:
+        from fastcifar.search.experiment.config_rules import seconds
+        from fastcifar.search.experiment.control import stop
+        from fastcifar.search.experiment.listing import folders
+        from fastcifar.search.experiment.store import StoreError, in_use
+
+        one_or_all(self.id, self.all)
+        patience = seconds(self.wait, "--wait")
+        if self.all:
+            found = [folder for folder in folders(self.out) if in_use(folder)]
+            if not found:
+                say(f"no experiment under {self.out} runs")
+        else:
+            found = [self.folder(self.id)]
+            if not in_use(found[0]):
+                raise StoreError(f"{found[0].name} does not run")
+        left = stop(found, patience)
+        for folder in found:
+            if folder in left:
+                say(f"{folder.name}: asked to stop, but it still ends its running trials after {patience:g} s")
+            else:
+                say(f"{folder.name}: stopped; go on with: fastcifar experiment resume {folder.name}")
+        return 1 if left else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kill(Action):
+    """End a running trial."""
+
+    id: ID
+    """The experiment's id, or the beginning of it."""
+    trial: Annotated[int, arg(metavar="N")]
+    """The trial's number."""
+
+    def run(self) -> int:
+        from fastcifar.search.experiment.control import kill
+        from fastcifar.search.experiment.store import RUNNING
+
+        row = kill(self.folder(self.id), self.trial, ANSWER)
+        if row.state == RUNNING:
+            say(f"trial {row.number}: asked to end, but it still runs after {ANSWER:g} s")
+            return 1
+        say(f"trial {row.number}: {row.state}" + (f": {row.message}" if row.message else ""))
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Update(Action):
+    """Change an experiment's limits while it runs or before it is resumed."""
+
+    id: ID
+    """Its id, or the beginning of it."""
+    trials: Count = None
+    """How many to run in all."""
+    duration: Annotated[str | None, arg(metavar="TIME")] = None
+    """How long to search in all, e.g. 45m or 2h."""
+    concurrency: Count = None
+    """Trials beside each other."""
+    space: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Another search space, a JSON file, which every trial so far must fit; only where it does not run."""
+
+    def run(self) -> int:
+        from fastcifar.search.experiment.control import update
+        from fastcifar.search.experiment.spec import read_space
+
+        limits = self._limits()
+        if not limits and self.space is None:
+            raise ValueError("--trials, --duration, --concurrency or --space is needed: what is to change")
+        space = None if self.space is None else read_space(self.space)
+        folder = self.folder(self.id)
+        if not update(folder, limits, space, ANSWER):
+            say(f"{folder.name}: asked for the change, but it has not answered after {ANSWER:g} s")
+            return 1
+        changed = [f"{name} {value:g}" for name, value in limits.items()] + ["space"] * (space is not None)
+        say(f"{folder.name}: changed {', '.join(changed)}")
+        return 0
+
+    def _limits(self) -> dict[str, Any]:
+        from fastcifar.search.experiment.config_rules import seconds
+
+        limits: dict[str, Any] = {}
+        for name in ("trials", "concurrency"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"--{name}: a whole number of at least 1 is needed, not {value}")
+            limits |= {} if value is None else {name: value}
+        return limits | ({} if self.duration is None else {"seconds": seconds(self.duration, "--duration")})

@@ -1,0 +1,82 @@
+"""Trials that train: their cost, a budget that fits, and what a trial gives."""
+
+import pytest
+
+from fastcifar.search import Space
+from fastcifar.search.experiment.training import Cost, TrainEvaluator, check_space, flops, parameters, shortened
+from fastcifar.train import Recipe, RecipeError, named_recipe
+
+TINY = {
+    "dataset": "synthetic",
+    "total_epoch": 2,
+    "peak_epoch": 1,
+    "batch_size": 32,
+    "train_images": 96,
+    "precision": "O0",
+    "prep": 4,
+    "layer1": 4,
+    "layer2": 4,
+    "layer3": 4,
+}
+
+
+def cost(seconds_an_image, recipe, check=0.0):
+    return Cost(seconds_per_work=seconds_an_image / flops(recipe), seconds_per_check=check / flops(recipe))
+
+
+def test_seconds_of_a_training():
+    recipe = named_recipe("resnet9-tiny").with_params({"total_epoch": 3, "train_images": 10_000})
+    assert cost(1e-3, recipe).seconds(recipe) == pytest.approx(30)
+    assert cost(1e-3, recipe, check=2e-4).seconds(recipe) == pytest.approx(33)
+    whole = recipe.with_params({"train_images": None})  # the holdout leaves 45,000
+    assert cost(1e-3, recipe).seconds(whole) == pytest.approx(135)
+
+
+def test_wider_networks_cost_in_proportion_to_their_flops():
+    recipe = named_recipe("resnet9-tiny")
+    wide = recipe.with_params({"layer3": 384})
+    price = cost(1e-3, recipe)
+    assert price.seconds(wide) / price.seconds(recipe) == pytest.approx(flops(wide) / flops(recipe))
+    assert parameters(wide) > parameters(recipe)
+
+
+def test_a_budget_is_shortened_first_in_epochs_then_in_images():
+    recipe = named_recipe("resnet9-tiny")  # 10 epochs
+    assert shortened(recipe, [recipe], cost(1e-6, recipe), set(), seconds=45) == {}
+    # 45,000 images of 1e-4 s: 4.5 s an epoch, 45 in all; for 30 five epochs are enough.
+    assert shortened(recipe, [recipe], cost(1e-4, recipe), set(), seconds=30) == {"total_epoch": 5}
+    assert shortened(recipe, [recipe], cost(1e-4, recipe), set(), seconds=10) == {
+        "total_epoch": 5,
+        "train_images": 20_000,
+    }
+    least = shortened(recipe, [recipe], cost(1e-2, recipe), set(), seconds=10)
+    assert least == {"total_epoch": 5, "train_images": 5_000}
+    # What the space decides, or what hangs on it, stays.
+    fixed = shortened(recipe, [recipe], cost(1e-4, recipe), {"peak_epoch"}, seconds=22.5)
+    assert fixed == {"train_images": 22_000}
+
+
+def test_a_space_that_no_recipe_fits():
+    space = Space.from_dict({"pre": {"_type": "choice", "_value": [16, 32]}})
+    with pytest.raises(RecipeError, match="did you mean prep"):
+        check_space(Recipe(), space)
+    space = Space.from_dict({"prep": {"_type": "choice", "_value": [16, -1]}})
+    with pytest.raises(RecipeError, match="prep"):
+        check_space(Recipe(), space)
+
+
+def test_a_trial_reports_the_holdout_and_looks_at_test_only_to_confirm():
+    evaluator = TrainEvaluator(recipe=Recipe().with_params(TINY), device="cpu")
+    reports = []
+    found = evaluator({"layer3": 8}, 3, reports.append, False)
+    assert len(reports) == 2 and found["default"] == reports[-1] and 0 <= found["default"] <= 100
+    assert "test_acc" not in found and len(found["epoch_seconds"]) == 2
+    assert found["flops"] == flops(Recipe().with_params({**TINY, "layer3": 8}))
+    again = evaluator({"layer3": 8}, 3, lambda value: None, True)
+    assert again["default"] == found["default"] and 0 <= again["test_acc"] <= 100
+
+
+def test_a_training_that_diverges_is_a_failure():
+    evaluator = TrainEvaluator(recipe=Recipe().with_params(TINY), device="cpu")
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        evaluator({"peak_lr": 1e30}, 0, lambda value: None, False)
