@@ -190,11 +190,10 @@ class Search:
         if spec.recipe is None:
             return spec
         from fastcifar.cli.search_view import estimate
-        from fastcifar.search import Space
         from fastcifar.search.experiment.training import check_space, load_images, probe, shortened
         from fastcifar.train import Recipe
 
-        recipe, space = Recipe.from_dict(spec.recipe), Space.from_dict(spec.space)
+        recipe, space = Recipe.from_dict(spec.recipe), driver.plan.space
         load_images(recipe.dataset, None if spec.data_dir is None else Path(spec.data_dir))
         samples = check_space(recipe, space)
         print("measuring what a trial costs here ...", file=sys.stderr, flush=True)

@@ -1,6 +1,7 @@
 """The actions that run an experiment in the foreground."""
 
 from dataclasses import dataclass
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 
@@ -15,12 +16,20 @@ class Create(Action):
 
     config: Annotated[Path, arg(metavar="FILE", aliases=["-c"])]
     """The file."""
+    json: bool = False
+    """Print what has come of it as one JSON document."""
 
     def run(self) -> int:
+        from fastcifar.cli.experiment.show import show_text
+        from fastcifar.cli.experiment.view import document
         from fastcifar.search.experiment.experiment import Experiment
 
-        Experiment.from_yaml(self.config, out=self.out).run()
-        return 0
+        experiment = Experiment.from_yaml(self.config, out=self.out)
+        experiment.run()
+        assert experiment.folder is not None
+        shown = document(experiment.folder)
+        print(dumps(shown, indent=2) if self.json else show_text(shown))
+        return 130 if (shown["summary"] or {}).get("ended") == "it was interrupted" else 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -103,9 +103,18 @@ def _sizes(recipe: Recipe) -> tuple[int, int]:
 
 
 def check_space(recipe: Recipe, space: Space, samples: int = 64) -> list[Recipe]:
-    """Recipes of points drawn from the space. Raises RecipeError for a key or a value that no recipe can have."""
-    rows = space.sample(np.random.default_rng(0), samples)
-    return [recipe.with_params(space.decode(row)) for row in rows]
+    """Recipes of points drawn from the space, of those that may be tried.
+
+    Raises RecipeError for a key or a value that no recipe can have, ValueError where none may be tried.
+    """
+    params = [space.decode(row) for row in space.sample(np.random.default_rng(0), samples)]
+    recipes = [recipe.with_params(one) for one in params]
+    if space.allowed is None:
+        return recipes
+    allowed = [made for made, one in zip(recipes, params, strict=True) if space.allowed(one)]
+    if not allowed:
+        raise ValueError(f"none of {samples} networks drawn from the space is within --max-flops and --max-params")
+    return allowed
 
 
 @dataclass(frozen=True, kw_only=True)
