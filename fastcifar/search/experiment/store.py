@@ -78,14 +78,19 @@ class Store:
 
     @classmethod
     def create(cls, folder: Path, meta: Mapping[str, Any]) -> "Store":
-        """Make the file in an existing folder that has none."""
+        """Make the file in an existing folder that has none. It is there as a whole or not at all."""
+        unfinished = folder / f"{FILE}.new"
         with _explained(folder):
-            connection = _connect(folder / FILE, "rwc")
-            connection.execute("PRAGMA journal_mode = WAL")
+            for suffix in ("", "-journal", "-wal", "-shm"):  # of a process that did not get to the end
+                unfinished.with_name(unfinished.name + suffix).unlink(missing_ok=True)
+            connection = _connect(unfinished, "rwc")
             connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {VERSION};")
-            connection.executemany("INSERT INTO meta VALUES (?, ?)", _values(meta))  # there is no file without them
+            connection.executemany("INSERT INTO meta VALUES (?, ?)", _values(meta))
             connection.execute("COMMIT")
-        return cls(folder, connection)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.close()
+            unfinished.rename(folder / FILE)
+        return cls.open(folder)
 
     @classmethod
     def open(cls, folder: Path) -> "Store":
@@ -108,7 +113,7 @@ class Store:
             return cls(folder, connection)
         connection.close()
         if version == 0:
-            raise StoreError(f"{folder / FILE} was not made to its end; delete the folder")
+            raise StoreError(f"{folder / FILE} is empty; delete the folder")
         raise StoreError(f"{folder / FILE} has version {version} of the schema; this fastcifar knows {VERSION}")
 
     def close(self) -> None:

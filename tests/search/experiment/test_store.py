@@ -82,7 +82,7 @@ def test_what_is_no_experiment(tmp_path):
     with pytest.raises(StoreError, match=r"is no experiment: there is no experiment\.db"):
         Store.open(tmp_path)
     (tmp_path / FILE).write_bytes(b"")
-    with pytest.raises(StoreError, match="not made to its end"):
+    with pytest.raises(StoreError, match="is empty; delete the folder"):
         Store.read(tmp_path)
     (tmp_path / FILE).write_bytes(b"no database, but long enough to be looked at" * 100)
     with pytest.raises(StoreError, match=r"experiment\.db: file is not a database"):
@@ -101,8 +101,8 @@ def test_newer_version(tmp_path):
             opened(tmp_path)
 
 
-def test_a_file_without_its_meta_cannot_be(tmp_path):
-    """A process that is killed while it makes the file leaves one that says so."""
+def test_half_a_file_cannot_be(tmp_path):
+    """A process that is killed while it makes the file leaves none, and the next one can be made."""
     code = f"""
 import json, os
 from pathlib import Path
@@ -111,8 +111,11 @@ module._values = lambda meta: os.kill(os.getpid(), 9)
 module.Store.create(Path({str(tmp_path)!r}), {{"spec": 1}})
 """
     assert subprocess.run([sys.executable, "-c", code]).returncode == -9
-    with pytest.raises(StoreError, match="not made to its end"):
+    assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".new")] == [f"{FILE}.new"]
+    with pytest.raises(StoreError, match="no experiment"):
         Store.open(tmp_path)
+    assert Store.create(tmp_path, {"spec": 2}).meta() == {"spec": 2}
+    assert not list(tmp_path.glob(f"{FILE}.new*"))
 
 
 def test_one_writer(tmp_path):
