@@ -68,7 +68,7 @@ def main() -> None:
     lines = [
         "# Trials an hour",
         "",
-        f"resnet9-tiny, 1 epoch of {options.images:,} images; {machine['device']}, {machine['threads']} threads in all; "
+        f"resnet9-tiny, 1 epoch of {options.images:,} images; {machine['device']}, {machine['threads']} threads; "
         f"torch {machine['versions']['torch']}, medians of {options.rounds} rounds. By `benchmarks/throughput.py`.",
         "",
         f"| at a time | trials an hour | against {options.concurrency[0]} |",

@@ -1,6 +1,7 @@
 """The command `fastcifar search`, which is also `python -m fastcifar.search`."""
 
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from json import dumps
 from pathlib import Path
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from fastcifar.search.experiment.spec import Spec
 
 TRIALS = 30  # of a search that trains, where nothing else is said
+MANY = 500_000  # trials, beyond which seeds would repeat
+TRAINING = ("recipe", "set", "data_dir", "device", "max_flops", "max_params", "max_seconds")  # flags of trainings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +92,7 @@ class Search:
         view = SearchView(quiet=self.json)
         try:
             with driving(folder, spec, view.watch) as driver:
-                if self.resume is None:
+                if not driver.rows:  # also where an earlier session came no further
                     spec = self._fitted(spec, driver)
                 document = self._searched(spec, driver, view)
         except KeyboardInterrupt:
@@ -100,7 +103,9 @@ class Search:
             view.close()
         if self.json:
             print(dumps(document, indent=2))
-        return 130 if driver.stopping and driver.ended == "it was interrupted" else 0
+        if driver.stopping and driver.ended == "it was interrupted":
+            return 130
+        return 0 if document["best"] is not None else 1
 
     def _searched(self, spec: "Spec", driver: "Driver", view: "SearchView") -> dict[str, Any]:
         """Search, confirm, sum up."""
@@ -128,6 +133,9 @@ class Search:
         if self.minimize is not None and self.maximize is not None:
             raise ValueError("--minimize and --maximize: only one of them can be had")
         trains = self.objective is None and self.command is None
+        self._check_numbers()
+        if not trains:
+            self._refuse(TRAINING, f"only trainings have it, not --{'command' if self.command else 'objective'}")
         if trains and self.minimize is None and self.maximize is None and self.confirm is None:
             confirm = (2, 3)
         else:
@@ -190,14 +198,15 @@ class Search:
         if spec.recipe is None:
             return spec
         from fastcifar.cli.search_view import estimate
-        from fastcifar.search.experiment.training import check_space, load_images, probe, shortened
+        from fastcifar.search.experiment.training import check_space, flops, load_images, probe, shortened
         from fastcifar.train import Recipe
 
         recipe, space = Recipe.from_dict(spec.recipe), driver.plan.space
-        load_images(recipe.dataset, None if spec.data_dir is None else Path(spec.data_dir))
+        available = load_images(recipe.dataset, None if spec.data_dir is None else Path(spec.data_dir))
         samples = check_space(recipe, space)
         print("measuring what a trial costs here ...", file=sys.stderr, flush=True)
-        cost = probe(driver.engine, sorted(samples, key=lambda one: one.layer3)[len(samples) // 2], driver.store.folder)
+        middle = sorted(samples, key=flops)[len(samples) // 2]
+        cost = probe(driver.engine, middle, driver.store.folder, available)
         fixed = {parameter.key.partition(".")[0] for parameter in space.parameters}
         on_gpu = spec.device.startswith("cuda")
         hyperband = driver.plan.budget is not None
@@ -209,11 +218,19 @@ class Search:
         return spec
 
     def _only_resumes(self) -> None:
-        allowed = {"resume", "out", "json", "debug"}
+        names = {field.name for field in fields(self)} - {"resume", "out", "json", "debug"}
+        self._refuse(names, "an experiment that is resumed goes on with its own settings; leave it out")
+
+    def _refuse(self, names: Collection[str], why: str) -> None:
         for field in fields(self):
-            if field.name not in allowed and getattr(self, field.name) != field.default:
-                name = field.name.replace("_", "-")
-                raise ValueError(f"--resume: an experiment goes on with its own settings; leave {name} out")
+            if field.name in names and getattr(self, field.name) != field.default:
+                raise ValueError(f"--{field.name.replace('_', '-')}: {why}")
+
+    def _check_numbers(self) -> None:
+        for name, least, most in (("trials", 1, MANY), ("concurrency", 1, MANY), ("seed", 0, 10**9)):
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise ValueError(f"--{name}: a whole number from {least} to {most:,} is needed, not {value}")
 
 
 def _pair(text: str) -> tuple[int, int]:

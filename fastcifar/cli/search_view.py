@@ -3,6 +3,7 @@
 import math
 import statistics
 import sys
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -28,14 +29,18 @@ class SearchView:
         self.quiet = quiet
         self.console = Console(stderr=True)
         self.live: Live | None = None
-        self.told: set[int] = set()
+        self.open: set[int] = set()  # trials that were not told to have ended
+        self.known = 0  # trials with lower numbers are told, or open
+        self.stopping = False
+        self.drawn = 0.0  # when the table was
         self.spec: Spec | None = None
 
     def begin(self, spec: Spec, driver: Driver) -> None:
         """Say what is searched, and where it is kept."""
         self.spec = spec
-        self.told = {row.number for row in driver.rows.values() if row.state != RUNNING}
-        before = f", {len(self.told)} trials are there" if self.told else ""
+        self.known = len(driver.rows)
+        self.open = {row.number for row in driver.rows.values() if row.state == RUNNING}
+        before = f", {self.known} trials are there" if self.known else ""
         print(f"experiment: {driver.store.folder}{before}; Ctrl-C ends it after the running trials", file=sys.stderr)
         if self.console.is_terminal:
             self.live = Live(console=self.console, refresh_per_second=4, transient=True)
@@ -45,11 +50,19 @@ class SearchView:
         """Tell of the trials that have ended, and bring the table up to now."""
         if self.spec is None:
             return
-        for row in list(driver.rows.values()):
-            if row.state != RUNNING and row.number not in self.told:
-                self.told.add(row.number)
+        self.open.update(range(self.known, len(driver.rows)))
+        self.known = len(driver.rows)
+        for row in [driver.rows[number] for number in sorted(self.open)]:
+            if row.state != RUNNING:
+                self.open.discard(row.number)
                 self._say(_line(row, self.spec, driver))
-        if self.live:
+        if driver.stopping and not self.stopping:
+            self.stopping = True
+            self._say(
+                f"{driver.ended}: waiting for {len(driver.running)} running trials; Ctrl-C again ends them at once"
+            )
+        if self.live and time.monotonic() - self.drawn > 0.25:
+            self.drawn = time.monotonic()
             self.live.update(_table(self.spec, driver))
 
     def searched(self, driver: Driver) -> None:
@@ -192,6 +205,8 @@ def _params(params: dict[str, object]) -> str:
 
 
 def _signed(one: Estimate) -> str:
+    if one.n == 0:
+        return "unknown"
     return f"{one.mean:+.2f}" + (f" ± {one.half:.2f}" if math.isfinite(one.half) else "")
 
 

@@ -150,7 +150,7 @@ def find_folder(out: Path, name: str) -> Path:
     for path in (Path(name), out / name):
         if (path / FILE).is_file():
             return path
-    found = [path for path in sorted(out.glob(f"{name}*")) if (path / FILE).is_file()] if name else []
+    found = [path.parent for path in sorted(out.glob(f"*/{FILE}")) if name and path.parent.name.startswith(name)]
     if len(found) == 1:
         return found[0]
     which = ", ".join(path.name for path in found)

@@ -31,11 +31,8 @@ def confirmed(spec: Spec, driver: Driver) -> Found | None:
     if points < 1 or seeds < 1:
         return None
     fresh = confirm_seeds(spec.seed, seeds)
-    # An earlier session may have begun with its finalists already.
-    begun = [row.params for row in driver.rows.values() if row.kind == "confirm"]
-    chosen = [params for index, params in enumerate(begun) if params not in begun[:index]]
-    chosen += [params for params in finalists(driver.plan.searcher, driver.history, points) if params not in chosen]
-    found = candidates(driver.repeat("confirm", chosen[:points], fresh))
+    chosen = finalists(driver.plan.searcher, driver.history, points)
+    found = candidates(driver.repeat("confirm", chosen, fresh))
     default = candidates(driver.repeat("default", [{}], fresh)) if spec.recipe is not None else []
     best = winner(found, spec.maximize)
     return Found(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastcifar.data import Dataset, load, num_classes
+from fastcifar.data.split import HOLDOUT_SIZE
 from fastcifar.errors import Failure
 from fastcifar.net import count_flops
 from fastcifar.search.experiment.engine import Ended, Engine, Report, Trial
@@ -17,7 +18,6 @@ from fastcifar.search.experiment.evaluator import Reporter
 from fastcifar.search.space import Params, Space
 from fastcifar.train import Hooks, Recipe, describe_network, train
 
-HOLDOUT_TRAINING_IMAGES = 45_000
 PROBE_BATCHES = 6
 EPOCHS = 5  # of a shortened trial, where the recipe has more
 MIN_IMAGES = 5_000
@@ -72,9 +72,12 @@ def default_concurrency(device: str) -> int:
     return max(1, min(MOST, os.cpu_count() or 1, free // WORKER_BYTES))
 
 
-def load_images(name: str, data_dir: Path | None) -> None:
-    """Get the images, or say why they cannot be had, before a worker needs them. Raises what `load` raises."""
-    load(name, data_dir)
+def load_images(name: str, data_dir: Path | None) -> int:
+    """Get the images, or say why they cannot be had, before a worker needs them; how many a trial may train on.
+
+    Raises what `load` raises.
+    """
+    return len(load(name, data_dir).train.labels) - HOLDOUT_SIZE
 
 
 ARCHITECTURE = ("dataset", "prep", "layer1", "layer2", "layer3", "extra_layers", "res_layers", "ks", "leave_out")
@@ -119,21 +122,22 @@ def check_space(recipe: Recipe, space: Space, samples: int = 64) -> list[Recipe]
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What training costs here. work: FLOPs of a forward pass times images; a pass and its way back are 3."""
+    """What training costs here, for one FLOP of a forward pass and one image. available: images to train on."""
 
     seconds_per_work: float  # of training
-    seconds_per_check: float  # of validation, likewise
+    seconds_per_check: float  # of validation
+    available: int
 
     def seconds(self, recipe: Recipe) -> float:
         """Of one training on the holdout's other images."""
-        images = min(recipe.train_images or HOLDOUT_TRAINING_IMAGES, HOLDOUT_TRAINING_IMAGES)
+        images = min(recipe.train_images or self.available, self.available)
         work = flops(recipe) * recipe.total_epoch
-        return work * (images * self.seconds_per_work + 5_000 * self.seconds_per_check)
+        return work * (images * self.seconds_per_work + HOLDOUT_SIZE * self.seconds_per_check)
 
 
-def probe(engine: Engine, recipe: Recipe, folder: Path) -> Cost:
-    """Measure the cost of training by two very short epochs; the second is what counts."""
-    images = recipe.batch_size * PROBE_BATCHES
+def probe(engine: Engine, recipe: Recipe, folder: Path, available: int) -> Cost:
+    """Measure the cost of training by two very short epochs; the second is what counts. available: images."""
+    images = min(recipe.batch_size * PROBE_BATCHES, available)
     params = {**recipe.to_dict(), "total_epoch": 2, "peak_epoch": 1, "train_images": images}
     engine.start(Trial(number=-1, experiment="probe", params=params, seed=0, folder=folder))
     while True:
@@ -143,17 +147,18 @@ def probe(engine: Engine, recipe: Recipe, folder: Path) -> Cost:
             elif isinstance(event, Ended):
                 if event.value is None:
                     raise ProbeError(f"a first, short training failed: {event.message}")
-                return _cost(event.metrics, images)
+                return _cost(event.metrics, images, available)
 
 
 class ProbeError(Failure):
     """Nothing can be trained here."""
 
 
-def _cost(metrics: Mapping[str, Any], images: int) -> Cost:
+def _cost(metrics: Mapping[str, Any], images: int, available: int) -> Cost:
     return Cost(
         seconds_per_work=metrics["epoch_seconds"][1] / images / metrics["flops"],
-        seconds_per_check=metrics["valid_seconds"][1] / 5_000 / metrics["flops"],
+        seconds_per_check=metrics["valid_seconds"][1] / HOLDOUT_SIZE / metrics["flops"],
+        available=available,
     )
 
 
@@ -173,6 +178,6 @@ def shortened(recipe: Recipe, samples: list[Recipe], cost: Cost, fixed: set[str]
         changes["total_epoch"] = EPOCHS
     if "train_images" not in fixed and mean_seconds() > seconds:
         share = seconds / mean_seconds()
-        available = min(recipe.train_images or HOLDOUT_TRAINING_IMAGES, HOLDOUT_TRAINING_IMAGES)
+        available = min(recipe.train_images or cost.available, cost.available)
         changes["train_images"] = max(MIN_IMAGES, round(available * share) // 1000 * 1000)
     return changes

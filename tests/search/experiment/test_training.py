@@ -21,7 +21,9 @@ TINY = {
 
 
 def cost(seconds_an_image, recipe, check=0.0):
-    return Cost(seconds_per_work=seconds_an_image / flops(recipe), seconds_per_check=check / flops(recipe))
+    return Cost(
+        seconds_per_work=seconds_an_image / flops(recipe), seconds_per_check=check / flops(recipe), available=45_000
+    )
 
 
 def test_seconds_of_a_training():

@@ -1,0 +1,308 @@
+"""`fastcifar search` as a user meets it."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from fastcifar.cli import run
+from fastcifar.search.experiment import training
+from fastcifar.search.experiment.spec import Spec
+from fastcifar.search.experiment.store import Store, locked
+from fastcifar.train import find_recipe
+
+MODULE = """
+import time
+def f(params, seed):
+    return {"default": params["x"], "loss": (params["x"] - 0.3) ** 2, "seed": seed}
+def slow(params, seed, report):
+    for step in range(3):
+        time.sleep(0.01)
+        report(params["x"] * step)
+    return params["x"] + seed % 3
+def bad(params):
+    raise RuntimeError("no luck")
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """A space and functions to search, in a working directory of the test's own."""
+    (tmp_path / "x.json").write_text('{"x": {"_type": "uniform", "_value": [0, 1]}}')
+    (tmp_path / "keys.json").write_text('{"layr3": {"_type": "choice", "_value": [2, 3]}}')
+    (tmp_path / "values.json").write_text('{"layer3": {"_type": "choice", "_value": [2, "three"]}}')
+    (tmp_path / f"{name_of(tmp_path)}.py").write_text(MODULE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    return tmp_path
+
+
+def name_of(folder):
+    return f"functions_of_{folder.name}"
+
+
+def search(folder, words):
+    return run(["search", *words.replace("MODULE", name_of(folder)).split()])
+
+
+F = "--space x.json --objective MODULE:f --trials 3"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("", "--space: a search space is needed, e.g. --space search_spaces/channels.json"),
+        ("--space none.json", "the search space none.json cannot be read: No such file or directory"),
+        (f"{F} --command ls", "--objective and --command: one of them says what a trial is, not both"),
+        (f"{F} --minimize a --maximize b", "--minimize and --maximize: only one of them can be had"),
+        ("--space x.json --objective MODULE:f", "--trials or --duration: one of them is needed, the space has no end"),
+        (f"{F} --tuner Rndom", "tuner.name: 'Rndom' is not known; did you mean Random?"),
+        (f"{F} --assessor Median", "assessor.name: 'Median' is not known; did you mean Medianstop?"),
+        (f"{F} --confirm 2", "--confirm: KxN is needed, e.g. 2x3, not '2'"),
+        (f"{F} --confirm axb", "--confirm: KxN is needed, e.g. 2x3, not 'axb'"),
+        (f"{F} --duration soon", "--duration: a duration is more than 0 seconds"),
+        (f"{F} --seed -1", "--seed: a whole number from 0 to 1,000,000,000 is needed, not -1"),
+        ("--space x.json --objective MODULE:f --trials 0", "--trials: a whole number from 1 to 500,000"),
+        (f"{F} --concurrency 0", "--concurrency: a whole number from 1 to 500,000 is needed, not 0"),
+        (f"{F} --set total_epoch=1", "--set: only trainings have it, not --objective"),
+        (
+            "--space x.json --command ls --trials 1 --max-flops 1e6",
+            "--max-flops: only trainings have it, not --command",
+        ),
+        ("--space x.json --objective no_module:f --trials 1", "--objective no_module:f: No module named 'no_module'"),
+        ("--space x.json --objective MODULE:slwo --trials 1", "has no slwo; did you mean slow?"),
+        ("--space keys.json --recipe resnet9-tiny", "a recipe has no field 'layr3'; did you mean layer3 or"),
+        ("--space values.json --recipe resnet9-tiny", "layer3"),
+        ("--space x.json --recipe resnet9-tny", "there is no recipe 'resnet9-tny'; did you mean resnet9-tiny or"),
+        ("--resume 2026 --seed 3", "--seed: an experiment that is resumed goes on with its own settings"),
+        ("--resume 2026 --space x.json", "--space: an experiment that is resumed goes on with its own settings"),
+    ],
+)
+def test_wrong_flags(folder, capsys, words, message):
+    assert search(folder, words) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and message in err and len(err.splitlines()) == 1
+    assert not (folder / "runs").exists()
+
+
+@pytest.mark.parametrize("name", ["2026", "/no/such/folder", "*"])
+def test_nothing_to_resume(folder, capsys, name):
+    assert search(folder, f"--resume {name}") == 1
+    assert capsys.readouterr().err == f"fastcifar: there is no experiment {name!r} under runs\n"
+
+
+def test_a_function(folder, capsys):
+    assert search(folder, f"{F} --seed 4 --confirm 2x3 --tuner Random") == 0
+    out, err = capsys.readouterr()
+    (runs,) = (folder / "runs").iterdir()
+    lines = err.splitlines()
+    assert lines[0] == f"experiment: runs/{runs.name}; Ctrl-C ends it after the running trials"
+    assert [line.split()[:3] for line in lines[1:4]] == [["trial", str(n), "finished"] for n in range(3)]
+    store = Store.read(runs)
+    rows = store.trials()
+    ranked = sorted((row.value for row in rows[:3]), reverse=True)
+    best = json.loads((runs / "best.json").read_text())
+    assert best == {"x": ranked[0]} and rows[0].metrics == {"loss": (rows[0].value - 0.3) ** 2, "seed": 4_000_000}
+    assert [row.value for row in rows[3:]] == ranked[:2] * 3
+    assert "confirmed at full budget on 3 fresh seeds; mean ± 95 % interval" in out
+    winner = next(line for line in out.splitlines() if line.startswith("winner"))
+    assert winner.split()[:4] == ["winner", f"{ranked[0]:.2f}", "±", "0.00"]
+    assert out.splitlines()[-1] == f"parameters: runs/{runs.name}/best.json"
+    assert store.meta()["status"] == "done"
+
+
+def test_json(folder, capsys):
+    assert search(folder, f"{F} --minimize loss --confirm 1x1 --json --out other") == 0
+    document = json.loads(capsys.readouterr().out)
+    keys = "schema id path ended seconds trials maximize metric best confirmed pareto".split()
+    assert list(document) == keys
+    (runs,) = (folder / "other").iterdir()
+    rows = Store.read(runs).trials()
+    least = min(rows[:3], key=lambda row: (row.params["x"] - 0.3) ** 2)
+    assert document["best"] == least.params and least.value == (least.params["x"] - 0.3) ** 2
+    assert document["confirmed"]["best"] == {
+        "params": least.params,
+        "result": {"n": 1, "mean": least.value, "half_interval": None},
+        "test_acc": None,
+        "trials": [3],
+    }
+    assert (document["confirmed"]["default"], document["confirmed"]["better_than_default"]) == (None, None)
+    assert document["trials"] == {"all": 3, "finished": 3, "stopped": 0, "failed": 0}
+    assert (document["id"], document["maximize"], document["metric"]) == (runs.name, False, "loss")
+    assert document == Store.read(runs).meta()["summary"]
+
+
+def test_a_function_that_always_fails(folder, capsys):
+    search(folder, "--space x.json --objective MODULE:bad --trials 2 --confirm 1x1")
+    out, err = capsys.readouterr()
+    assert err.count("failed") == 2 and "RuntimeError: no luck" in err
+    assert out == "no trial has a result\n" and not list(folder.glob("runs/*/best.json"))
+
+
+def test_a_command_that_does_not_exist(folder, capsys):
+    search(folder, "--space x.json --command ./not-there --trials 1")
+    assert "trial 0 failed" in (err := capsys.readouterr().err) and "not-there: not found" in err
+
+
+def test_another_driver_is_at_work(folder, capsys):
+    assert search(folder, F) == 0
+    (runs,) = (folder / "runs").iterdir()
+    capsys.readouterr()
+    with locked(runs):
+        assert search(folder, f"--resume {runs.name}") == 1
+    assert "another process is at work on this experiment" in capsys.readouterr().err
+
+
+def test_resume_of_what_is_done(folder, capsys):
+    assert search(folder, f"{F} --confirm 1x2 --json") == 0
+    first = json.loads(capsys.readouterr().out)
+    assert search(folder, f"--resume {first['id'][:-2]} --json") == 0
+    again = json.loads(capsys.readouterr().out)
+    assert {**again, "seconds": 0} == {**first, "seconds": 0}
+
+
+def cli(folder, *words):
+    program = [sys.executable, "-c", "import fastcifar.cli; fastcifar.cli.main()", "search", *words]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(program, cwd=folder, text=True, **pipes)
+
+
+def new(folder):
+    objective = f"{name_of(folder)}:slow"
+    return cli(folder, *f"--space x.json --trials 25 --seed 3 --tuner Random --objective {objective}".split())
+
+
+def test_interrupt_and_resume(folder):
+    process = new(folder)
+    while "trial 0 finished" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    (runs,) = (folder / "runs").iterdir()
+    assert process.returncode == 130
+    assert "it was interrupted" in err and f"go on with: fastcifar search --resume runs/{runs.name}" in err
+    rows = Store.read(runs).trials()
+    assert 1 <= len(rows) < 25 and {row.state for row in rows} == {"finished"}
+    assert Store.read(runs).meta()["status"] == "stopped"
+    for path in folder.glob("*.json"):
+        path.unlink()  # a search has its space with it
+    again = cli(folder, "--resume", f"runs/{runs.name}")
+    out, err = again.communicate(timeout=60)
+    assert again.returncode == 0, err
+    assert f"{len(rows)} trials are there" in err and "25 trials were run" in err and "best: x=" in out
+    assert [row.number for row in Store.read(runs).trials()] == list(range(25))
+    assert Store.read(runs).trials()[: len(rows)] == rows
+
+
+def test_kills(folder):
+    """benchmarks/kill_loop.py does this at length."""
+    rng, kills = random.Random(0), 0
+    while True:
+        found = [path.parent for path in folder.glob("runs/*/experiment.db")]
+        assert len(found) <= 1
+        process = cli(folder, "--resume", found[0].name) if found else new(folder)
+        try:
+            process.wait(rng.uniform(0.8, 2.0) if kills < 3 else 60)
+            break
+        except subprocess.TimeoutExpired:
+            process.kill()
+            kills += 1
+        finally:
+            _, err = process.communicate()
+    assert process.returncode == 0 and kills, err
+    (runs,) = (folder / "runs").iterdir()
+    rows = Store.read(runs).trials()
+    assert [row.number for row in rows] == list(range(25))
+    assert [row.seed for row in rows] == [3_000_000 + number for number in range(25)]
+    assert all(row.value == row.params["x"] + row.seed % 3 for row in rows)
+    reports = Store.read(runs).reports()
+    assert all(reports[row.number] == [row.params["x"] * step for step in range(3)] for row in rows)
+
+
+def test_speed(folder, capsys):
+    """200 trials of a trivial function, 2 at a time: 8 s from command to prompt, twice that on a busy machine."""
+    words = f"--space x.json --objective {name_of(folder)}:f --trials 200 --concurrency 2 --tuner Random"
+    began = time.monotonic()
+    process = cli(folder, *words.split())
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert time.monotonic() - began < 16
+
+
+FEW_IMAGES = """
+from dataclasses import dataclass
+from coloured import coloured
+from fastcifar.search.experiment import training
+
+@dataclass
+class FewImages:
+    evaluator: training.TrainEvaluator
+    def __call__(self, *arguments):
+        training.load = lambda name, data_dir: coloured(5640, 200)  # 5,000 are held out
+        return self.evaluator(*arguments)
+"""
+
+
+@pytest.fixture
+def few_images(folder, monkeypatch):
+    """Trials that train on some of 640 images, in the worker, which otherwise would take a minute."""
+    (folder / f"few_{name_of(folder)}.py").write_text(FEW_IMAGES)
+    monkeypatch.syspath_prepend(folder)
+    module, original = import_module(f"few_{name_of(folder)}"), Spec.evaluator
+    monkeypatch.setattr(Spec, "evaluator", lambda spec: module.FewImages(original(spec)))
+    monkeypatch.setattr(training, "load_images", lambda name, data_dir: 640)
+
+
+@pytest.mark.usefixtures("few_images")
+def test_training(folder, capsys):
+    """Two trials on synthetic images, the better one confirmed beside the recipe's own; a recipe that trains."""
+    (folder / "space.json").write_text('{"layer3": {"_type": "choice", "_value": [2, 3, 4]}}')
+    fields = "dataset=synthetic total_epoch=1 batch_size=64 train_images=192 prep=2 layer1=2 layer2=2"
+    words = "--space space.json --recipe resnet9-tiny --device cpu --trials 2 --confirm 1x2 --concurrency 1"
+    assert search(folder, f"{words} --set {fields}") == 0
+    out, err = capsys.readouterr()
+    (runs,) = (folder / "runs").iterdir()
+    store = Store.read(runs)
+    rows = store.trials()
+    assert [row.kind for row in rows] == ["search"] * 2 + ["confirm"] * 2 + ["default"] * 2
+    assert [row.state for row in rows] == ["finished"] * 6, err
+    assert [("test_acc" in row.metrics) for row in rows] == [False] * 2 + [True] * 4  # test is looked at once
+    assert rows[2].params == rows[3].params and rows[4].params == {} and rows[2].seed == rows[4].seed
+    assert "confirmation: 4 trainings at full budget of about" in err and "2 trials, 1 at a time: about" in err
+    named = {line.split()[0]: line for line in reversed(out.splitlines()) if line}
+    tests = [row.metrics["test_acc"] for row in rows[2:4]]
+    assert f"{sum(tests) / 2:.2f} ±" in named["winner"] and f"layer3={rows[2].params['layer3']}" in named["winner"]
+    assert "its defaults" in named["resnet9-tiny"] and "FLOPs" in out and "seconds of training" in out
+    assert "canonical: false" in out and f"recipe: runs/{runs.name}/best.json" in out
+    summary = store.meta()["summary"]
+    gain = summary["confirmed"]["better_than_default"]["mean"]
+    values = [row.value for row in rows]
+    assert gain == pytest.approx((values[2] - values[4] + values[3] - values[5]) / 2)
+    assert summary["confirmed"]["default"]["test_acc"]["n"] == 2
+    best = json.loads((runs / "best.json").read_text())
+    assert best["layer3"] == rows[2].params["layer3"] and best["train_images"] == 192
+    assert find_recipe(f"runs/{runs.name}/best.json")[1].to_dict() == best  # `fastcifar train` takes it
+
+
+def test_workers_are_gone_at_the_end(folder):
+    assert search(folder, F) == 0
+    assert not [pid for pid in children(os.getpid()) if "fastcifar.search.experiment.worker" in pid]
+
+
+def children(parent):
+    commands = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if int((path / "stat").read_text().rpartition(")")[2].split()[1]) == parent:
+                commands.append((path / "cmdline").read_text())
+        except (OSError, ValueError):
+            continue
+    return commands
