@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -190,3 +191,34 @@ def test_history():
         history.end(99, 1.0)
     with pytest.raises(ValueError, match="'z' is none of its values"):
         history.start({"a": 1, "b": "z"})
+
+
+def small_sum(params):
+    return params["a"] + params["b"] <= 6
+
+
+LIMITED = replace(
+    Space.from_dict({key: {"_type": "randint", "_value": [0, 8]} for key in ("a", "b")}), allowed=small_sum
+)
+
+
+@pytest.mark.parametrize("name", [*SEARCHERS, "grid"])
+def test_only_what_is_allowed_is_tried_until_none_is_left(name):
+    searcher = {**SEARCHERS, "grid": Grid()}[name]
+    history = History(LIMITED)
+    for number in range(28):  # of the 64 points
+        params = searcher.suggest(LIMITED, history, trial_rng(0, number))
+        assert small_sum(params)
+        history.add(params, -(params["a"] + 2 * params["b"]))  # the best would be outside
+    with pytest.raises(SpaceExhausted, match="tried"):
+        searcher.suggest(LIMITED, history, trial_rng(0, 28))
+
+
+@pytest.mark.parametrize("name", SEARCHERS)
+def test_a_continuous_space_in_which_nothing_is_allowed_is_used_up(name):
+    space = replace(Space.from_dict({"x": {"_type": "uniform", "_value": [0, 1]}}), allowed=lambda params: False)
+    history = History(space)
+    for value in range(8):
+        history.add({"x": value / 10}, value)
+    with pytest.raises(SpaceExhausted, match="none was new and allowed"):
+        SEARCHERS[name].suggest(space, history, trial_rng(0, 8))
