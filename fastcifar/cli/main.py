@@ -44,7 +44,8 @@ def main() -> None:
     """Run the command line and exit."""
     code = run(sys.argv[1:])
     try:
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it may have been closed from the start
+            sys.stdout.flush()
     except OSError as error:
         print(f"fastcifar: stdout: {error}", file=sys.stderr)
         _forget_stdout()

@@ -130,6 +130,8 @@ class Search:
             raise ValueError("--space: a search space is needed, e.g. --space search_spaces/channels.json")
         if self.objective is not None and self.command is not None:
             raise ValueError("--objective and --command: one of them says what a trial is, not both")
+        if self.command is not None and not self.command.strip():
+            raise ValueError("--command: it is empty")
         if self.minimize is not None and self.maximize is not None:
             raise ValueError("--minimize and --maximize: only one of them can be had")
         trains = self.objective is None and self.command is None

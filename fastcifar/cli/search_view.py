@@ -15,7 +15,7 @@ from fastcifar.search.experiment.confirm import Candidate, Estimate, difference,
 from fastcifar.search.experiment.driver import Driver
 from fastcifar.search.experiment.spec import Spec
 from fastcifar.search.experiment.store import FINISHED, RUNNING, STOPPED, TrialRow
-from fastcifar.search.experiment.summary import COSTS, Found, best_params
+from fastcifar.search.experiment.summary import COSTS, Found, best_params, mean_value
 
 if TYPE_CHECKING:
     from fastcifar.search.experiment.training import Cost
@@ -93,7 +93,9 @@ class SearchView:
         if found and found.best:
             _print_confirmed(spec, found)
         else:
-            print(f"best: {_params(best)}  (not confirmed: the searcher's estimate after {_count(driver)} trials)")
+            value = mean_value(driver, best)
+            result = "" if value is None else f", whose result was {value:.6g}"
+            print(f"best: {_params(best)}{result}; not confirmed, the searcher's choice among {_count(driver)} trials")
         rows = [row for row in driver.rows.values() if row.kind == "search"]
         for cost in COSTS:
             _print_pareto(pareto(rows, cost, spec.maximize), cost)

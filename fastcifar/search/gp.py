@@ -6,7 +6,7 @@ import numpy as np
 
 from fastcifar.search.history import RUNNING, History
 from fastcifar.search.moves import neighbours
-from fastcifar.search.searcher import ended_points, new_row
+from fastcifar.search.searcher import ended_points, new_row, whole
 from fastcifar.search.space import Params, Space
 from fastcifar.search.surrogate import Kernel, Surrogate, fitted, levelled, scaled
 
@@ -63,7 +63,7 @@ class GP:
         if len(losses) >= self.startup:
             rows, surrogate = self._surrogate(history.space, rows, losses, counts)
             losses = surrogate.known()
-        return history.space.decode(rows[np.argmin(losses)])
+        return history.space.decode(rows[np.argmin(np.where(whole(history, rows), losses, np.inf))])
 
     def _surrogate(
         self, space: Space, rows: np.ndarray, losses: np.ndarray, counts: np.ndarray

@@ -83,4 +83,11 @@ def best_mean(history: History) -> Params:
     rows, losses, _ = ended_points(history)
     if len(losses) == 0:
         raise ValueError("no trial has ended with a result")
-    return history.space.decode(rows[np.argmin(losses)])
+    return history.space.decode(rows[np.argmin(np.where(whole(history, rows), losses, np.inf))])
+
+
+def whole(history: History, rows: np.ndarray) -> np.ndarray:
+    """Which points (n, D) have a result of a trial that was not stopped; all of them, where none has. (n,)"""
+    finished = {row.tobytes() for row in history.rows[history.states == FINISHED]}
+    found = np.array([row.tobytes() in finished for row in rows], dtype=bool)
+    return found if found.any() else np.ones(len(rows), dtype=bool)

@@ -10,7 +10,7 @@ from scipy import stats
 
 from fastcifar.search.experiment.store import FINISHED, TrialRow
 from fastcifar.search.history import History
-from fastcifar.search.searcher import Searcher, ended_points
+from fastcifar.search.searcher import Searcher, ended_points, whole
 from fastcifar.search.space import Params
 
 
@@ -51,7 +51,10 @@ def finalists(searcher: Searcher, history: History, count: int) -> list[Params]:
     if count < 1:
         return []
     rows, losses, _ = ended_points(history)
-    ranked = [history.space.decode(rows[index]) for index in np.argsort(losses, kind="stable")]
+    losses = np.where(whole(history, rows), losses, np.inf)
+    ranked = [
+        history.space.decode(rows[index]) for index in np.argsort(losses, kind="stable") if losses[index] < np.inf
+    ]
     best = searcher.best(history)
     if history.budget is not None:  # Hyperband's best has been run on the largest budget
         best = {key: value for key, value in best.items() if key != history.budget}

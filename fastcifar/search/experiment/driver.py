@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any
 
+from threadpoolctl import ThreadpoolController
+
 from fastcifar.search import history as states
 from fastcifar.search.assess import Assessor
 from fastcifar.search.experiment.engine import Ended, Engine, Report, Trial, result_of
@@ -71,6 +73,7 @@ class Driver:
         self.told: set[int] = set()  # to stop
         self.killed: set[int] = set()  # by the user
         self.requests = Requests(store.folder)
+        self.blas = ThreadpoolController()
         self.seconds_before = float(store.meta().get("seconds", 0.0))
         self.began = self.noted = time.monotonic()
         self._remember()
@@ -144,7 +147,8 @@ class Driver:
         else:
             try:
                 rng = trial_rng(self.plan.seed, number)
-                params = self.plan.searcher.suggest(self.plan.space, self.history, rng)
+                with self.blas.limit(limits=1):  # the cores are the trials'
+                    params = self.plan.searcher.suggest(self.plan.space, self.history, rng)
                 return "search", params, trial_seed(self.plan.seed, number)
             except SpaceExhausted as error:
                 self.ended = str(error)
@@ -192,7 +196,11 @@ class Driver:
             try:
                 metrics["default"], (value, _) = value, result_of(metrics[self.plan.metric])
             except KeyError:
-                state, value, message = FAILED, None, f"the result has no {self.plan.metric!r}"
+                state, value, message = (
+                    FAILED,
+                    None,
+                    f"the result has no {self.plan.metric!r}; it has {', '.join(metrics) or 'nothing but itself'}",
+                )
             except ValueError as error:
                 state, value, message = FAILED, None, f"{self.plan.metric}: {error}"
         taken, most = metrics.get("train_seconds"), self.plan.max_seconds
@@ -200,9 +208,11 @@ class Driver:
             state, value, message = FAILED, None, f"training took {taken:.1f} s, more than {most:g}"
         if event.value is None and number in self.told | self.killed:
             value = next((report for report in reversed(curve) if abs(report) < float("inf")), None)
+            if number in self.killed:
+                value = None
             state = STOPPED if value is not None else FAILED
-            message = "by the user" if number in self.killed else ""
-            message = message if value is not None else f"stopped {message}".strip() + " before it had a result"
+            message = "killed by the user" if number in self.killed else ""
+            message = message or ("" if value is not None else "stopped before it had a result")
         row = replace(row, state=state, value=value, metrics=metrics, message=message, ended=time.time())
         self.store.end(row)
         self.rows[number] = row

@@ -3,6 +3,7 @@
 import inspect
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.machinery import PathFinder
@@ -67,7 +68,7 @@ def find_function(path: str) -> Callable[..., Any]:
     if not colon or not name:
         raise ValueError(f"--objective: module:function is needed, not {path!r}")
     try:
-        imported = import_module(module)
+        imported = _imported(module)
     except ImportError as error:
         raise ValueError(f"--objective {path}: {error}") from error
     except Exception as error:
@@ -79,3 +80,9 @@ def find_function(path: str) -> Callable[..., Any]:
     if not callable(function):
         raise ValueError(f"--objective {path}: it is no function but {function!r}")
     return function  # type: ignore[no-any-return]
+
+
+def _imported(module: str) -> Any:
+    """Import a module; what it prints goes to stderr, as stdout is for results."""
+    with redirect_stdout(sys.stderr):
+        return import_module(module)

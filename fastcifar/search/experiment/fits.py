@@ -19,7 +19,7 @@ def check_fits(space: Space, params: Params, budget: str | None = None) -> None:
 def _within(parameter: Parameter, latent: float) -> bool:
     """Whether rounding and clipping leave the value as it is."""
     if parameter.log and parameter.values is None and latent < -600:  # what stands for the logarithm of 0 and less
-        return False
+        return parameter.quantum is not None and parameter.decode(latent) == 0
     same = parameter.encode(parameter.decode(latent))
     return math.isclose(same, latent, rel_tol=1e-9, abs_tol=1e-12 if parameter.log else 0.0)
 

@@ -20,7 +20,8 @@ from fastcifar.search.experiment.evaluator import Evaluator, FunctionEvaluator, 
 from fastcifar.search.experiment.gpus import GPUs
 from fastcifar.search.experiment.store import FILE, Store, StoreError, locked
 from fastcifar.search.experiment.workers import WorkerEngine
-from fastcifar.search.space import Space
+from fastcifar.search.simple import Grid
+from fastcifar.search.space import MAX_POINTS, Space
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +73,8 @@ class Spec:
     def plan(self) -> Plan:
         """The plan of the search. Raises ConfigError or SpaceError."""
         tuner = make_tuner(AlgorithmConfig(**self.tuner), self.space)
+        if isinstance(tuner.searcher, Grid) and Space.from_dict(self.space).size() > MAX_POINTS:
+            raise ValueError(f"{self.tuner['name']}: a grid needs a space without continuous parameters, not too large")
         assessor = make_assessor(AlgorithmConfig(**self.assessor), self.maximize) if self.assessor else None
         return Plan(
             space=replace(tuner.space or Space.from_dict(self.space), allowed=self._allowed()),

@@ -5,6 +5,7 @@ What is written is in the file before the call returns, and survives the end of 
 
 import fcntl
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
@@ -108,7 +109,14 @@ class Store:
             raise StoreError(f"{folder} is no experiment: there is no {FILE}")
         with _explained(folder):
             connection = _connect(folder / FILE, mode)
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            try:
+                version = connection.execute("PRAGMA user_version").fetchone()[0]
+            except sqlite3.OperationalError:
+                if mode != "ro" or os.access(folder, os.W_OK):
+                    raise
+                # Where nothing can be written, not even a reader's lock, nobody writes either.
+                connection = _connect(folder / FILE, "ro&immutable=1")
+                version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version == VERSION:
             return cls(folder, connection)
         connection.close()

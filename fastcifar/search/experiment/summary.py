@@ -49,6 +49,13 @@ def best_params(driver: Driver, found: Found | None) -> Params | None:
     return driver.plan.searcher.best(driver.history)
 
 
+def mean_value(driver: Driver, params: Params) -> float | None:
+    """The mean result of the search's trials of a point; None where none has finished."""
+    rows = (row for row in driver.rows.values() if row.kind == "search" and row.state == FINISHED)
+    values = [row.value for row in rows if row.params == params and row.value is not None]
+    return sum(values) / len(values) if values else None
+
+
 def summary(spec: Spec, driver: Driver, found: Found | None) -> dict[str, Any]:
     """The summary as a JSON document; it is kept in the store, and best.json beside it."""
     rows = [row for row in driver.rows.values() if row.kind == "search"]
@@ -63,6 +70,7 @@ def summary(spec: Spec, driver: Driver, found: Found | None) -> dict[str, Any]:
         "maximize": spec.maximize,
         "metric": spec.metric,
         "best": best,
+        "best_value": None if best is None else mean_value(driver, best),
         "confirmed": None,
         "pareto": {
             cost: [

@@ -319,7 +319,7 @@ def test_requests(search, tmp_path):
     asked = []
     driver = search(Scripted(script), watch, concurrency=2, limits=Limits(trials=100))
     rows = list(driver.rows.values())
-    assert [(row.state, row.message) for row in rows[:2]] == [("stopped", "by the user")] * 2
+    assert [(row.state, row.message) for row in rows[:2]] == [("failed", "killed by the user")] * 2
     assert 6 <= len(rows) < 10 and {row.state for row in rows[2:]} == {"finished"}
     assert driver.stopping and driver.ended == "it was stopped"
 
@@ -332,7 +332,7 @@ def test_a_trial_that_is_killed_before_its_first_report(search, tmp_path):
     engine = WorkerEngine(FunctionEvaluator(lambda params: time.sleep(60)), tmp_path / "log")
     row = search(engine, watch, limits=Limits(trials=1)).rows[0]
     engine.close()
-    assert (row.state, row.value, row.message) == ("failed", None, "stopped by the user before it had a result")
+    assert (row.state, row.value, row.message) == ("failed", None, "killed by the user")
 
 
 def test_repeat(search):
