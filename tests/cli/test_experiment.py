@@ -339,6 +339,7 @@ def test_create(id, capsys):
     ]
     Path("config.yml").write_text("\n".join(lines))
     assert run(["experiment", "create", "-c", "config.yml", "--out", "fresh"]) == 0
+    assert "trial 0 finished" in capsys.readouterr().err
     (one,) = json.loads(output(capsys, "list", "--out", "fresh", "--json"))
     assert one["status"] == "done" and one["trials"]["finished"] == 2
     assert "command" in output(capsys, "show", "--out", "fresh")

@@ -22,10 +22,15 @@ class Create(Action):
     def run(self) -> int:
         from fastcifar.cli.experiment.show import show_text
         from fastcifar.cli.experiment.view import document
+        from fastcifar.cli.search_view import SearchView
         from fastcifar.search.experiment.experiment import Experiment
 
-        experiment = Experiment.from_yaml(self.config, out=self.out)
-        experiment.run()
+        experiment, view = Experiment.from_yaml(self.config, out=self.out), SearchView()
+        experiment.on_begin, experiment.on_change = view.begin, view.watch
+        try:
+            experiment.run()
+        finally:
+            view.close()
         assert experiment.folder is not None
         shown = document(experiment.folder)
         print(dumps(shown, indent=2) if self.json else show_text(shown))

@@ -82,6 +82,7 @@ class Experiment:
     """An experiment as NNI's Python interface has it: `Experiment("local")` or `Experiment(tuner, "local")`.
 
     config: an `ExperimentConfig`; its fields may be set until `run` or `start`. id: the name of its folder.
+    on_begin, on_change: called before the first trial, and after whatever happens; by default nobody looks on.
     """
 
     def __init__(
@@ -98,6 +99,8 @@ class Experiment:
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
         self._stopping = threading.Event()
+        self.on_begin: Callable[[Spec, Driver], None] = lambda spec, driver: None
+        self.on_change: Callable[[Driver], None] = lambda driver: None
 
     @classmethod
     def from_yaml(cls, path: str | Path, *, out: str | Path = OUT) -> "Experiment":
@@ -226,10 +229,12 @@ class Experiment:
 
     def _drive(self, folder: Path, spec: Spec) -> None:
         with driving(folder, spec, self._watch) as driver:
+            self.on_begin(spec, driver)
             driver.search()
             summary(spec, driver, None if driver.stopping else confirmed(spec, driver))
 
     def _watch(self, driver: Driver) -> None:
+        self.on_change(driver)
         if self._stopping.is_set() and not driver.stopping:
             driver.stopping, driver.ended = True, "it was stopped"
 

@@ -82,7 +82,8 @@ def group_of(trial):
 def test_an_unmodified_nni_script_runs(make, trial, code):
     script = """
     import nni, sys
-    params = nni.get_next_parameter()
+    from nni.utils import merge_parameter
+    params = merge_parameter({"lr": 1, "momentum": 0.9}, nni.get_next_parameter())
     nni.report_intermediate_result(params["lr"])
     nni.report_intermediate_result(float("nan"))
     nni.report_final_result({"default": params["lr"] * 2, "seed": nni.get_sequence_id(), "id": nni.get_trial_id()})

@@ -1,6 +1,7 @@
 """NNI's Python interface and `optimize`: the tutorials' programs, with a small stand-in for their model."""
 
 import json
+import subprocess
 import sys
 import textwrap
 
@@ -141,3 +142,48 @@ def test_optimize(tmp_path):
     assert found["confirmed"]["best"]["result"]["n"] == 2
     by_closure = optimize(lambda params: -abs(params["x"] - 0.5), space, trials=5, tuner="Random", out=tmp_path)
     assert by_closure["trials"] == {"all": 5, "finished": 5, "stopped": 0, "failed": 0}
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        ("no_such_module:f", "no_such_module"),
+        ("json:nope", "json has no nope"),
+        ("json", "module:function"),
+        (None, "None"),
+    ],
+)
+def test_optimize_says_what_it_cannot_call(function, words, tmp_path):
+    with pytest.raises(ValueError, match=words):
+        optimize(function, {"x": {"_type": "uniform", "_value": [0, 1]}}, trials=2, out=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_optimize_with_a_metric_and_an_assessor(tmp_path, capsys):
+    def curve(params, report):
+        for step in range(4):
+            report(params["x"] + step)
+        return {"loss": params["x"]}
+
+    space = {"x": {"_type": "quniform", "_value": [0, 1, 0.1]}}
+    options = {"maximize": False, "metric": "loss", "tuner": "Random", "assessor": "Medianstop", "out": tmp_path}
+    found = optimize(curve, space, trials=8, **options)
+    assert found["trials"]["stopped"] > 0 and found["best_value"] == found["best"]["x"]
+    assert optimize(lambda params: params["y"], space, trials=2, out=tmp_path)["best"] is None
+    assert "no trial has a result; the first failed: KeyError: 'y'" in capsys.readouterr().err
+
+
+def test_optimize_lets_ctrl_c_through(tmp_path):
+    program = f"""
+    import os, signal, threading, time
+    from fastcifar.search import optimize
+    threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    space = {{"x": {{"_type": "uniform", "_value": [0, 1]}}}}
+    optimize(lambda params: time.sleep(0.3) or 1.0, space, trials=1000, out={str(tmp_path)!r})
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and "KeyboardInterrupt" in done.stderr
+    (folder,) = tmp_path.iterdir()
+    store = Store.read(folder)
+    assert {row.state for row in store.trials()} == {"finished"}
+    store.close()
