@@ -16,6 +16,7 @@ from fastcifar.search.space import Space
 LOG_ROOT_2_PI = 0.5 * math.log(2 * math.pi)
 CHUNK = 15_000  # numbers of a temporary array: 120 KB, which the memory allocator still keeps at hand
 FAR = -600.0  # logarithms of less are as good as 0, and numbers below 1e-308 are slow
+FEW = 64  # values, of which all kernels are made at once
 TINY = 1e-300  # stands for 0 where a logarithm is taken
 
 
@@ -38,15 +39,18 @@ class Density:
         powers, coefficients = [np.ones((1, len(points)))], [np.log(np.maximum(self.weights, TINY))[None]]
         tables = []
         missing = np.isnan(points)
-        filled = np.where(missing, 0, points)
+        nested = bool(missing.any())
+        filled = np.where(missing, 0, points) if nested else points
         for column, kernel in enumerate(self.kernels):
             centres, values = self.rows[:, column], filled[:, column]
             if isinstance(kernel, _Line):
-                powers.append(np.where(missing[:, column], 0, kernel.powers(values)))
+                powers.append(kernel.powers(values))
                 coefficients.append(kernel.coefficients(centres))
             else:
-                table = np.where(missing[:, column, None], 0, kernel.table(values.astype(np.intp)))
+                table = kernel.table(values.astype(np.intp))
                 tables.append((table, _places(centres, table.shape[1] - 1)))
+            if nested:  # a parameter that a point does not have says nothing
+                (powers[-1].T if isinstance(kernel, _Line) else table)[missing[:, column]] = 0
         left, right = np.concatenate(powers).T, np.concatenate(coefficients)
         total = np.empty(len(points))
         chunk = max(1, CHUNK // right.shape[1])
@@ -62,14 +66,14 @@ class Density:
 
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """Draw points (n, D)."""
-        drawn = self.space.sample(rng, n)
         component = np.searchsorted(np.cumsum(self.weights)[:-1], rng.random(n), side="right")
-        from_rows = component < len(self.rows)
-        centres = np.full((n, len(self.kernels)), np.nan)
-        centres[from_rows] = self.rows[component[from_rows]]
+        component.sort()  # those of the prior last
+        count = int(np.searchsorted(component, len(self.rows)))
+        drawn = np.concatenate([self.rows[component[:count]], self.space.sample(rng, n - count)])
+        known = ~np.isnan(drawn[:count])
         for column, kernel in enumerate(self.kernels):
-            known = ~np.isnan(centres[:, column])
-            drawn[known, column] = kernel.sample(rng, centres[known, column])
+            here = np.flatnonzero(known[:, column])
+            drawn[here, column] = kernel.sample(rng, drawn[here, column])
         for column, parameter in enumerate(self.space.parameters):
             if parameter.parent is not None:
                 choice, option = parameter.parent
@@ -110,16 +114,17 @@ class _Cells:
         self.middles = (self.edges[1:] + self.edges[:-1]) / 2
         self.width = self.edges[-1] - self.edges[0]
         self.sigma = bandwidth * self.width
-        self.below = ndtr((self.edges[0] - self.middles) / self.sigma)
-        self.inside = ndtr((self.edges[-1] - self.middles) / self.sigma) - self.below
+        few = len(self.middles) <= FEW
+        self.shares = ndtr((self.edges[:, None] - self.middles) / self.sigma) if few else None
+        self.below = self._below(np.array([0]))[0]
+        self.inside = self._below(np.array([-1]))[0] - self.below
 
     def table(self, values: np.ndarray) -> np.ndarray:
         """Log masses of values (m,) around each value of the parameter, the last column by the prior. (m, V + 1)"""
-        low, high = self.edges[values, None], self.edges[values + 1, None]
         masses = np.empty((len(values), len(self.middles) + 1))
-        masses[:, :-1] = ndtr((high - self.middles) / self.sigma) - ndtr((low - self.middles) / self.sigma)
+        masses[:, :-1] = self._below(values + 1) - self._below(values)
         masses[:, :-1] /= self.inside
-        masses[:, -1:] = (high - low) / self.width
+        masses[:, -1] = (self.edges[values + 1] - self.edges[values]) / self.width
         logs: np.ndarray = np.log(np.maximum(masses, TINY))
         return logs
 
@@ -129,6 +134,14 @@ class _Cells:
         drawn = self.middles[places] + self.sigma * ndtri(quantiles)
         values: np.ndarray = np.searchsorted(self.edges[1:-1], drawn, side="right").astype(float)
         return values
+
+    def _below(self, edges: np.ndarray) -> np.ndarray:
+        """The share of each value's Gaussian that lies below edges, given by their numbers (m,). (m, V)"""
+        if self.shares is not None:
+            table: np.ndarray = self.shares[edges]
+            return table
+        shares: np.ndarray = ndtr((self.edges[edges, None] - self.middles) / self.sigma)
+        return shares
 
 
 class _Line:

@@ -46,12 +46,13 @@ class TPE:
 
         def draw(rng: np.random.Generator) -> np.ndarray:
             drawn = good.sample(rng, self.candidates)
-            if not self.repeats:
-                fresh = np.array([row not in history for row in drawn])
-                drawn = drawn[fresh] if fresh.any() else drawn
             order = np.argsort(other.log(drawn) - good.log(drawn), kind="stable")
-            first = next((index for index in order if space.admits(drawn[index])), order[0])
-            best: np.ndarray = drawn[first]
+            for row in drawn[order]:
+                if (self.repeats or row not in history) and space.admits(row):
+                    break
+            else:
+                row = drawn[order[0]]
+            best: np.ndarray = row
             return best
 
         return space.decode(new_row(space, history, rng, draw, self.repeats))
