@@ -183,7 +183,7 @@ class _Line:
         below = ndtr((self.low - centres) / self.sigma)
         above = ndtr((self.high - centres) / self.sigma)
         drawn = centres + self.sigma * ndtri(below + (above - below) * rng.random(len(centres)))
-        return np.clip(drawn, self.low, self.high)
+        return np.minimum(np.maximum(drawn, self.low), self.high)  # np.clip takes four times as long for so few
 
 
 def _places(centres: np.ndarray, prior: int) -> np.ndarray:
