@@ -3,7 +3,8 @@
     pip install -e '.[searchers]'
     python benchmarks/searcher_speed.py [--last 5000]
 
-The searchers search side by side in one process, on one thread, turn by turn; medians of 25 turns from each size on.
+The searchers search side by side in one process, on one thread, 25 trials each in turn; medians of the 25 trials from
+each size on.
 Writes results/searcher_speed.md.
 """
 
@@ -20,7 +21,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
 from search_problems import Problem, loguniform, uniform
-from searcher_agents import AGENTS
+from searcher_agents import AGENTS, Agent
 
 from fastcifar.train import resolve_device
 from fastcifar.train.provenance import provenance
@@ -48,20 +49,22 @@ def measure(last: int) -> dict[str, dict[int, float]]:
     agents = {name: AGENTS[name](PROBLEM, 0) for name, package in NAMES.items() if find_spec(package)}
     sizes = [size for size in SIZES if size <= last]
     seconds: dict[tuple[str, int], list[float]] = {}
-    for number in range(sizes[-1] + TURNS):
-        size = next((size for size in sizes if size <= number < size + TURNS), None)
+    for first in range(0, sizes[-1] + TURNS, TURNS):
         for name, agent in agents.items():
-            began = time.perf_counter()
-            token, params = agent.ask()
-            asked = time.perf_counter()
-            loss = PROBLEM.evaluate(params, 0, number)
-            told = time.perf_counter()
-            agent.tell(token, loss)
-            if size is not None:
-                seconds.setdefault((name, size), []).append(asked - began + time.perf_counter() - told)
-        if number % 500 == 0:
-            print(f"{number} trials", flush=True)
+            seconds[name, first] = [_seconds(agent, number) for number in range(first, first + TURNS)]
+        if first % 500 == 0:
+            print(f"{first} trials", flush=True)
     return {name: {size: 1e3 * statistics.median(seconds[name, size]) for size in sizes} for name in agents}
+
+
+def _seconds(agent: Agent, number: int) -> float:
+    began = time.perf_counter()
+    token, params = agent.ask()
+    asked = time.perf_counter()
+    loss = PROBLEM.evaluate(params, 0, number)
+    told = time.perf_counter()
+    agent.tell(token, loss)
+    return asked - began + time.perf_counter() - told
 
 
 def main() -> None:

@@ -114,19 +114,22 @@ class _Cells:
         self.middles = (self.edges[1:] + self.edges[:-1]) / 2
         self.width = self.edges[-1] - self.edges[0]
         self.sigma = bandwidth * self.width
-        few = len(self.middles) <= FEW
-        self.shares = ndtr((self.edges[:, None] - self.middles) / self.sigma) if few else None
-        self.below = self._below(np.array([0]))[0]
-        self.inside = self._below(np.array([-1]))[0] - self.below
+        self.logs: np.ndarray | None = None
+        if len(self.middles) <= FEW:
+            shares = self._below(self.edges)
+            self.below, self.inside = shares[0], shares[-1] - shares[0]
+            self.logs = self._logs(shares[:-1], shares[1:], np.diff(self.edges))
+        else:
+            self.below = self._below(self.edges[:1])[0]
+            self.inside = self._below(self.edges[-1:])[0] - self.below
 
     def table(self, values: np.ndarray) -> np.ndarray:
         """Log masses of values (m,) around each value of the parameter, the last column by the prior. (m, V + 1)"""
-        masses = np.empty((len(values), len(self.middles) + 1))
-        masses[:, :-1] = self._below(values + 1) - self._below(values)
-        masses[:, :-1] /= self.inside
-        masses[:, -1] = (self.edges[values + 1] - self.edges[values]) / self.width
-        logs: np.ndarray = np.log(np.maximum(masses, TINY))
-        return logs
+        if self.logs is not None:
+            known: np.ndarray = self.logs[values]
+            return known
+        low, high = self.edges[values], self.edges[values + 1]
+        return self._logs(self._below(low), self._below(high), high - low)
 
     def sample(self, rng: np.random.Generator, centres: np.ndarray) -> np.ndarray:
         places = centres.astype(np.intp)
@@ -135,12 +138,17 @@ class _Cells:
         values: np.ndarray = np.searchsorted(self.edges[1:-1], drawn, side="right").astype(float)
         return values
 
+    def _logs(self, below: np.ndarray, above: np.ndarray, widths: np.ndarray) -> np.ndarray:
+        """Log masses of cells (m,): between two shares of each value's Gaussian (m, V), and of the prior. (m, V + 1)"""
+        masses = np.empty((len(widths), len(self.middles) + 1))
+        np.divide(above - below, self.inside, out=masses[:, :-1])
+        np.divide(widths, self.width, out=masses[:, -1])
+        logs: np.ndarray = np.log(np.maximum(masses, TINY, out=masses), out=masses)
+        return logs
+
     def _below(self, edges: np.ndarray) -> np.ndarray:
-        """The share of each value's Gaussian that lies below edges, given by their numbers (m,). (m, V)"""
-        if self.shares is not None:
-            table: np.ndarray = self.shares[edges]
-            return table
-        shares: np.ndarray = ndtr((self.edges[edges, None] - self.middles) / self.sigma)
+        """The share of each value's Gaussian that lies below edges (m,). (m, V)"""
+        shares: np.ndarray = ndtr((edges[:, None] - self.middles) / self.sigma)
         return shares
 
 
