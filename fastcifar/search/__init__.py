@@ -1,26 +1,33 @@
-"""Which run next? Spaces, histories, searchers."""
+"""Which run next? Spaces, histories, searchers.
 
-from fastcifar.search.assess import ASHA, Assessor, MedianStop
-from fastcifar.search.evolution import Evolution
-from fastcifar.search.experiment.algorithms import HyperoptTuner
-from fastcifar.search.experiment.experiment import Experiment, optimize
-from fastcifar.search.experiment.functions import (
-    get_experiment_id,
-    get_next_parameter,
-    get_sequence_id,
-    get_trial_id,
-    report_final_result,
-    report_intermediate_result,
-)
-from fastcifar.search.gp import GP
-from fastcifar.search.history import FAILED, FINISHED, RUNNING, STATES, STOPPED, History
-from fastcifar.search.hyperband import Hyperband, hyperband_brackets
-from fastcifar.search.parameter import Parameter
-from fastcifar.search.rules import SpaceError
-from fastcifar.search.searcher import Searcher, SpaceExhausted, trial_rng
-from fastcifar.search.simple import Batch, Grid, Random
-from fastcifar.search.space import Params, Space
-from fastcifar.search.tpe import TPE
+Each name is imported when it is first asked for: scipy takes half a second, for which each worker and trial would wait.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastcifar.search.assess import ASHA, Assessor, MedianStop
+    from fastcifar.search.evolution import Evolution
+    from fastcifar.search.experiment.algorithms import HyperoptTuner
+    from fastcifar.search.experiment.experiment import Experiment, optimize
+    from fastcifar.search.experiment.functions import (
+        get_experiment_id,
+        get_next_parameter,
+        get_sequence_id,
+        get_trial_id,
+        report_final_result,
+        report_intermediate_result,
+    )
+    from fastcifar.search.gp import GP
+    from fastcifar.search.history import FAILED, FINISHED, RUNNING, STATES, STOPPED, History
+    from fastcifar.search.hyperband import Hyperband, hyperband_brackets
+    from fastcifar.search.parameter import Parameter
+    from fastcifar.search.rules import SpaceError
+    from fastcifar.search.searcher import Searcher, SpaceExhausted, trial_rng
+    from fastcifar.search.simple import Batch, Grid, Random
+    from fastcifar.search.space import Params, Space
+    from fastcifar.search.tpe import TPE
 
 __all__ = [
     "ASHA",
@@ -57,3 +64,33 @@ __all__ = [
     "report_intermediate_result",
     "trial_rng",
 ]
+
+HOMES = {  # where the names are, as the imports above say it to type checkers
+    "assess": "ASHA Assessor MedianStop",
+    "evolution": "Evolution",
+    "experiment.algorithms": "HyperoptTuner",
+    "experiment.experiment": "Experiment optimize",
+    "experiment.functions": "get_experiment_id get_next_parameter get_sequence_id get_trial_id report_final_result "
+    "report_intermediate_result",
+    "gp": "GP",
+    "history": "FAILED FINISHED RUNNING STATES STOPPED History",
+    "hyperband": "Hyperband hyperband_brackets",
+    "parameter": "Parameter",
+    "rules": "SpaceError",
+    "searcher": "Searcher SpaceExhausted trial_rng",
+    "simple": "Batch Grid Random",
+    "space": "Params Space",
+    "tpe": "TPE",
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in HOMES.items():
+        if name in names.split():
+            value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

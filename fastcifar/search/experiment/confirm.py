@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from fastcifar.search.experiment.store import FINISHED, TrialRow
 from fastcifar.search.history import History
@@ -27,7 +27,7 @@ class Estimate:
         n = len(values)
         if n < 2:
             return cls(n=n, mean=float(np.mean(values)) if n else float("nan"), half=float("inf"))
-        half = stats.t.ppf(0.975, n - 1) * float(np.std(values, ddof=1)) / n**0.5
+        half = stdtrit(n - 1, 0.975) * float(np.std(values, ddof=1)) / n**0.5
         return cls(n=n, mean=float(np.mean(values)), half=float(half))
 
     def __str__(self) -> str:
