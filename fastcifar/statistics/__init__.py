@@ -1,0 +1,20 @@
+"""What a few numbers say: means, shares and paired differences, each with its 95 % interval."""
+
+from fastcifar.statistics.bootstrap import bootstrap_interval
+from fastcifar.statistics.estimate import Estimate, Share, t_half
+from fastcifar.statistics.paired import Paired, paired, ratio
+from fastcifar.statistics.power import MIN_PAIRS, detectable, pairs_needed, power
+
+__all__ = [
+    "MIN_PAIRS",
+    "Estimate",
+    "Paired",
+    "Share",
+    "bootstrap_interval",
+    "detectable",
+    "paired",
+    "pairs_needed",
+    "power",
+    "ratio",
+    "t_half",
+]
