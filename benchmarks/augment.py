@@ -42,7 +42,7 @@ def measure(device: torch.device, steps: int, rounds: int) -> tuple[list[float],
         device=device,
         dtype=precision.images,
     )
-    state = build_state(recipe, 10, device, precision, compiled=False)
+    state = build_state(recipe, 10, device, precision, step="eager")
     init_weights(state, 0)
 
     def steps_of(turn: int) -> Iterator[Batch]:

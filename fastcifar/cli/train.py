@@ -40,8 +40,8 @@ class Train:
     """auto, cpu, cuda or cuda:N."""
     deterministic: bool = False
     """On a GPU, use only kernels that repeat themselves (on a CPU they do anyway)."""
-    compile: bool = False
-    """Run the network through torch.compile, which takes up to a minute before the first step."""
+    step: Annotated[str, arg(metavar="{auto,eager,fused,compiled}")] = "auto"
+    """How the network runs: as written, with a CPU's fused kernels, or through torch.compile (a minute to build)."""
     out: Annotated[Path, arg(metavar="DIR")] = Path("runs")
     """Where the run's folder is made."""
     checkpoint_every: Count = None
@@ -87,7 +87,7 @@ class Train:
             device=str(device),
             split=self.split,
             deterministic=self.deterministic,
-            compiled=self.compile,
+            step=self.step,
             out=self.out,
             name=name,
             checkpoint_every=self.checkpoint_every,

@@ -5,7 +5,7 @@ from fastcifar.data.batches import Batches, statistics
 from fastcifar.data.dataset import DataError, Dataset, NoDataError, Split
 from fastcifar.data.formats import write_archive, write_binary, write_python
 from fastcifar.data.load import NAMES, load, locate, num_classes
-from fastcifar.data.places import Place
+from fastcifar.data.places import Place, cache_folder
 from fastcifar.data.report import DataStatus, data_report, format_report, report_json
 from fastcifar.data.split import SPLITS, parts, stratified
 from fastcifar.data.synthetic import synthetic
@@ -22,6 +22,7 @@ __all__ = [
     "NoDataError",
     "Place",
     "Split",
+    "cache_folder",
     "data_report",
     "derived_seed",
     "format_report",

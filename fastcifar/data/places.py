@@ -25,9 +25,17 @@ def data_root(root: str | Path | None = None) -> Path:
     """The folder to look in: `root`, else FASTCIFAR_DATA, else the user's cache folder. Raises `DataError`."""
     given = root if root is not None else os.environ.get(DATA_VARIABLE) or None
     try:
-        return Path(given).expanduser().absolute() if given is not None else _cache_folder()
+        return Path(given).expanduser().absolute() if given is not None else cache_folder()
     except (RuntimeError, OSError) as error:  # no home folder, no current folder
         raise DataError(f"no folder to look for data in: {error}; name one by --data-dir or {DATA_VARIABLE}") from None
+
+
+def cache_folder() -> Path:
+    """The user's cache folder of this program, by the XDG standard. Raises RuntimeError where there is no home."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or "")
+    if not base.is_absolute():  # the XDG standard says to ignore a relative one
+        base = Path.home() / ".cache"
+    return base / "fastcifar"
 
 
 def places(layout: Layout, root: Path) -> tuple[Place, ...]:
@@ -39,13 +47,6 @@ def places(layout: Layout, root: Path) -> tuple[Place, ...]:
         return tuple(_places(layout, root))
     except OSError as error:
         raise DataError(f"{root}: cannot be looked into ({error.strerror})") from None
-
-
-def _cache_folder() -> Path:
-    base = Path(os.environ.get("XDG_CACHE_HOME") or "")
-    if not base.is_absolute():  # the XDG standard says to ignore a relative one
-        base = Path.home() / ".cache"
-    return base / "fastcifar"
 
 
 def _places(layout: Layout, root: Path) -> Iterator[Place]:

@@ -2,8 +2,9 @@
 
 from fastcifar.net.draw import draw
 from fastcifar.net.drawing import Drawing, GraphvizError
+from fastcifar.net.fused import NoKernels, fuse, load_kernels
 from fastcifar.net.graph import Graph, Net, build_graph, path_iter, pipeline, remove_by_type
-from fastcifar.net.network import Add, BatchNorm, Flatten, Identity, Mul, Network, convert
+from fastcifar.net.network import Add, BatchNorm, Flatten, Identity, Mul, Network, convert, run_graph
 from fastcifar.net.resnet9 import CHANNELS, LAYERS, MAX_EXTRA, resnet9
 from fastcifar.net.shapes import NodeSize, as_graph, count_flops, trace
 from fastcifar.net.summary import Row, Summary, summary
@@ -22,6 +23,7 @@ __all__ = [
     "Mul",
     "Net",
     "Network",
+    "NoKernels",
     "NodeSize",
     "Row",
     "Summary",
@@ -30,10 +32,13 @@ __all__ = [
     "convert",
     "count_flops",
     "draw",
+    "fuse",
+    "load_kernels",
     "path_iter",
     "pipeline",
     "remove_by_type",
     "resnet9",
+    "run_graph",
     "summary",
     "trace",
 ]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from fastcifar.net.graph import Net, build_graph
+from fastcifar.net.graph import Graph, Net, build_graph
 
 
 class Network(nn.Module):
@@ -31,13 +31,7 @@ class Network(nn.Module):
         The usual input is `{"input": images}`, images of shape (N, 3, 32, 32); `logits` is (N, num_classes).
         Raises ValueError where a node without an operation is not supplied.
         """
-        outputs = dict(inputs)
-        for path, (operation, sources) in self.graph.items():
-            if path not in outputs:
-                if operation is None:
-                    raise ValueError(f"the network needs a value for {path!r}")
-                outputs[path] = operation(*[outputs[source] for source in sources])
-        return outputs
+        return run_graph(self.graph, inputs)
 
     def path_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Yield `(path, parameter)` in the graph's order, e.g. `("prep/conv/weight", ...)`."""
@@ -45,6 +39,17 @@ class Network(nn.Module):
             if isinstance(operation, nn.Module):
                 for name, parameter in operation.named_parameters():
                     yield f"{path}/{name}", parameter
+
+
+def run_graph(graph: Graph, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What `Network.forward` does, for any graph."""
+    outputs = dict(inputs)
+    for path, (operation, sources) in graph.items():
+        if path not in outputs:
+            if operation is None:
+                raise ValueError(f"the network needs a value for {path!r}")
+            outputs[path] = operation(*[outputs[source] for source in sources])
+    return outputs
 
 
 class Identity(nn.Module):

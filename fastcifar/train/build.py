@@ -13,6 +13,7 @@ from fastcifar.train.precision import Precision
 from fastcifar.train.recipe import Recipe
 from fastcifar.train.schedule import instead_factors, scale_factors
 from fastcifar.train.sgd import SGD
+from fastcifar.train.step import make_forward
 
 
 def describe_network(recipe: Recipe, num_classes: int, leave_out: Sequence[str] | None = None) -> Network:
@@ -31,7 +32,7 @@ def describe_network(recipe: Recipe, num_classes: int, leave_out: Sequence[str] 
         )
 
 
-def build_state(recipe: Recipe, num_classes: int, device: torch.device, precision: Precision, compiled: bool) -> State:
+def build_state(recipe: Recipe, num_classes: int, device: torch.device, precision: Precision, step: str) -> State:
     """Make the network, its weights not yet set, and the optimizer over them.
 
     Raises RecipeError where lr_scale or lr_instead do not fit the network.
@@ -46,16 +47,9 @@ def build_state(recipe: Recipe, num_classes: int, device: torch.device, precisio
         weights = [torch.empty_like(weight, dtype=torch.float32, requires_grad=False) for weight in weights]
     optimizer = SGD(weights, factors=factors, weight_decay=recipe.base_wd * recipe.batch_size, momentum=recipe.momentum)
 
-    if compiled:
-        torch.compiler.reset()  # else a process that trains many networks reaches torch's limit, and runs them eagerly
-
-    def forward(images: Tensor) -> Tensor:
-        logits: Tensor = network({"input": images})["logits"]
-        return logits
-
     return State(
         network=network,
-        forward=torch.compile(forward, dynamic=False) if compiled else forward,
+        forward=make_forward(network, step),
         optimizer=optimizer,
         precision=precision,
         # The summed loss already scales gradients by the batch size; 128 more is a start that seldom overflows.

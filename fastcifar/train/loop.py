@@ -24,7 +24,7 @@ class State:
     """What a run changes as it goes."""
 
     network: Network
-    forward: Callable[[Tensor], Tensor]  # images (B, 3, 32, 32) -> logits (B, num_classes); perhaps compiled
+    forward: Callable[[Tensor], Tensor]  # images (B, 3, 32, 32) -> logits (B, num_classes)
     optimizer: SGD
     precision: Precision
     scaler: torch.amp.GradScaler | None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+ISA_WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")  # oneDNN's
 PRECISIONS = ("auto", "half", "O0", "O1", "O2", "O3")
 
 
@@ -31,11 +32,11 @@ class Precision:
 def resolve_precision(name: str, device: torch.device) -> Precision:
     """Return what `name` means on `device`: half formats are fp16 on CUDA, bf16 on a CPU.
 
-    `auto` is `half` on CUDA. On a CPU it is O2 where bf16 matrix products have hardware (AMX) and O0 elsewhere: without
-    it bf16 is slower than fp32, and bf16 without fp32 master copies loses the small steps at the end of a schedule.
+    `auto` is `half` on CUDA. On a CPU it is O2 where bf16 products have hardware and O0 elsewhere: without it bf16 is
+    slower than fp32, and bf16 without fp32 master copies loses the small steps at the end of a schedule.
     """
     if name == "auto":
-        name = "half" if device.type == "cuda" else ("O2" if has_bf16_tiles() else "O0")
+        name = "half" if device.type == "cuda" else ("O2" if has_bf16_products() else "O0")
     low = torch.float16 if device.type == "cuda" else torch.bfloat16
     fp16 = low == torch.float16
     fp32 = torch.float32
@@ -49,7 +50,8 @@ def resolve_precision(name: str, device: torch.device) -> Precision:
     return modes[name]
 
 
-def has_bf16_tiles() -> bool:
-    """Whether this CPU multiplies bf16 matrices in hardware (AMX), and oneDNN is allowed to use it."""
+def has_bf16_products() -> bool:
+    """Whether this CPU multiplies bf16 numbers in hardware (AMX or AVX512-BF16), and oneDNN is allowed to use it."""
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA", os.environ.get("DNNL_MAX_CPU_ISA", "ALL")).upper()
-    return torch.cpu._is_amx_tile_supported() and (limit in ("ALL", "DEFAULT") or "AMX" in limit)
+    tiles = torch.cpu._is_amx_tile_supported() and (limit in ("ALL", "DEFAULT") or "AMX" in limit)
+    return tiles or (torch.cpu._is_avx512_bf16_supported() and limit not in ISA_WITHOUT_BF16)

@@ -12,6 +12,7 @@ from fastcifar.train.recipe import Recipe
 from fastcifar.train.record import RecordError, RunFolder, save_drawing
 from fastcifar.train.result import Result
 from fastcifar.train.session import Hooks, Session, split_images
+from fastcifar.train.step import resolve_step
 
 
 def train(
@@ -23,7 +24,7 @@ def train(
     split: str = "test",
     report_test: bool = False,
     deterministic: bool = False,
-    compiled: bool = False,
+    step: str = "auto",
     out: str | Path | None = None,
     name: str = "run",
     checkpoint_every: int | None = None,
@@ -37,7 +38,7 @@ def train(
     split: `test` trains on all training images and validates on test; `holdout` keeps 5,000 of them for validation.
     report_test: look at the test images once, after the last epoch; the result's `test_acc`.
     deterministic: on a GPU, choose only kernels that repeat themselves (on a CPU they do anyway).
-    compiled: run the network through torch.compile.
+    step: eager, fused (kernels for a CPU), compiled (by torch) or auto: fused where it can be had, else eager.
     out: folder to make the run's folder in (see `record`); None keeps nothing on disk.
     checkpoint_every: epochs between checkpoints; by default 1 on a CPU and 8 on a GPU.
 
@@ -67,7 +68,7 @@ def train(
             "device": str(where),
             "report_test": report_test,
             "deterministic": deterministic,
-            "compiled": compiled,
+            "step": resolve_step(step, where),
             "checkpoint_every": checkpoint_every,
         },
         dataset={

@@ -13,7 +13,7 @@ from fastcifar.data import Augmentation, Batches, Dataset, Split, derived_seed, 
 from fastcifar.errors import Failure
 from fastcifar.train import checkpoint
 from fastcifar.train.build import build_state, init_weights, warm_up
-from fastcifar.train.device import kernels, synchronize
+from fastcifar.train.device import keep_memory, kernels, synchronize
 from fastcifar.train.loop import Diverged, State, evaluate, train_epoch
 from fastcifar.train.precision import resolve_precision
 from fastcifar.train.recipe import Recipe
@@ -99,11 +99,13 @@ class Session:
     def build(self) -> State:
         """Make the network; on CUDA or compiled, warm it up. Its time is reported, not counted."""
         began = time.perf_counter()
-        recipe, compiled = self.result.recipe, self.result.settings["compiled"]
+        if self.device.type == "cpu":
+            keep_memory()
+        recipe, step = self.result.recipe, self.result.settings["step"]
         precision = resolve_precision(self.result.precision, self.device)
         num_classes = len(self.dataset.classes)
-        state = build_state(recipe, num_classes, self.device, precision, compiled)
-        if self.device.type == "cuda" or compiled:
+        state = build_state(recipe, num_classes, self.device, precision, step)
+        if self.device.type == "cuda" or step == "compiled":
             valid_images = len(self.valid_split.labels)
             valid_sizes = {min(EVALUATION_BATCH, valid_images), valid_images % EVALUATION_BATCH} - {0}
             warm_up(state, num_classes, recipe.batch_size, valid_sizes)

@@ -33,7 +33,7 @@ def test_twenty_steps_agree(name, tolerance):
         peak_lr=inputs.CASES[name],
     )
     precision = Precision(name=name, images=dtype, weights=dtype, batch_norm=dtype)
-    state = build_state(recipe, 10, torch.device("cpu"), precision, compiled=False)
+    state = build_state(recipe, 10, torch.device("cpu"), precision, step="eager")
     init_weights(state, 0)
     with torch.no_grad():
         for index, weight in enumerate(state.network.parameters()):

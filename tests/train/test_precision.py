@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fastcifar.train.precision import PRECISIONS, has_bf16_tiles, resolve_precision
+from fastcifar.train.precision import PRECISIONS, has_bf16_products, resolve_precision
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -23,9 +23,16 @@ def test_auto_follows_the_machine(monkeypatch):
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     assert resolve_precision("auto", CPU).name == "O2"
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    assert has_bf16_products()
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
-    assert not has_bf16_tiles() and resolve_precision("auto", CPU).name == "O0"
+    assert not has_bf16_products() and resolve_precision("auto", CPU).name == "O0"
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    assert has_bf16_products()
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE")
+    assert not has_bf16_products()
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_AMX")
-    assert has_bf16_tiles()
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    assert has_bf16_products()
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    assert not has_bf16_tiles()
+    assert not has_bf16_products()

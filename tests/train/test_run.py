@@ -13,11 +13,12 @@ from coloured import coloured
 from safetensors.torch import load_file
 
 from fastcifar.data import Batches, statistics
-from fastcifar.net import Network, convert, resnet9
+from fastcifar.net import Network, NoKernels, convert, resnet9
 from fastcifar.train import Hooks, Recipe, RecordError, TrainError, load_result, resume, train
 from fastcifar.train.loop import State, evaluate
 from fastcifar.train.precision import resolve_precision
 from fastcifar.train.record import RunFolder
+from fastcifar.train.step import resolve_step
 
 TESTS = str(Path(__file__).parents[1])
 FIGURES = ("epoch", "lr", "train_loss", "train_acc", "valid_loss", "valid_acc")  # all but the times
@@ -327,11 +328,35 @@ def test_another_dataset_than_the_recipes(images):
 def test_compiled_and_eager_agree(recipe, images):
     recipe = recipe.with_params({"total_epoch": 1, "precision": "O0"})
     before = torch.get_rng_state()
-    compiled = train(recipe, images, device="cpu", compiled=True)
+    compiled = train(recipe, images, device="cpu", step="compiled")
     assert torch.equal(before, torch.get_rng_state())
     eager = train(recipe, images, device="cpu")
     assert math.isclose(compiled.epochs[0].train_loss, eager.epochs[0].train_loss, abs_tol=0.01)
     assert compiled.times.train < compiled.times.build  # compiling is not counted
+
+
+def test_fused_and_eager_agree(recipe, images):
+    widths = {"prep": 16, "layer1": 20, "layer2": 24, "layer3": 32}
+    recipe = recipe.with_params({"total_epoch": 1, "precision": "O0", "peak_lr": 0.01, **widths})
+    fused, eager = (train(recipe, images, device="cpu", step=step).epochs[0] for step in ("fused", "eager"))
+    assert math.isclose(fused.train_loss, eager.train_loss, rel_tol=1e-3)
+    assert math.isclose(fused.valid_loss, eager.valid_loss, rel_tol=1e-3)
+
+
+def test_the_step_follows_the_machine(recipe, images, monkeypatch):
+    def no_kernels():
+        raise NoKernels("there is no C++ compiler")
+
+    assert resolve_step("auto", torch.device("cpu")) == "fused"
+    assert resolve_step("auto", torch.device("cuda")) == "eager"
+    with pytest.raises(ValueError, match="fused is for a CPU, and the device is cuda"):
+        resolve_step("fused", torch.device("cuda"))
+    with pytest.raises(ValueError, match="step: 'fuse' is not known; did you mean fused"):
+        train(recipe, images, device="cpu", step="fuse")
+    monkeypatch.setattr("fastcifar.train.step.load_kernels", no_kernels)
+    assert resolve_step("auto", torch.device("cpu")) == "eager"
+    with pytest.raises(ValueError, match="fused cannot be had: there is no C"):
+        resolve_step("fused", torch.device("cpu"))
 
 
 def test_the_docs_name_every_key_of_the_record(recipe, images):

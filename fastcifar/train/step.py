@@ -1,0 +1,47 @@
+"""How a network is run: as it is written, with a CPU's kernels for chains of its nodes, or compiled by torch."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from fastcifar.names import nearest
+from fastcifar.net import Network, NoKernels, fuse, load_kernels, run_graph
+
+STEPS = ("auto", "eager", "fused", "compiled")
+
+
+def resolve_step(name: str, device: torch.device) -> str:
+    """Return what `name` means on `device`: `auto` is fused on a CPU that has the kernels, and eager elsewhere.
+
+    Raises ValueError where it is not known, or cannot be had on `device`.
+    """
+    if name not in STEPS:
+        raise ValueError(f"step: {name!r} is not known{nearest(name, STEPS)}")
+    if name not in ("auto", "fused"):
+        return name
+    if device.type != "cpu":
+        if name == "fused":
+            raise ValueError(f"step: fused is for a CPU, and the device is {device}")
+        return "eager"
+    try:
+        load_kernels()
+    except NoKernels as error:
+        if name == "fused":
+            raise ValueError(f"step: fused cannot be had: {error}") from None
+        return "eager"
+    return "fused"
+
+
+def make_forward(network: Network, step: str) -> Callable[[Tensor], Tensor]:
+    """The function from images (B, 3, 32, 32) to logits (B, num_classes), in the way that `resolve_step` gave."""
+    graph = fuse(network.graph) if step == "fused" else network.graph
+
+    def forward(images: Tensor) -> Tensor:
+        logits: Tensor = run_graph(graph, {"input": images})["logits"]
+        return logits
+
+    if step != "compiled":
+        return forward
+    torch.compiler.reset()  # else a process that trains many networks reaches torch's limit, and runs them eagerly
+    return torch.compile(forward, dynamic=False)
