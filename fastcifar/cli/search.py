@@ -46,7 +46,9 @@ class Search:
     trial_duration: Annotated[str | None, arg(metavar="TIME")] = None
     """How long one trial may take before it is ended."""
     concurrency: Count = None
-    """Trials beside each other; by default 1, or one a core (at most 8) where they train on a CPU."""
+    """Trials beside each other; by default 1; where they train one a core or one a GPU, at most 8."""
+    trial_gpus: Count = None
+    """GPUs that a trial of a function or command sees; more trials than GPUs share them. A training has one."""
     confirm: Annotated[str | None, arg(metavar="KxN")] = None
     """Run the best K again on N fresh seeds, at full budget; by default 2x3 where trials train, else 0x0."""
     seed: Annotated[int, arg(metavar="N")] = 0
@@ -122,27 +124,11 @@ class Search:
 
     def _spec(self) -> "Spec":
         """What was asked for. Raises ValueError for flags that do not fit together."""
-        from fastcifar.search import Space
         from fastcifar.search.experiment.config_rules import seconds
         from fastcifar.search.experiment.spec import Spec, read_space
 
-        if self.space is None:
-            raise ValueError("--space: a search space is needed, e.g. --space search_spaces/channels.json")
-        if self.objective is not None and self.command is not None:
-            raise ValueError("--objective and --command: one of them says what a trial is, not both")
-        if self.command is not None and not self.command.strip():
-            raise ValueError("--command: it is empty")
-        if self.minimize is not None and self.maximize is not None:
-            raise ValueError("--minimize and --maximize: only one of them can be had")
-        trains = self.objective is None and self.command is None
-        self._check_numbers()
-        if not trains:
-            self._refuse(TRAINING, f"only trainings have it, not --{'command' if self.command else 'objective'}")
-        if trains and self.minimize is None and self.maximize is None and self.confirm is None:
-            confirm = (2, 3)
-        else:
-            confirm = _pair(self.confirm or ("2x3" if trains else "0x0"))
-        limited = self.trials is not None or self.duration is not None
+        self._check()
+        assert self.space is not None
         spec = Spec(
             name=self.space.stem,
             space=read_space(self.space),
@@ -151,33 +137,49 @@ class Search:
             maximize=self.minimize is None,
             metric=self.minimize or self.maximize or "default",
             seed=self.seed,
-            trials=TRIALS if trains and not limited else self.trials,
+            trials=TRIALS if self._trains and not self._limited else self.trials,
             seconds=None if self.duration is None else seconds(self.duration, "--duration"),
             trial_seconds=None if self.trial_duration is None else seconds(self.trial_duration, "--trial-duration"),
             concurrency=self.concurrency or 1,
-            confirm=confirm,
+            confirm=_pair(self.confirm or ("2x3" if self._trains else "0x0")),
             function=self.objective,
             command=self.command,
             code_directory=str(Path.cwd()),
+            gpus=None if self.trial_gpus is None else {"number": self.trial_gpus, "use_active": True},
             max_flops=self.max_flops,
             max_parameters=self.max_params,
             max_seconds=self.max_seconds,
         )
-        if trains:
-            return self._training(spec)
-        if not limited and Space.from_dict(spec.space).size() == float("inf"):
+        return self._training(spec) if self._trains else self._calling(spec)
+
+    @property
+    def _trains(self) -> bool:
+        return self.objective is None and self.command is None
+
+    @property
+    def _limited(self) -> bool:
+        return self.trials is not None or self.duration is not None
+
+    def _calling(self, spec: "Spec") -> "Spec":
+        """The spec of a function or a command. Raises ValueError where it would not end, or there is no function."""
+        from fastcifar.search import Space
+        from fastcifar.search.experiment.evaluator import find_function
+        from fastcifar.search.experiment.gpus import GPUs
+
+        if not self._limited and Space.from_dict(spec.space).size() == float("inf"):
             raise ValueError("--trials or --duration: one of them is needed, the space has no end")
         if self.objective is not None:
-            from fastcifar.search.experiment.evaluator import find_function
-
             sys.path.insert(0, str(Path.cwd()))
             find_function(self.objective)
-        return spec
+        if spec.gpus is None:
+            return spec
+        room = GPUs(**spec.gpus).capacity()  # infinite where they are hidden
+        return replace(spec, concurrency=self.concurrency or (int(room) if self.trial_gpus else 1))
 
     def _training(self, spec: "Spec") -> "Spec":
         """The spec with its recipe. Raises ValueError where the space does not fit the recipe."""
         from fastcifar.search import Space
-        from fastcifar.search.experiment.training import check_space, default_concurrency
+        from fastcifar.search.experiment.training import check_space, default_concurrency, spread
         from fastcifar.train import find_recipe, resolve_device
 
         device = resolve_device(self.device)
@@ -185,6 +187,7 @@ class Search:
         recipe = recipe.with_params(parse_settings(self.set))
         check_space(recipe, Space.from_dict(spec.space))
         tuner = {"name": "Hyperband", "class_args": {"high": recipe.total_epoch, "budget": "total_epoch"}}
+        gpus = spread(device)
         return replace(
             spec,
             tuner=tuner if self.tuner.lower() == "hyperband" else spec.tuner,
@@ -192,7 +195,8 @@ class Search:
             recipe_name=name,
             data_dir=None if self.data_dir is None else str(self.data_dir.absolute()),
             device=str(device),
-            concurrency=self.concurrency or default_concurrency(str(device)),
+            gpus=gpus,
+            concurrency=self.concurrency or default_concurrency(device, gpus),
         )
 
     def _fitted(self, spec: "Spec", driver: "Driver") -> "Spec":
@@ -226,13 +230,31 @@ class Search:
     def _refuse(self, names: Collection[str], why: str) -> None:
         for field in fields(self):
             if field.name in names and getattr(self, field.name) != field.default:
-                raise ValueError(f"--{field.name.replace('_', '-')}: {why}")
+                raise ValueError(f"{_flag(field.name)}: {why}")
 
-    def _check_numbers(self) -> None:
-        for name, least, most in (("trials", 1, MANY), ("concurrency", 1, MANY), ("seed", 0, 10**9)):
+    def _check(self) -> None:
+        """Raise ValueError for flags that do not fit together, and for numbers out of range."""
+        if self.space is None:
+            raise ValueError("--space: a search space is needed, e.g. --space search_spaces/channels.json")
+        if self.objective is not None and self.command is not None:
+            raise ValueError("--objective and --command: one of them says what a trial is, not both")
+        if self.command is not None and not self.command.strip():
+            raise ValueError("--command: it is empty")
+        if self.minimize is not None and self.maximize is not None:
+            raise ValueError("--minimize and --maximize: only one of them can be had")
+        if self._trains:
+            self._refuse(("trial_gpus",), "a training has one GPU; --device or CUDA_VISIBLE_DEVICES says which")
+        else:
+            self._refuse(TRAINING, f"only trainings have it, not --{'command' if self.command else 'objective'}")
+        numbers = (("trials", 1, MANY), ("concurrency", 1, MANY), ("seed", 0, 10**9), ("trial_gpus", 0, MANY))
+        for name, least, most in numbers:
             value = getattr(self, name)
             if value is not None and not least <= value <= most:
-                raise ValueError(f"--{name}: a whole number from {least} to {most:,} is needed, not {value}")
+                raise ValueError(f"{_flag(name)}: a whole number from {least} to {most:,} is needed, not {value}")
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def _pair(text: str) -> tuple[int, int]:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from fastcifar.search.assess import ASHA, Assessor, MedianStop
     from fastcifar.search.evolution import Evolution
     from fastcifar.search.experiment.algorithms import HyperoptTuner
-    from fastcifar.search.experiment.experiment import Experiment, optimize
+    from fastcifar.search.experiment.experiment import Experiment
     from fastcifar.search.experiment.functions import (
         get_experiment_id,
         get_next_parameter,
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         report_final_result,
         report_intermediate_result,
     )
+    from fastcifar.search.experiment.optimize import optimize
     from fastcifar.search.gp import GP
     from fastcifar.search.history import FAILED, FINISHED, RUNNING, STATES, STOPPED, History
     from fastcifar.search.hyperband import Hyperband, hyperband_brackets
@@ -69,9 +70,10 @@ HOMES = {  # where the names are, as the imports above say it to type checkers
     "assess": "ASHA Assessor MedianStop",
     "evolution": "Evolution",
     "experiment.algorithms": "HyperoptTuner",
-    "experiment.experiment": "Experiment optimize",
+    "experiment.experiment": "Experiment",
     "experiment.functions": "get_experiment_id get_next_parameter get_sequence_id get_trial_id report_final_result "
     "report_intermediate_result",
+    "experiment.optimize": "optimize",
     "gp": "GP",
     "history": "FAILED FINISHED RUNNING STATES STOPPED History",
     "hyperband": "Hyperband hyperband_brackets",

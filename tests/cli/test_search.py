@@ -24,7 +24,7 @@ def f(params, seed):
     return {"default": params["x"], "loss": (params["x"] - 0.3) ** 2, "seed": seed}
 def slow(params, seed, report):
     for step in range(3):
-        time.sleep(0.01)
+        time.sleep(0.02)
         report(params["x"] * step)
     return params["x"] + seed % 3
 def bad(params):
@@ -210,7 +210,7 @@ def test_kills(folder):
         assert len(found) <= 1
         process = cli(folder, "--resume", found[0].name) if found else new(folder)
         try:
-            process.wait(rng.uniform(0.8, 2.0) if kills < 3 else 60)
+            process.wait(rng.uniform(0.4, 1.2) if kills < 3 else 60)
             break
         except subprocess.TimeoutExpired:
             process.kill()

@@ -2,22 +2,15 @@
 
 import os
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import fastcifar
-from fastcifar.search.experiment.engine import Ended, Event, Trial
+from fastcifar.search.experiment.engine import Ended, Event, Trial, Variables, no_variables
 from fastcifar.search.experiment.job import Job
 
 POLL_SECONDS = 0.02
 TRIAL_PATH = (Path(__file__).parent / "nni_path", Path(fastcifar.__file__).parents[1])  # heads a trial's PYTHONPATH
-
-
-Variables = Callable[[Trial, Collection[int]], Mapping[str, str]]  # of a trial, and the numbers of those that run
-
-
-def no_variables(trial: Trial, running: Collection[int]) -> Mapping[str, str]:
-    return {}
 
 
 class CommandEngine:
@@ -53,7 +46,7 @@ class CommandEngine:
         if self._output not in folder.parents:
             raise ValueError(f"the trial's folder {folder} is not under the output folder {self._output}")
         assert trial.number not in self._jobs
-        variables = _variables(trial, folder, self._code, {**os.environ, **self._environment(trial, self._jobs)})
+        variables = _variables(trial, folder, self._code, {**os.environ, **self._environment(trial.number, self._jobs)})
         self._jobs[trial.number] = Job(trial, self._command, folder, variables, self._limit, self._grace)
 
     def events(self, timeout: float) -> list[Event]:

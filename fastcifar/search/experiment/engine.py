@@ -1,6 +1,6 @@
 """The contract between an experiment and what runs its trials: trials go in, events come out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -53,6 +53,12 @@ class Ended:
 
 
 Event = Report | Ended
+Variables = Callable[[int, Collection[int]], Mapping[str, str]]  # of a new process, from its number and the living's
+
+
+def no_variables(number: int, living: Collection[int]) -> Mapping[str, str]:
+    """Processes that all have the same environment."""
+    return {}
 
 
 class Engine(Protocol):

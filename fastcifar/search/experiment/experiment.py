@@ -1,14 +1,13 @@
-"""`Experiment`, NNI's Python interface; and `optimize`, for a function in one call."""
+"""`Experiment`, NNI's Python interface."""
 
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from fastcifar.search.experiment.config import AlgorithmConfig, ConfigError, ExperimentConfig, load_config, seconds
 from fastcifar.search.experiment.driver import Driver
-from fastcifar.search.experiment.evaluator import FunctionEvaluator, find_function
 from fastcifar.search.experiment.gpus import GPUs
 from fastcifar.search.experiment.local_config import check_platform
 from fastcifar.search.experiment.spec import Spec, driving, find_folder, make_folder
@@ -18,64 +17,6 @@ from fastcifar.search.space import Params
 
 OUT = Path("runs")
 STATUS = {RUNNING: "RUNNING", FINISHED: "SUCCEEDED", STOPPED: "EARLY_STOPPED", FAILED: "FAILED"}  # NNI's words
-
-
-def optimize(
-    function: Callable[..., Any] | str,
-    space: Mapping[str, Any],
-    *,
-    trials: int | None = None,
-    duration: str | float | None = None,
-    maximize: bool = True,
-    metric: str = "default",
-    tuner: str = "GP",
-    assessor: str | None = None,
-    concurrency: int = 1,
-    confirm: tuple[int, int] = (0, 0),
-    seed: int = 0,
-    out: str | Path = OUT,
-) -> dict[str, Any]:
-    """Search the parameters for which a function gives most (or least); return the summary, with `best` in it.
-
-    function: called in worker processes with the parameters, and by name with `seed` and `report`, where it has such
-    arguments; `module:function`, or any function (then the search cannot be resumed from the command line).
-    metric: the entry of a dict that it returns. assessor: ASHA or Medianstop, which judge what `report` is given.
-    space: in NNI's JSON form. confirm: (K, N) runs the best K again on N fresh seeds.
-    Raises ValueError for a function that cannot be found, and what goes together badly; KeyboardInterrupt after Ctrl-C,
-    when the running trials have ended (`fastcifar search --resume` goes on, where the function has a name).
-    """
-    if isinstance(function, str):
-        find_function(function)
-    elif not callable(function):
-        raise ValueError(f"function: a function or its name is needed, not {function!r}")
-    evaluator = FunctionEvaluator(function, metric)
-    named = f"{function.__module__}:{function.__qualname__}" if callable(function) and evaluator.importable else None
-    spec = Spec(
-        name=getattr(function, "__name__", str(function).rpartition(":")[2]).strip("<>"),
-        space=dict(space),
-        tuner={"name": tuner},
-        assessor=None if assessor is None else {"name": assessor},
-        maximize=maximize,
-        metric=metric,
-        seed=seed,
-        trials=trials,
-        seconds=None if duration is None else seconds(duration),
-        concurrency=concurrency,
-        confirm=confirm,
-        function=function if isinstance(function, str) else named,
-        code_directory=str(Path.cwd()),
-    )
-    spec.plan()
-    with driving(make_folder(Path(out), spec.name), spec, lambda driver: None, evaluator) as driver:
-        driver.search()
-        found = None if driver.stopping else confirmed(spec, driver)
-        document = summary(spec, driver, found)
-    if driver.stopping:
-        raise KeyboardInterrupt
-    if document["best"] is None:
-        message = next((row.message for row in driver.rows.values() if row.message), "")
-        print(f"fastcifar: no trial has a result; the first failed: {message}", file=sys.stderr)
-    return document
 
 
 class Experiment:

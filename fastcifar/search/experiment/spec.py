@@ -13,9 +13,9 @@ from typing import Any
 
 from fastcifar.search.experiment.algorithm_config import AlgorithmConfig
 from fastcifar.search.experiment.algorithms import make_assessor, make_tuner
-from fastcifar.search.experiment.command import CommandEngine, no_variables
+from fastcifar.search.experiment.command import CommandEngine
 from fastcifar.search.experiment.driver import Driver, Limits, Plan
-from fastcifar.search.experiment.engine import Engine
+from fastcifar.search.experiment.engine import Engine, no_variables
 from fastcifar.search.experiment.evaluator import Evaluator, FunctionEvaluator, find_function
 from fastcifar.search.experiment.gpus import GPUs
 from fastcifar.search.experiment.store import FILE, Store, StoreError, locked
@@ -31,7 +31,7 @@ class Spec:
     metric: of a trial's result; `default` is the result itself. trial_seconds: that a trial may take.
     short: fields of the recipe beneath the parameters of the search's trials, but not of what confirms.
     confirm: (points, seeds) that are run again at the end.
-    gpus: of a command's trials: number, indices, trials_per_gpu, use_active; null leaves them alone.
+    gpus: of a trial, or the worker that runs it: number, indices, trials_per_gpu, use_active; null leaves them alone.
     max_flops, max_parameters: of the networks that are tried. max_seconds: of a trial's training.
     """
 
@@ -92,14 +92,16 @@ class Spec:
 
     def engine(self, folder: Path, evaluator: Evaluator | None = None) -> Engine:
         """What runs the trials; `evaluator` in place of the spec's own, where it has no name."""
+        variables = no_variables if self.gpus is None else GPUs(**self.gpus).environment
         if self.command is not None:
             code = Path(self.code_directory)
-            variables = no_variables if self.gpus is None else GPUs(**self.gpus).environment
             return CommandEngine(self.command, code, folder / "trials", limit=self.trial_seconds, environment=variables)
         evaluator = evaluator or self.evaluator()
         threads = str(max(1, (os.cpu_count() or 1) // self.concurrency))
         environment = {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": threads}
-        return WorkerEngine(evaluator, folder / "workers", limit=self.trial_seconds, environment=environment)
+        return WorkerEngine(
+            evaluator, folder / "workers", limit=self.trial_seconds, environment=environment, variables=variables
+        )
 
     def evaluator(self) -> Evaluator:
         """What a trial does, for a recipe or a function that has a name. Raises StoreError where there is neither."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from fastcifar.data import Dataset, load, num_classes
 from fastcifar.data.split import HOLDOUT_SIZE
@@ -15,6 +16,7 @@ from fastcifar.errors import Failure
 from fastcifar.net import count_flops
 from fastcifar.search.experiment.engine import Ended, Engine, Report, Trial
 from fastcifar.search.experiment.evaluator import Reporter
+from fastcifar.search.experiment.gpus import GPUs
 from fastcifar.search.space import Params, Space
 from fastcifar.train import Hooks, Recipe, describe_network, train
 
@@ -61,15 +63,22 @@ def _dataset(name: str, data_dir: Path | None) -> Dataset:
     return load(name, data_dir)
 
 
-def default_concurrency(device: str) -> int:
-    """Trials beside each other: on a CPU one a core, which gives most trials an hour; on a GPU one.
+def spread(device: torch.device) -> dict[str, Any] | None:
+    """`Spec.gpus` of trainings: one GPU each; None where `device` names one, or there is only one."""
+    several = str(device) == "cuda" and torch.cuda.device_count() > 1
+    return {"number": 1, "use_active": True} if several else None
+
+
+def default_concurrency(device: torch.device, gpus: Mapping[str, Any] | None = None) -> int:
+    """Trials beside each other: on a CPU one a core, which gives most trials an hour; one on each GPU.
 
     Measured by benchmarks/throughput.py. At most MOST, and as many as the free memory holds.
+    gpus: what `spread` gives. Raises GPUError where it cannot be found out which GPUs there are.
     """
-    if not device.startswith("cpu"):
-        return 1
+    on_gpus = 1 if gpus is None else int(GPUs(**gpus).capacity())
+    room = (os.cpu_count() or 1) if device.type == "cpu" else on_gpus
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return max(1, min(MOST, os.cpu_count() or 1, free // WORKER_BYTES))
+    return max(1, min(MOST, room, free // WORKER_BYTES))
 
 
 def load_images(name: str, data_dir: Path | None) -> int:

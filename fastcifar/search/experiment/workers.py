@@ -14,15 +14,17 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from fastcifar.search.experiment import worker
-from fastcifar.search.experiment.engine import Ended, Event, Report, Trial
+from fastcifar.search.experiment.engine import Ended, Event, Report, Trial, Variables, no_variables
 from fastcifar.search.experiment.evaluator import Evaluator, FunctionEvaluator
 
 
 class Worker:
     """One process and the trial that it runs."""
 
-    def __init__(self, process: "subprocess.Popen[bytes] | BaseProcess", connection: Connection, log: str) -> None:
-        self.process, self.connection, self.log = process, connection, log
+    def __init__(
+        self, number: int, process: "subprocess.Popen[bytes] | BaseProcess", connection: Connection, log: str
+    ) -> None:
+        self.number, self.process, self.connection, self.log = number, process, connection, log
         self.trial: Trial | None = None
         self.began = 0.0
         self.waits = False  # for a verdict on its report
@@ -62,6 +64,7 @@ class WorkerEngine:
     """Runs each trial in a worker of its own, which stays for the next; one that dies takes its trial with it.
 
     log: folder of what the workers print. limit: seconds that a trial may take. environment: added to the workers'.
+    variables: of each worker besides, for as long as it lives, such as its GPU.
     """
 
     def __init__(
@@ -71,9 +74,10 @@ class WorkerEngine:
         *,
         limit: float | None = None,
         environment: Mapping[str, str] | None = None,
+        variables: Variables = no_variables,
     ) -> None:
         self.evaluator, self.log, self.limit = evaluator, log, limit
-        self.environment = dict(environment or {})
+        self.environment, self.variables = dict(environment or {}), variables
         self.workers: list[Worker] = []
         self.pending: list[Event] = []
         self.made = 0
@@ -179,28 +183,30 @@ class WorkerEngine:
     def _made(self) -> Worker:
         """A new process. A function that has no name to be imported by needs a copy of this process."""
         self.log.mkdir(parents=True, exist_ok=True)
-        log = str(self.log / f"worker-{self.made}.log")
+        number = self.made
         self.made += 1
+        log = str(self.log / f"worker-{number}.log")
+        added = {**self.environment, **self.variables(number, [one.number for one in self.workers])}
         ours, theirs = Pipe()
         with theirs:
             if isinstance(self.evaluator, FunctionEvaluator) and not self.evaluator.importable:
                 inherited = [one.connection for one in self.workers] + [ours]
                 context = multiprocessing.get_context("fork")
-                arguments = (theirs, inherited, self.evaluator, log, self.environment, os.getpid())
+                arguments = (theirs, inherited, self.evaluator, log, added, os.getpid())
                 forked = context.Process(target=_forked, args=arguments, daemon=True)
                 forked.start()
-                return Worker(forked, ours, log)
+                return Worker(number, forked, ours, log)
             pickled = pickle.dumps(self.evaluator)
             # The path is not for what a trial runs in its turn, which may be another Python: no PYTHONPATH.
             code = f"import sys; sys.path[:] = sys.argv[4:]; from {worker.__name__} import main; main()"
             path = [str(entry) or str(Path.cwd()) for entry in sys.path]
             command = [sys.executable, "-c", code, str(theirs.fileno()), log, str(os.getpid()), *path]
-            environment = {**os.environ, **self.environment}
+            environment = {**os.environ, **added}
             # A session of its own: Ctrl-C is for the driver.
             spawned = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment, start_new_session=True)
         with suppress(OSError):
             ours.send_bytes(pickled)
-        return Worker(spawned, ours, log)
+        return Worker(number, spawned, ours, log)
 
 
 def _forked(

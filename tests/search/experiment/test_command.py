@@ -107,7 +107,7 @@ def test_nni_of_this_package_is_not_importable_elsewhere():
 def test_the_environment_and_the_working_directory(make, trial, code, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "/mine")
     monkeypatch.setenv("NNI_EXP_ID", "of an outer experiment")
-    engine = make("pwd; env", environment=lambda trial, running: {"CUDA_VISIBLE_DEVICES": str(trial.number % 2)})
+    engine = make("pwd; env", environment=lambda number, living: {"CUDA_VISIBLE_DEVICES": str(number % 2)})
     one = trial(5)
     run(engine, one)
     where, *lines = (one.folder / "stdout").read_text().splitlines()

@@ -1,0 +1,89 @@
+"""`optimize`: a Python function searched in one call."""
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from fastcifar.search.experiment.config_rules import seconds
+from fastcifar.search.experiment.evaluator import FunctionEvaluator, find_function
+from fastcifar.search.experiment.experiment import OUT
+from fastcifar.search.experiment.spec import Spec, driving, make_folder
+from fastcifar.search.experiment.summary import confirmed, summary
+
+
+def optimize(
+    function: Callable[..., Any] | str,
+    space: Mapping[str, Any],
+    *,
+    trials: int | None = None,
+    duration: str | float | None = None,
+    maximize: bool = True,
+    metric: str = "default",
+    tuner: str = "GP",
+    assessor: str | None = None,
+    concurrency: int = 1,
+    trial_gpus: int | None = None,
+    confirm: tuple[int, int] = (0, 0),
+    seed: int = 0,
+    out: str | Path = OUT,
+) -> dict[str, Any]:
+    """Search the parameters for which a function gives most (or least); return the summary, with `best` in it.
+
+    function: called in worker processes with the parameters, and by name with `seed` and `report`, where it has such
+    arguments; `module:function`, or any function (then the search cannot be resumed from the command line).
+    metric: the entry of a dict that it returns. assessor: ASHA or Medianstop, which judge what `report` is given.
+    space: in NNI's JSON form. confirm: (K, N) runs the best K again on N fresh seeds.
+    trial_gpus: that each worker sees, those with the fewest workers; 0 hides them, None leaves them alone.
+    Raises ValueError for a function that cannot be found, and what goes together badly; KeyboardInterrupt after Ctrl-C,
+    when the running trials have ended (`fastcifar search --resume` goes on, where the function has a name).
+    """
+    evaluator = FunctionEvaluator(function, metric)
+    spec = Spec(
+        name=_name(function),
+        space=dict(space),
+        tuner={"name": tuner},
+        assessor=None if assessor is None else {"name": assessor},
+        maximize=maximize,
+        metric=metric,
+        seed=seed,
+        trials=trials,
+        seconds=None if duration is None else seconds(duration),
+        concurrency=concurrency,
+        confirm=confirm,
+        function=_path(evaluator),
+        code_directory=str(Path.cwd()),
+        gpus=None if trial_gpus is None else {"number": trial_gpus, "use_active": True},
+    )
+    spec.plan()
+    return _searched(spec, evaluator, Path(out))
+
+
+def _searched(spec: Spec, evaluator: FunctionEvaluator, out: Path) -> dict[str, Any]:
+    with driving(make_folder(out, spec.name), spec, lambda driver: None, evaluator) as driver:
+        driver.search()
+        document = summary(spec, driver, None if driver.stopping else confirmed(spec, driver))
+    if driver.stopping:
+        raise KeyboardInterrupt
+    if document["best"] is None:
+        message = next((row.message for row in driver.rows.values() if row.message), "")
+        print(f"fastcifar: no trial has a result; the first failed: {message}", file=sys.stderr)
+    return document
+
+
+def _name(function: Callable[..., Any] | str) -> str:
+    """What the experiment is called. Raises ValueError for what is no function, or cannot be found."""
+    if isinstance(function, str):
+        find_function(function)
+        return function.rpartition(":")[2]
+    if not callable(function):
+        raise ValueError(f"function: a function or its name is needed, not {function!r}")
+    return str(getattr(function, "__name__", type(function).__name__)).strip("<>")
+
+
+def _path(evaluator: FunctionEvaluator) -> str | None:
+    """`module:function`, by which a later session finds the function; None where it cannot."""
+    function = evaluator.function
+    if isinstance(function, str):
+        return function
+    return f"{function.__module__}:{function.__qualname__}" if evaluator.importable else None
