@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from fastcifar.data import Dataset, load
+from fastcifar.data import Dataset, Split, load
 from fastcifar.train.build import describe_network, rate_factors
 from fastcifar.train.device import resolve_device
 from fastcifar.train.precision import resolve_precision
@@ -54,11 +54,8 @@ def train(
         raise ValueError(f"checkpoint_every: at least 1 epoch is needed, not {checkpoint_every}")
     if dataset is None:
         dataset = load(recipe.dataset)
-    elif dataset.name != recipe.dataset:
-        raise ValueError(f"dataset: the recipe is for {recipe.dataset}, the images are {dataset.name}")
-    images = split_images(recipe, dataset, split)
+    images = check_fit(recipe, dataset, split)
     network = describe_network(recipe, len(dataset.classes))
-    rate_factors(recipe, len(dataset.classes))
     result = Result(
         recipe=recipe,
         recipe_name=name,
@@ -91,6 +88,14 @@ def train(
         result.id, result.path = folder.id, str(folder.path)
         save_drawing(network, folder.path / "network")
         return Session(result, dataset, images, where, folder, hooks, began).run()
+
+
+def check_fit(recipe: Recipe, dataset: Dataset, split: str) -> tuple[Split, Split]:
+    """The images to train and to validate on. Raises ValueError where the recipe fits not them or not its network."""
+    if dataset.name != recipe.dataset:
+        raise ValueError(f"dataset: the recipe is for {recipe.dataset}, the images are {dataset.name}")
+    rate_factors(recipe, len(dataset.classes))
+    return split_images(recipe, dataset, split)
 
 
 def resume(path: str | Path, dataset: Dataset | None = None, *, hooks: Hooks = Hooks()) -> Result:  # noqa: B008
