@@ -1,4 +1,4 @@
-"""What a message says of a name that is not known."""
+"""How messages speak of names and numbers."""
 
 import difflib
 from collections.abc import Iterable
@@ -9,3 +9,8 @@ def nearest(name: object, names: Iterable[str]) -> str:
     names = list(names)
     close = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
     return f"; did you mean {' or '.join(close)}?" if close else f"; there are {', '.join(names)}"
+
+
+def counted(number: int, one: str, more: str = "") -> str:
+    """A number of things: '1 trial', '2 trials'; `more` where an s is not all."""
+    return f"{number} {one if number == 1 else more or one + 's'}"

@@ -9,6 +9,7 @@ from tyro.conf import UseAppendAction, arg
 
 Name = Annotated[str | None, arg(metavar="NAME")]
 Folder = Annotated[Path | None, arg(metavar="DIR")]
+File = Annotated[Path | None, arg(metavar="FILE")]
 Count = Annotated[int | None, arg(metavar="N")]
 Settings = UseAppendAction[Annotated[tuple[tuple[str, ...], ...], arg(metavar="KEY=VALUE ...")]]
 

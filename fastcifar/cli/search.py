@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
 
-from fastcifar.cli.flags import Count, Folder, Name, Settings, parse_settings
+from fastcifar.cli.flags import Count, File, Folder, Name, Settings, parse_settings
 
 if TYPE_CHECKING:
     from fastcifar.cli.search_view import SearchView
@@ -25,7 +25,7 @@ TRAINING = ("recipe", "set", "data_dir", "device", "max_flops", "max_params", "m
 class Search:
     """Search the values of a space: train, or call a function or a command, again and again; then confirm the best."""
 
-    space: Folder = None
+    space: File = None
     """The search space, a JSON file in NNI's form; see search_spaces/."""
     recipe: Name = None
     """What is trained: a named recipe or a JSON file; by default resnet9 on a GPU, resnet9-tiny on a CPU."""

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from fastcifar.names import counted
 from fastcifar.search.experiment.confirm import Candidate, Estimate, difference, pareto
 from fastcifar.search.experiment.driver import Driver
 from fastcifar.search.experiment.spec import Spec
@@ -31,6 +32,7 @@ class SearchView:
         self.live: Live | None = None
         self.open: set[int] = set()  # trials that were not told to have ended
         self.known = 0  # trials with lower numbers are told, or open
+        self.done = 0  # trials that were there, where all had ended
         self.stopping = False
         self.drawn = 0.0  # when the table was
         self.spec: Spec | None = None
@@ -40,7 +42,8 @@ class SearchView:
         self.spec = spec
         self.known = len(driver.rows)
         self.open = {row.number for row in driver.rows.values() if row.state == RUNNING}
-        before = f", {self.known} trials are there" if self.known else ""
+        self.done = 0 if self.open else self.known
+        before = ", " + counted(self.known, "trial is there", "trials are there") if self.known else ""
         print(f"experiment: {driver.store.folder}{before}; Ctrl-C ends it after the running trials", file=sys.stderr)
         if self.console.is_terminal:
             self.live = Live(console=self.console, refresh_per_second=4, transient=True)
@@ -59,7 +62,8 @@ class SearchView:
         if driver.stopping and not self.stopping:
             self.stopping = True
             self._say(
-                f"{driver.ended}: waiting for {len(driver.running)} running trials; Ctrl-C again ends them at once"
+                f"{driver.ended}: waiting for {counted(len(driver.running), 'running trial')}; "
+                "Ctrl-C again ends what runs at once"
             )
         if self.live and time.monotonic() - self.drawn > 0.25:
             self.drawn = time.monotonic()
@@ -71,8 +75,10 @@ class SearchView:
         points, seeds = self.spec.confirm
         text = f"the search is over: {driver.ended}" if driver.ended else "the search is over"
         if points and seeds and not driver.stopping:
-            text += f"; the best {points} are run again on {seeds} fresh seeds"
+            text += f"; the best {'one is' if points == 1 else f'{points} are'} run again on {_seeds(seeds)}"
         self._say(text)
+        if self.done and len(driver.rows) == self.done and not driver.stopping:
+            self._say(_for_more(driver))
 
     def close(self) -> None:
         """Take the live table away."""
@@ -95,7 +101,7 @@ class SearchView:
         else:
             value = mean_value(driver, best)
             result = "" if value is None else f", whose result was {value:.6g}"
-            print(f"best: {_params(best)}{result}; not confirmed, the searcher's choice among {_count(driver)} trials")
+            print(f"best: {_params(best)}{result}; not confirmed, the searcher's choice among {_count(driver)}")
         rows = [row for row in driver.rows.values() if row.kind == "search"]
         for cost in COSTS:
             _print_pareto(pareto(rows, cost, spec.maximize), cost)
@@ -120,12 +126,13 @@ def estimate(spec: Spec, recipe: "Recipe", samples: "Sequence[Recipe]", cost: "C
     lines = [f"a trial: about {_time(each)} of training" + (f", shortened ({short})" if short else "")]
     after = repeats * full / spec.concurrency
     if repeats:
-        lines.append(f"confirmation: {repeats} trainings at full budget of about {_time(full)}")
+        lines.append(f"confirmation: {counted(repeats, 'training')} at full budget of about {_time(full)}")
     if spec.trials is not None:
         total = spec.trials * each / spec.concurrency + after
-        lines.append(f"{spec.trials} trials, {spec.concurrency} at a time: about {_time(total)} in all")
+        lines.append(f"{counted(spec.trials, 'trial')}, {spec.concurrency} at a time: about {_time(total)} in all")
     elif spec.seconds is not None:
-        lines.append(f"about {spec.seconds * spec.concurrency / each:.0f} trials, {_time(spec.seconds + after)} in all")
+        count = counted(round(spec.seconds * spec.concurrency / each), "trial")
+        lines.append(f"about {count}, {_time(spec.seconds + after)} in all")
     return "\n".join(lines)
 
 
@@ -173,7 +180,7 @@ def _print_confirmed(spec: Spec, found: Found) -> None:
             table.add_row(
                 name, str(one.result), *([str(one.test)] if trains else []), _params(one.params) or "its defaults"
             )
-    print(f"confirmed at full budget on {spec.confirm[1]} fresh seeds; mean ± 95 % interval")
+    print(f"confirmed at full budget on {_seeds(spec.confirm[1])}; mean ± 95 % interval")
     Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200).print(table, highlight=False, markup=False)
     if found.best and found.default:
         gain = difference(found.best, found.default)
@@ -196,8 +203,25 @@ def _print_pareto(front: Sequence[TrialRow], cost: str) -> None:
     Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200).print(table, highlight=False, markup=False)
 
 
-def _count(driver: Driver) -> int:
-    return sum(row.kind == "search" and row.state in (FINISHED, STOPPED) for row in driver.rows.values())
+def _for_more(driver: Driver) -> str:
+    """What lets an experiment go on that had ended before it was resumed."""
+    limits = driver.plan.limits
+    if limits.trials is not None and len(driver.history) >= limits.trials:
+        more = "--trials N"
+    elif limits.seconds is not None:
+        more = "--duration TIME"
+    else:
+        return "there is nothing left to do"
+    return f"for more, before a resume: fastcifar experiment update {driver.store.folder} {more}"
+
+
+def _seeds(count: int) -> str:
+    return counted(count, "fresh seed")
+
+
+def _count(driver: Driver) -> str:
+    ended = sum(row.kind == "search" and row.state in (FINISHED, STOPPED) for row in driver.rows.values())
+    return counted(ended, "trial")
 
 
 def _params(params: dict[str, object]) -> str:

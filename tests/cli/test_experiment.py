@@ -11,12 +11,15 @@ import sys
 import tarfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from fastcifar.cli import run
+from fastcifar.search import Experiment
 from fastcifar.search.experiment import control
+from fastcifar.search.experiment.driver import StoppedNow
 from fastcifar.search.experiment.flat import text_of, value_of
 from fastcifar.search.experiment.spec import Spec, driving, make_folder
 from fastcifar.search.experiment.store import Store, TrialRow, locked
@@ -80,7 +83,10 @@ def running(tmp_path, monkeypatch):
     began = threading.Event()
 
     def body():
-        with driving(folder, spec, lambda driver: driver.running and began.set()) as driver:
+        with (
+            suppress(StoppedNow),
+            driving(folder, spec, lambda driver: driver.running and began.set()) as driver,
+        ):
             driver.search()
 
     thread = threading.Thread(target=body)
@@ -123,7 +129,13 @@ def test_list(id, capsys):
     rows = rows_of(f"runs/{id}")
     finished = [row.value for row in rows if row.state == "finished"]
     assert (one["id"], one["name"], one["status"]) == (id, "space", "done")
-    assert one["trials"] == {"running": 0, "finished": len(finished), "stopped": 0, "failed": 8 - len(finished)}
+    assert one["trials"] == {
+        "running": 0,
+        "waiting": 0,
+        "finished": len(finished),
+        "stopped": 0,
+        "failed": 8 - len(finished),
+    }
     assert one["best"] == max(finished) and one["started"] == min(row.started for row in rows)
     header, line = output(capsys, "list").splitlines()
     assert header.split()[:4] == ["id", "name", "status", "running"] and line.split()[:3] == [id, "space", "done"]
@@ -153,6 +165,28 @@ def test_list_says_what_is_killed_running_and_unreadable(id, capsys):
     for name in unreadable:
         (line,) = output(capsys, "show", name, code=1).splitlines()
         assert name in line and line.startswith("fastcifar: ")
+
+
+def test_trials_that_nobody_runs_wait_for_a_resume(id, capsys):
+    store = Store.open(Path("runs") / id)
+    store.connection.execute("UPDATE trials SET state = 'running', ended = NULL WHERE number = 3")
+    store.close()
+
+    def states():
+        (one,) = json.loads(output(capsys, "list", "--json"))
+        number = json.loads(output(capsys, "trials", "--json"))[3]["state"]
+        exported = json.loads(output(capsys, "export"))[3]["state"]
+        logged = output(capsys, "log", "--trial", "3").split()[2].strip(":")
+        assert Experiment.view(id).list_trial_jobs()[3]["status"] == number.upper()
+        assert number == exported == logged
+        return number, one["trials"]["running"], one["trials"]["waiting"]
+
+    assert states() == ("waiting", 0, 1)
+    assert (
+        "1 waiting" in output(capsys, "show") and len(output(capsys, "trials", "--state", "waiting").split("\n")) == 3
+    )
+    with locked(Path("runs") / id):
+        assert states() == ("running", 1, 0)
 
 
 def test_which_experiment(id, capsys):
@@ -237,17 +271,23 @@ def test_cells_lose_nothing(value):
 def test_import_of_an_export_and_resume(id, capsys, name):
     output(capsys, "export", "-o", name)
     before = [row for row in rows_of(f"runs/{id}") if row.state == "finished"]
+    here, id = id, make_folder(Path("runs"), "another").name
+    Store.create(Path("runs", id), {"spec": spec_of(f"runs/{here}"), "status": "done"}).close()
     assert run(["experiment", "import", id, name]) == 0
     assert capsys.readouterr().err.startswith(f"{len(before)} trials were added; {8 - len(before)} were passed over")
-    added = rows_of(f"runs/{id}")[8:]
+    added = rows_of(f"runs/{id}")
     assert [(row.params, row.value, row.seed, row.started, row.ended) for row in added] == [
         (row.params, row.value, row.seed, row.started, row.ended) for row in before
     ]
     assert {(row.kind, row.state, row.message) for row in added} == {("search", "finished", f"imported from {name}")}
     assert spec_of(f"runs/{id}")["trials"] == 8 + len(before)
-    assert run(["experiment", "update", id, "--trials", str(9 + len(before))]) == 0
+    for again in (id, here):
+        assert run(["experiment", "import", again, name]) == 0
+        assert capsys.readouterr().err.startswith(f"0 trials were added; {len(before)} were there already; ")
+        assert len(rows_of(f"runs/{again}")) == (8 if again == here else len(before))
+    assert run(["experiment", "update", id, "--trials", str(1 + len(before))]) == 0
     assert run(["experiment", "resume", id, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["trials"]["all"] == 9 + len(before)
+    assert json.loads(capsys.readouterr().out)["trials"]["all"] == 1 + len(before)
 
 
 def test_import_as_nnictl_exports(id, capsys):
@@ -259,6 +299,26 @@ def test_import_as_nnictl_exports(id, capsys):
     added = rows_of(f"runs/{id}")[8:]
     assert [row.value for row in added] == [7, 8, 9, 10] and added[2].metrics == {"acc": 0.5}
     assert all(row.params == params for row in added)
+
+
+def test_what_is_there_already_is_not_imported_again(id, capsys):
+    """The same point may be tried twice, with one result: each trial stands for one entry."""
+    point = {"x": 0.5, "seed": None, "net": {"_name": "b"}}
+
+    def imported(*entries):
+        Path("some.json").write_text(json.dumps([{"parameter": point, **entry} for entry in entries]))
+        assert run(["experiment", "import", id, "some.json"]) == 0
+        return capsys.readouterr().err.strip()
+
+    assert imported({"value": 7}, {"value": 7}) == "2 trials were added"
+    assert imported({"value": 7}) == "0 trials were added; 1 was there already"
+    assert imported({"value": 7}, {"value": 7}, {"value": 7}) == "1 trial was added; 2 were there already"
+    assert imported({"value": 7, "seed": 5}) == "1 trial was added"  # another run of the point
+    assert imported({"value": 7, "seed": 5}, {"value": 8, "state": "failed"}) == (
+        "0 trials were added; 1 was there already; 1 was passed over: no finished trial of a search"
+    )
+    assert imported({"value": 7, "parameter": {**point, "x": 0.25}}) == "1 trial was added"
+    assert spec_of(f"runs/{id}")["trials"] == 8 + 5
 
 
 FITS = {"x": 0.5, "seed": 1, "net": {"_name": "a", "w": 3}}
@@ -339,7 +399,8 @@ def test_create(id, capsys):
     ]
     Path("config.yml").write_text("\n".join(lines))
     assert run(["experiment", "create", "-c", "config.yml", "--out", "fresh"]) == 0
-    assert "trial 0 finished" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "trial 0 finished" in err and err.count("fresh/") == 1
     (one,) = json.loads(output(capsys, "list", "--out", "fresh", "--json"))
     assert one["status"] == "done" and one["trials"]["finished"] == 2
     assert "command" in output(capsys, "show", "--out", "fresh")
@@ -352,7 +413,8 @@ def test_a_running_one_is_steered(running, capsys):
     Path("space.json").write_text(json.dumps(SPACE))
     Path("some.json").write_text("[]")
     assert json.loads(output(capsys, "list", "--json"))[0]["status"] == "running"
-    assert "best so far" in output(capsys, "show") or "no result yet" in output(capsys, "show")
+    shown = output(capsys, "show")
+    assert "best so far" in shown or "no result yet" in shown
     for refused in (["import", name, "some.json"], ["save", name, "some.tar.gz"]):
         assert "another process is at work" in output(capsys, *refused, code=1)
     assert "nothing was deleted" in output(capsys, "delete", name, "--yes", code=1)
@@ -401,6 +463,19 @@ def test_stop_waits_for_the_end(running, capsys):
         killer.join()
     assert f"{running.name}: stopped" in capsys.readouterr().err
     assert json.loads(output(capsys, "list", "--json"))[0]["status"] == "stopped"
+
+
+def test_stop_now(running, capsys):
+    """What a second Ctrl-C does: trials of a minute are left, and the experiment waits for a resume."""
+    until = time.monotonic() + 10
+    while not any(row.state == "running" and row.params["x"] == 0.9 for row in rows_of(running)):
+        assert time.monotonic() < until
+    began = time.monotonic()
+    assert run(["experiment", "stop", running.name, "--now"]) == 0
+    assert time.monotonic() - began < 5
+    assert f"{running.name}: stopped; go on with: fastcifar experiment resume {running}" in capsys.readouterr().err
+    (one,) = json.loads(output(capsys, "list", "--json"))
+    assert one["status"] == "interrupted" and one["trials"]["waiting"] and not one["trials"]["running"]
 
 
 def test_delete(id, capsys, monkeypatch):

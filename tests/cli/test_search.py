@@ -165,8 +165,13 @@ def test_resume_of_what_is_done(folder, capsys):
     assert search(folder, f"{F} --confirm 1x2 --json") == 0
     first = json.loads(capsys.readouterr().out)
     assert search(folder, f"--resume {first['id'][:-2]} --json") == 0
-    again = json.loads(capsys.readouterr().out)
-    assert {**again, "seconds": 0} == {**first, "seconds": 0}
+    out, err = capsys.readouterr()
+    assert {**json.loads(out), "seconds": 0} == {**first, "seconds": 0}
+    hint = f"for more, before a resume: fastcifar experiment update {first['path']} --trials N"
+    assert err.splitlines()[-1] == hint
+    assert run(["experiment", "update", first["path"], "--trials", "4"]) == 0
+    assert search(folder, f"--resume {first['id']}") == 0
+    assert "4 trials were run" in (err := capsys.readouterr().err) and "for more" not in err
 
 
 def cli(folder, *words):
@@ -197,7 +202,7 @@ def test_interrupt_and_resume(folder):
     again = cli(folder, "--resume", f"runs/{runs.name}")
     out, err = again.communicate(timeout=60)
     assert again.returncode == 0, err
-    assert f"{len(rows)} trials are there" in err and "25 trials were run" in err and "best: x=" in out
+    assert (f"{len(rows)} trials are there" in err or "1 trial is there" in err) and "25 trials were run" in err and "best: x=" in out
     assert [row.number for row in Store.read(runs).trials()] == list(range(25))
     assert Store.read(runs).trials()[: len(rows)] == rows
 

@@ -20,11 +20,12 @@ class Log(Action):
     def run(self) -> int:
         from fastcifar.cli.experiment.view import read
         from fastcifar.search.experiment.control import trial
+        from fastcifar.search.experiment.listing import as_seen
         from fastcifar.search.experiment.store import FAILED
 
         folder = self.folder(self.id)
         if self.trial is not None:
-            row = trial(folder, self.trial)
+            (row,) = as_seen(folder, [trial(folder, self.trial)])
             print(f"trial {row.number} {row.state}" + (f": {row.message}" if row.message else ""))
             shown = _print_files(_files(folder / "trials" / str(row.number), ("stdout", "stderr")))
             if row.metrics.get("traceback"):

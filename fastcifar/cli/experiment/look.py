@@ -103,7 +103,7 @@ class Trials(Action):
     id: OptionalID = None
     """Its id, or the beginning of it; not needed where there is only one."""
     state: Annotated[str | None, arg(metavar="S")] = None
-    """Only those that are running, finished, stopped or failed."""
+    """Only those that are running, waiting (for a resume), finished, stopped or failed."""
     sort: Annotated[str, arg(metavar="COL")] = "number"
     """Column to sort by, or a parameter; trials without a value come last."""
     json: bool = False

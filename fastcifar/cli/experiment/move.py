@@ -48,11 +48,17 @@ class Import(Action):
     """A JSON list of {"parameter": {...}, "value": x}, as nnictl and we export it, or our CSV."""
 
     def run(self) -> int:
+        from fastcifar.names import counted
         from fastcifar.search.experiment.warm_start import import_trials
 
-        added, others = import_trials(self.folder(self.id), self.file)
-        rest = f"; {others} were passed over, they are no finished trials of a search" if others else ""
-        say(f"{added} trials were added{rest}")
+        found = import_trials(self.folder(self.id), self.file)
+        parts = [counted(found.added, "trial was added", "trials were added")]
+        if found.there:
+            parts.append(counted(found.there, "was there already", "were there already"))
+        if found.others:
+            why = "passed over: no finished trial of a search"
+            parts.append(counted(found.others, f"was {why}", f"were {why}"))
+        say("; ".join(parts))
         return 0
 
 

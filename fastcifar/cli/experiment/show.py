@@ -5,6 +5,7 @@ from typing import Any
 
 from fastcifar.cli.experiment.view import clock
 from fastcifar.cli.table import params_text, table
+from fastcifar.names import counted
 from fastcifar.search.experiment.flat import flat
 
 COSTS = {"flops": "FLOPs of an image", "train_seconds": "seconds of training"}
@@ -47,7 +48,7 @@ def _summary(shown: dict[str, Any]) -> list[str]:
         named = [("winner", confirmed["best"]), *(("", one) for one in confirmed["others"])]
         named += [("default", confirmed["default"])] if confirmed["default"] else []
         rows = [(name, _estimate(one["result"]), _estimate(one["test_acc"]), _params(one)) for name, one in named]
-        lines.append(f"confirmed at full budget on {confirmed['seeds']} fresh seeds; mean ± 95 % interval")
+        lines.append(f"confirmed at full budget on {counted(confirmed['seeds'], 'fresh seed')}; mean ± 95 % interval")
         lines.append(table(("", "result", "test %", "parameters"), rows))
     for cost, front in summary["pareto"].items():
         rows_of = [(one[cost], one["value"], one["trial"], _params(one)) for one in front]
@@ -67,7 +68,7 @@ def _what(spec: dict[str, Any]) -> str:
 def _limits(spec: dict[str, Any]) -> str:
     each = f"{spec['trial_seconds']:g} s a trial" if spec["trial_seconds"] else None
     parts = [
-        f"{spec['trials']} trials" if spec["trials"] is not None else None,
+        counted(spec["trials"], "trial") if spec["trials"] is not None else None,
         f"{spec['seconds']:g} s" if spec["seconds"] is not None else None,
         each,
         f"{spec['concurrency']} at a time",

@@ -20,6 +20,8 @@ class Stop(Action):
     """Its id, or the beginning of it."""
     all: bool = False
     """All that run."""
+    now: bool = False
+    """End the running trials, too; `resume` runs them again."""
     wait: Annotated[str, arg(metavar="TIME")] = "60s"
     """How long to wait."""
 
@@ -39,12 +41,13 @@ class Stop(Action):
             found = [self.folder(self.id)]
             if not in_use(found[0]):
                 raise StoreError(f"{found[0].name} does not run")
-        left = stop(found, patience)
+        left = stop(found, patience, self.now)
         for folder in found:
             if folder in left:
-                say(f"{folder.name}: asked to stop, but it still ends its running trials after {patience:g} s")
+                hint = "" if self.now else "; --now ends them"
+                say(f"{folder.name}: asked to stop, but it still ends its running trials after {patience:g} s{hint}")
             else:
-                say(f"{folder.name}: stopped; go on with: fastcifar experiment resume {folder.name}")
+                say(f"{folder.name}: stopped; go on with: fastcifar experiment resume {folder}")
         return 1 if left else 0
 
 

@@ -9,20 +9,20 @@ from typing import Any
 from fastcifar.cli.table import params_text, table
 from fastcifar.names import nearest
 from fastcifar.search.experiment.flat import flat
-from fastcifar.search.experiment.listing import Overview, best_first, overview
+from fastcifar.search.experiment.listing import Overview, as_seen, best_first, overview
 from fastcifar.search.experiment.store import Store, StoreError, TrialRow
 
 COLUMNS = ("number", "kind", "state", "value", "seconds")  # of a trial, before its parameters
 
 
 def read(folder: Path) -> tuple[dict[str, Any], list[TrialRow]]:
-    """What the store has. Raises StoreError."""
+    """What the store has, its trials as they are shown. Raises StoreError."""
     store = Store.read(folder)
     try:
         meta = store.meta()
         if "spec" not in meta:
             raise StoreError(f"{folder}: the store does not say what is searched")
-        return meta, store.trials()
+        return meta, as_seen(folder, store.trials())
     finally:
         store.close()
 

@@ -14,14 +14,14 @@ from fastcifar.search.experiment.store import RUNNING, Store, StoreError, TrialR
 STEP = 0.05  # seconds between two looks
 
 
-def stop(folders: Iterable[Path], patience: float) -> list[Path]:
+def stop(folders: Iterable[Path], patience: float, now: bool = False) -> list[Path]:
     """Ask running experiments to begin no further trial, and wait until they have ended, `patience` seconds at most.
 
-    Returns those that have not; they end after their running trials.
+    now: to end those that run, too; a resume runs them again. Returns those that have not ended; they will.
     """
     left = list(folders)
     for folder in left:
-        ask(folder, {"stop": True})
+        ask(folder, {"stop": True, "now": now})
     _wait(lambda: not any(in_use(folder) for folder in left), patience)
     return [folder for folder in left if in_use(folder)]
 

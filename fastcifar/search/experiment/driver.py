@@ -11,6 +11,7 @@ from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
+from fastcifar.names import counted
 from fastcifar.search import history as states
 from fastcifar.search.assess import Assessor
 from fastcifar.search.experiment.engine import Ended, Engine, Report, Trial, result_of
@@ -53,6 +54,10 @@ class Plan:
 Next = Callable[[], tuple[str, Params, int] | None]  # kind, parameters and seed of the next trial
 
 
+class StoppedNow(KeyboardInterrupt):
+    """Another process has asked to stop at once: what Ctrl-C twice does."""
+
+
 class Driver:
     """Runs the trials of one experiment; the store knows of each before the engine, and of its end before anyone.
 
@@ -84,7 +89,10 @@ class Driver:
         return self.seconds_before + time.monotonic() - self.began
 
     def search(self) -> None:
-        """Run trials until a limit is reached, the space is used up, or the user stops it."""
+        """Run trials until a limit is reached, the space is used up, or the user stops it.
+
+        Raises KeyboardInterrupt after a second Ctrl-C, StoppedNow where it was asked for; both leave what runs.
+        """
         self._loop(self._suggested)
 
     def repeat(self, kind: str, points: Sequence[Params], seeds: Sequence[int]) -> list[TrialRow]:
@@ -141,7 +149,7 @@ class Driver:
     def _suggested(self) -> tuple[str, Params, int] | None:
         limits, number = self.plan.limits, len(self.history)
         if limits.trials is not None and number >= limits.trials:
-            self.ended = f"{limits.trials} trials were run"
+            self.ended = counted(limits.trials, "trial was run", "trials were run")
         elif limits.seconds is not None and self.seconds >= limits.seconds:
             self.ended = f"{limits.seconds:,.0f} s have passed"
         else:
@@ -225,6 +233,8 @@ class Driver:
         for request in self.requests.new():
             if request.get("stop"):
                 self.stopping, self.ended = True, "it was stopped"
+                if request.get("now"):
+                    raise StoppedNow
             number = request.get("kill")
             if number in self.running:
                 self.killed.add(number)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from fastcifar.search.experiment.config import AlgorithmConfig, ConfigError, ExperimentConfig, load_config, seconds
-from fastcifar.search.experiment.driver import Driver
+from fastcifar.search.experiment.driver import Driver, StoppedNow
 from fastcifar.search.experiment.gpus import GPUs
+from fastcifar.search.experiment.listing import WAITING, as_seen
 from fastcifar.search.experiment.local_config import check_platform
 from fastcifar.search.experiment.spec import Spec, driving, find_folder, make_folder
 from fastcifar.search.experiment.store import FAILED, FINISHED, RUNNING, STOPPED, Store, TrialRow
@@ -16,14 +17,21 @@ from fastcifar.search.experiment.summary import confirmed, summary
 from fastcifar.search.space import Params
 
 OUT = Path("runs")
-STATUS = {RUNNING: "RUNNING", FINISHED: "SUCCEEDED", STOPPED: "EARLY_STOPPED", FAILED: "FAILED"}  # NNI's words
+STATUS = {
+    RUNNING: "RUNNING",
+    WAITING: "WAITING",
+    FINISHED: "SUCCEEDED",
+    STOPPED: "EARLY_STOPPED",
+    FAILED: "FAILED",
+}  # NNI's words
 
 
 class Experiment:
     """An experiment as NNI's Python interface has it: `Experiment("local")` or `Experiment(tuner, "local")`.
 
     config: an `ExperimentConfig`; its fields may be set until `run` or `start`. id: the name of its folder.
-    on_begin, on_change: called before the first trial, and after whatever happens; by default nobody looks on.
+    on_begin, on_change: called before the first trial, which by default says where the results are, and after whatever
+    happens.
     """
 
     def __init__(
@@ -40,7 +48,8 @@ class Experiment:
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
         self._stopping = threading.Event()
-        self.on_begin: Callable[[Spec, Driver], None] = lambda spec, driver: None
+        self._port: int | None = None
+        self.on_begin: Callable[[Spec, Driver], None] = lambda spec, driver: _say_where(driver.store.folder, self._port)
         self.on_change: Callable[[Driver], None] = lambda driver: None
 
     @classmethod
@@ -108,7 +117,7 @@ class Experiment:
 
     def list_trial_jobs(self) -> list[dict[str, Any]]:
         """All trials, with NNI's keys."""
-        rows: list[TrialRow] = self._read(lambda store: store.trials())
+        rows: list[TrialRow] = self._read(lambda store: as_seen(store.folder, store.trials()))
         return [self._job(row) for row in rows]
 
     def get_trial_job(self, trial_job_id: str) -> dict[str, Any] | None:
@@ -152,8 +161,7 @@ class Experiment:
             self.folder = make_folder(self.out, spec.name)
         else:
             spec = Spec.from_dict(self._read(lambda store: store.meta())["spec"])
-        folder = self.folder
-        _say_where(folder, port)
+        folder, self._port = self.folder, port
         self._stopping.clear()
         if wait:
             self._drive(folder, spec)
@@ -162,6 +170,8 @@ class Experiment:
         def body() -> None:
             try:
                 self._drive(folder, spec)
+            except StoppedNow:
+                pass
             except BaseException as error:
                 self._error = error
 

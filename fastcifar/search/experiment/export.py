@@ -8,19 +8,20 @@ from dataclasses import asdict
 from typing import Any
 
 from fastcifar.search.experiment.flat import OWN, flat, text_of
+from fastcifar.search.experiment.listing import as_seen
 from fastcifar.search.experiment.store import Store, TrialRow
 
 
 def to_json(store: Store) -> str:
     """A list of objects: `parameter`, `value` and `intermediate` as NNI's export has them, and what we know besides."""
     curves = store.reports()
-    entries = [_entry(row, curves.get(row.number, [])) for row in store.trials()]
+    entries = [_entry(row, curves.get(row.number, [])) for row in as_seen(store.folder, store.trials())]
     return "[\n" + ",\n".join(json.dumps(entry) for entry in entries) + "\n]\n"
 
 
 def to_csv(store: Store) -> str:
     """A row per trial: its own columns, then one per parameter, see `flat`; a value is JSON, or else text."""
-    rows = store.trials()
+    rows = as_seen(store.folder, store.trials())
     params = [flat(row.params) for row in rows]
     names = list(dict.fromkeys(name for one in params for name in one))
     file = io.StringIO()

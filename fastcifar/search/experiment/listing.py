@@ -1,13 +1,25 @@
 """The experiments under a folder, at a glance; nothing is written, and no driver waits."""
 
 import sqlite3
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fastcifar.search.experiment.store import FAILED, FILE, FINISHED, RUNNING, STOPPED, Store, StoreError, in_use
+from fastcifar.search.experiment.store import (
+    FAILED,
+    FILE,
+    FINISHED,
+    RUNNING,
+    STOPPED,
+    Store,
+    StoreError,
+    TrialRow,
+    in_use,
+)
 
-STATES = (RUNNING, FINISHED, STOPPED, FAILED)
+WAITING = "waiting"  # running in the store, but nobody is at work: for a resume, which runs it again
+STATES = (RUNNING, WAITING, FINISHED, STOPPED, FAILED)  # of a trial, as it is shown
 ENDED = ("done", "stopped", "interrupted")  # what a driver leaves behind, but for one that was killed
 UNREADABLE = "unreadable"
 
@@ -54,6 +66,8 @@ def overview(folder: Path) -> Overview:
         least, most = store.connection.execute(
             "SELECT MIN(value), MAX(value) FROM trials WHERE kind = 'search' AND state = 'finished'"
         ).fetchone()
+        if not in_use(folder):
+            counts[WAITING] = counts.pop(RUNNING, 0)
         (started,) = store.connection.execute("SELECT MIN(started) FROM trials").fetchone()
         return Overview(
             id=folder.resolve().name,
@@ -70,6 +84,13 @@ def overview(folder: Path) -> Overview:
         raise StoreError(f"{folder / FILE}: {_why(error)}") from error
     finally:
         store.close()
+
+
+def as_seen(folder: Path, rows: Iterable[TrialRow]) -> list[TrialRow]:
+    """The store's trials, where those that run are `waiting` if no process is at work on the experiment."""
+    if in_use(folder):
+        return list(rows)
+    return [replace(row, state=WAITING) if row.state == RUNNING else row for row in rows]
 
 
 def status(folder: Path, meta: dict[str, Any]) -> str:

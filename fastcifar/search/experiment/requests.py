@@ -10,7 +10,11 @@ FILE = "requests.jsonl"
 
 
 def ask(folder: Path, request: dict[str, Any]) -> None:
-    """Ask the driver of the experiment in `folder`: {"stop": true}, {"kill": number} or {"update": {limit: value}}."""
+    """Ask the driver of the experiment in `folder`.
+
+    {"stop": true}: begin no further trial; {"stop": true, "now": true}: leave those that run, too, to a resume.
+    {"kill": number}: end a trial. {"update": {limit: value}}.
+    """
     descriptor = os.open(folder / FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     with os.fdopen(descriptor, "ab", buffering=0) as file:
         file.write(json.dumps(request).encode() + b"\n")

@@ -1,20 +1,35 @@
 """Results from elsewhere, as finished trials of an experiment: what its searcher knows before it goes on."""
 
 import time
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from fastcifar.search.experiment.driver import trial_seed
+from fastcifar.search.experiment.driver import Plan, trial_seed
 from fastcifar.search.experiment.entries import Entry, read_entries
 from fastcifar.search.experiment.fits import check_fits
 from fastcifar.search.experiment.spec import Spec
 from fastcifar.search.experiment.store import FINISHED, Store, TrialRow, locked
+from fastcifar.search.space import Params
 
 
-def import_trials(folder: Path, path: Path) -> tuple[int, int]:
-    """Add the entries of a file to an experiment that does not run; return how many, and how many were passed over.
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    """What became of a file's entries. there: were trials already. others: are no finished trials of a search."""
+
+    added: int
+    there: int
+    others: int
+
+
+def import_trials(folder: Path, path: Path) -> Imported:
+    """Add the entries of a file to an experiment that does not run.
 
     path: a JSON list of {"parameter": {...}, "value": x} as NNI and our export write it, or our CSV. Entries that are
-    no finished trials of a search are passed over. A limit on the number of trials grows by what was added.
+    no finished trials of a search are passed over, and so are those that are there already: a trial has their point,
+    their value and, where they name one, their seed; each trial stands for one entry. A limit on the number of trials
+    grows by what was added.
     Raises ValueError that names the entry, StoreError where the experiment runs; then nothing is added.
     """
     with locked(folder):
@@ -25,14 +40,39 @@ def import_trials(folder: Path, path: Path) -> tuple[int, int]:
             entries, others = read_entries(
                 path, plan.space, plan.budget, lambda params: check_fits(plan.space, params, plan.budget)
             )
-            first = max((row.number for row in store.trials()), default=-1) + 1
-            for number, entry in enumerate(entries, first):
+            rows = store.trials()
+            new = _new(entries, rows, plan)
+            first = max((row.number for row in rows), default=-1) + 1
+            for number, entry in enumerate(new, first):
                 store.add(_row(entry, number, spec.seed, f"imported from {path.name}"), entry.reports)
-            if spec.trials is not None and entries:
-                store.set({"spec": spec.to_dict() | {"trials": spec.trials + len(entries)}})
+            if spec.trials is not None and new:
+                store.set({"spec": spec.to_dict() | {"trials": spec.trials + len(new)}})
         finally:
             store.close()
-    return len(entries), others
+    return Imported(added=len(new), there=len(entries) - len(new), others=others)
+
+
+def _new(entries: Iterable[Entry], rows: Iterable[TrialRow], plan: Plan) -> list[Entry]:
+    """The entries that are not among the trials."""
+
+    def place(params: Params, value: float | None) -> tuple[bytes, Any, float | None]:
+        of_space = {name: one for name, one in params.items() if name != plan.budget}
+        return plan.space.encode(of_space).tobytes(), params.get(plan.budget or ""), value
+
+    seeds: dict[tuple[bytes, Any, float | None], list[int]] = {}  # of the trials that no entry has met
+    for row in rows:
+        if row.kind == "search" and row.state == FINISHED:
+            seeds.setdefault(place(row.params, row.value), []).append(row.seed)
+    new = []
+    for entry in entries:
+        there, seed = seeds.get(place(entry.params, entry.value), []), entry.number("seed")
+        if there and seed is None:
+            there.pop()
+        elif seed in there:
+            there.remove(int(seed))
+        else:
+            new.append(entry)
+    return new
 
 
 def _row(entry: Entry, number: int, seed: int, message: str) -> TrialRow:
