@@ -13,6 +13,7 @@ from typing import Annotated, Any, Protocol
 import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, subcommand
 
+from fastcifar.cli.compare import Compare
 from fastcifar.cli.experiment import Experiments
 from fastcifar.cli.inspect import Data, Graph, Recipes, Runs
 from fastcifar.cli.search import Search
@@ -31,6 +32,7 @@ class Command(Protocol):
 
 COMMANDS: dict[str, Any] = {
     "train": Train,
+    "compare": Compare,
     "search": Search,
     "experiment": Experiments,
     "recipes": Recipes,

@@ -2,15 +2,20 @@
 
 import sys
 import time
+from collections.abc import Sequence
 
 from fastcifar.train import EpochRow, Hooks, Result, format_closing, format_header, format_row
 
 
 class RunView:
-    """Prints a run as it goes; with `quiet` nothing but progress."""
+    """Prints a run as it goes; with `quiet` nothing but progress.
 
-    def __init__(self, quiet: bool = False) -> None:
-        self.quiet = quiet
+    label: what the progress line begins with. later: seconds of the runs to come, None where it is not known; those
+    are taken to be as long as this one.
+    """
+
+    def __init__(self, quiet: bool = False, label: str = "", later: Sequence[float | None] = ()) -> None:
+        self.quiet, self.label, self.later = quiet, label, later
         self.progress = sys.stderr.isatty()
         self.result: Result | None = None
         self.began = 0.0
@@ -22,7 +27,7 @@ class RunView:
 
     def end(self, result: Result) -> None:
         """Print what follows the table."""
-        self._clear()
+        self.clear()
         if self.quiet:
             return
         if result.epochs:
@@ -34,11 +39,16 @@ class RunView:
 
     def interrupted(self) -> None:
         """Say how to go on."""
-        self._clear()
+        self.clear()
         if self.result and self.result.path:
             print(
                 f"the epochs so far are in {self.result.path}; go on with --resume {self.result.path}", file=sys.stderr
             )
+
+    def clear(self) -> None:
+        """Take the progress line away."""
+        if self.progress:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
     def _start(self, result: Result, epochs_done: int) -> None:
         self.result = result
@@ -55,7 +65,7 @@ class RunView:
 
     def _epoch(self, row: EpochRow) -> None:
         if not self.quiet:
-            self._clear()
+            self.clear()
             print(format_row(row), flush=True)
 
     def _step(self, epoch: int, step: int) -> None:
@@ -69,24 +79,31 @@ class RunView:
         recipe, images = self.result.recipe, self.result.dataset["train_images"]
         steps = images // recipe.batch_size
         elapsed = time.perf_counter() - self.began
-        left = elapsed / self.steps_here * ((recipe.total_epoch - epoch) * steps - step - 1)
-        line = f"epoch {epoch + 1}/{recipe.total_epoch}, step {step + 1}/{steps}, "
+        step_seconds = elapsed / self.steps_here
+        left = step_seconds * ((recipe.total_epoch - epoch) * steps - step - 1)
+        left += sum(step_seconds * recipe.total_epoch * steps if wall is None else wall for wall in self.later)
+        line = f"{self.label}epoch {epoch + 1}/{recipe.total_epoch}, step {step + 1}/{steps}, "
         line += f"{self.steps_here * recipe.batch_size / elapsed:,.0f} images/s, {_clock(left)} left"
         print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
 
-    def _clear(self) -> None:
-        if self.progress:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
-
-def banner(result: Result) -> str:
+def banner(result: Result, seeds: str | None = None) -> str:
     """One line: what is trained, on which split, where."""
-    data, threads = result.dataset, result.provenance["threads"]
-    where = result.provenance["device"] + (f", {threads} threads" if result.settings["device"] == "cpu" else "")
-    return (
-        f"{result.recipe_name} on {data['name']}: train {data['train_images']:,} images, "
-        f"valid = {result.split}, {data['valid_images']:,} images; seed {result.seed}; {result.precision} on {where}"
-    )
+    seeds = seeds or f"seed {result.seed}"
+    return f"{result.recipe_name} on {images(result)}; {seeds}; {result.precision} on {machine(result)}"
+
+
+def images(result: Result) -> str:
+    """What is trained and validated on."""
+    data = result.dataset
+    valid = f"valid = {result.split}, {data['valid_images']:,} images"
+    return f"{data['name']}: train {data['train_images']:,} images, {valid}"
+
+
+def machine(result: Result) -> str:
+    """The model of the device; of a CPU the threads, too."""
+    threads = f", {result.provenance['threads']} threads" if result.settings["device"] == "cpu" else ""
+    return f"{result.provenance['device']}{threads}"
 
 
 def notices(result: Result) -> list[str]:

@@ -8,57 +8,43 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
-from fastcifar.cli.flags import Count, Folder, Name, Settings, parse_settings
+from fastcifar.cli.flags import Count
+from fastcifar.cli.run_flags import RunFlags
+from fastcifar.errors import Failure
 
 if TYPE_CHECKING:
-    from fastcifar.cli.show import RunView
     from fastcifar.data import Dataset
-    from fastcifar.train import Recipe, Result
+    from fastcifar.train import Hooks, Recipe, Result
 
 
 @dataclass(frozen=True, kw_only=True)
-class Train:
-    """Train a network, print its epoch table, and keep the run under --out."""
+class Train(RunFlags):
+    """Train a network, print its epoch table, and keep the run under --out; or many, and sum them up."""
 
     recipe: Positional[Annotated[str | None, arg(metavar="RECIPE")]] = None
     """A named recipe (`fastcifar recipes`) or a JSON file; by default resnet9 on a GPU, resnet9-tiny on a CPU."""
-    dataset: Name = None
-    """cifar10, cifar100, synthetic or synthetic100, instead of the recipe's."""
-    data_dir: Folder = None
-    """Where the images are, or are downloaded to; by default $FASTCIFAR_DATA, else the user's cache folder."""
-    or_synthetic: bool = False
-    """Where the images are neither here nor to be downloaded, train on synthetic ones, and say so."""
-    epochs: Count = None
-    """Passes over the training images (the recipe's total_epoch)."""
-    set: Settings = ()
-    """Other values for fields of the recipe, e.g. --set peak_lr=0.3 layer3=384 lr_scale.prep=0.1."""
-    split: Annotated[str, arg(metavar="{test,holdout}")] = "test"
-    """test: train on all training images, validate on test; holdout: keep 5,000 of them to validate on."""
     seed: Annotated[int, arg(metavar="N")] = 0
     """Decides weights, order and augmentation."""
-    device: Annotated[str, arg(metavar="DEV")] = "auto"
-    """auto, cpu, cuda or cuda:N."""
-    deterministic: bool = False
-    """On a GPU, use only kernels that repeat themselves (on a CPU they do anyway)."""
-    step: Annotated[str, arg(metavar="{auto,eager,fused,compiled}")] = "auto"
-    """How the network runs: as written, with a CPU's fused kernels, or through torch.compile (a minute to build)."""
-    out: Annotated[Path, arg(metavar="DIR")] = Path("runs")
-    """Where the run's folder is made."""
-    checkpoint_every: Count = None
-    """Epochs between checkpoints; by default 1 on a CPU, 8 on a GPU."""
     resume: Annotated[str | None, arg(metavar="RUN")] = None
     """Continue this run (its folder, or its id under --out) from its last checkpoint, with its own settings."""
+    runs: Count = None
+    """Train so many times, with the seeds from --seed on; print a row for each, then means with 95 % intervals."""
+    target: Annotated[float | None, arg(metavar="PERCENT")] = None
+    """With --runs: an accuracy, e.g. 94; print the share of the runs that reached it."""
     json: bool = False
-    """Print the run's record as one JSON document instead of the table."""
-    debug: bool = False
-    """Show the traceback of an error."""
+    """Print the run's record, or the summary of many, as one JSON document instead of the table."""
 
     def run(self) -> int:
         from fastcifar.cli.show import RunView
 
+        if self.resume is None and self.runs is not None:
+            return self._many()
+        if self.resume is None and self.target is not None:
+            raise ValueError("--target: one run has no share that reaches it; give --runs, too")
         view = RunView(quiet=self.json)
         try:
-            result = self._continue(view) if self.resume is not None else self._start(view)
+            begin = self._start if self.resume is None else self._continue
+            result = begin(view.hooks())
         except KeyboardInterrupt:
             view.interrupted()
             raise
@@ -69,32 +55,58 @@ class Train:
             print(f"fastcifar: {result.message}; the record says diverged", file=sys.stderr)
         return 1 if result.status == "diverged" else 0
 
-    def _start(self, view: "RunView") -> "Result":
-        from fastcifar.train import find_recipe, resolve_device, train
+    def _many(self) -> int:
+        """Train again and again; whatever ends it, sum up the runs that have ended."""
+        from fastcifar.cli.runs_view import RunsView
+        from fastcifar.cli.show import banner
+        from fastcifar.cli.summary import run_lines
+        from fastcifar.train import train
+        from fastcifar.train.documents import runs_document
+        from fastcifar.train.many import MIN_RUNS, summarise, warm
+
+        assert self.runs is not None
+        if self.runs < MIN_RUNS:
+            raise ValueError(f"--runs: at least {MIN_RUNS} are needed for a standard deviation, not {self.runs}")
+        if self.target is not None and not 1 < self.target <= 100:
+            raise ValueError(f"--target: an accuracy in percent is needed, such as 94, not {self.target:g}")
+        name, recipe, dataset = self._prepared()
+        warm(recipe, dataset, **self.settings())
+        seeds = range(self.seed, self.seed + self.runs)
+        text = f"seeds {seeds[0]} to {seeds[-1]}"
+        view = RunsView([""] * self.runs, lambda result: banner(result, text), quiet=self.json)
+        early: BaseException | None = None
+        try:
+            for seed in seeds:
+                view.ran(train(recipe, dataset, seed, name=name, hooks=view.hooks(), **self.settings()))
+        except (KeyboardInterrupt, Failure) as error:
+            if not view.ended_early():
+                raise
+            early = error
+        results = view.results[""]
+        summary = summarise(results, None if self.target is None else self.target / 100)
+        if self.json:
+            print(dumps(runs_document(results, summary, self.runs, early), indent=2))
+        else:
+            view.end(run_lines(summary, self.runs))
+        if early is not None:
+            raise early
+        return 1 if summary.diverged else 0
+
+    def _prepared(self) -> "tuple[str, Recipe, Dataset]":
+        """The recipe's name, the recipe, and its images."""
+        from fastcifar.train import resolve_device
 
         device = resolve_device(self.device)
-        name, recipe = find_recipe(self.recipe or ("resnet9-tiny" if device.type == "cpu" else "resnet9"))
-        changes = parse_settings(self.set)
-        if self.epochs is not None:
-            changes["total_epoch"] = self.epochs
-        if self.dataset is not None:
-            changes["dataset"] = self.dataset
-        recipe, dataset = self._load(recipe.with_params(changes))
-        return train(
-            recipe,
-            dataset,
-            self.seed,
-            device=str(device),
-            split=self.split,
-            deterministic=self.deterministic,
-            step=self.step,
-            out=self.out,
-            name=name,
-            checkpoint_every=self.checkpoint_every,
-            hooks=view.hooks(),
-        )
+        name, recipe = self.find(self.recipe or ("resnet9-tiny" if device.type == "cpu" else "resnet9"))
+        return name, *self.load(recipe)
 
-    def _continue(self, view: "RunView") -> "Result":
+    def _start(self, hooks: "Hooks") -> "Result":
+        from fastcifar.train import train
+
+        name, recipe, dataset = self._prepared()
+        return train(recipe, dataset, self.seed, name=name, hooks=hooks, **self.settings())
+
+    def _continue(self, hooks: "Hooks") -> "Result":
         from fastcifar.data import load
         from fastcifar.train import load_result, resume
 
@@ -107,16 +119,4 @@ class Train:
         path = Path(self.resume) if Path(self.resume).exists() else self.out / self.resume
         result = load_result(path)
         dataset = load(result.recipe.dataset, self.data_dir)
-        return resume(path, dataset, hooks=view.hooks())
-
-    def _load(self, recipe: "Recipe") -> "tuple[Recipe, Dataset]":
-        from fastcifar.data import NoDataError, load, num_classes
-
-        try:
-            return recipe, load(recipe.dataset, self.data_dir)
-        except NoDataError:
-            if not self.or_synthetic:
-                raise
-            stand_in = "synthetic" if num_classes(recipe.dataset) == 10 else "synthetic100"
-            recipe = recipe.with_params({"dataset": stand_in})
-            return recipe, load(recipe.dataset)
+        return resume(path, dataset, hooks=hooks)

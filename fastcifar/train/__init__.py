@@ -1,4 +1,10 @@
-"""One run: a recipe in, a result out."""
+"""One run: a recipe in, a result out. Many runs: statistics.
+
+What makes statistics of runs is imported when it is first asked for: it needs scipy, for which each run would wait.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from fastcifar.train.build import describe_network
 from fastcifar.train.checks import RecipeError
@@ -8,19 +14,28 @@ from fastcifar.train.named import find_recipe, named_recipe, recipe_names
 from fastcifar.train.recipe import Recipe
 from fastcifar.train.record import RecordError
 from fastcifar.train.result import Result, Times
-from fastcifar.train.run import load_result, resume, train
+from fastcifar.train.run import RunSettings, load_result, resume, train
 from fastcifar.train.session import Hooks, TrainError
 from fastcifar.train.table import EpochRow, format_closing, format_header, format_row
 
+if TYPE_CHECKING:
+    from fastcifar.train.comparison import Comparison, compare, compare_results
+    from fastcifar.train.many import Summary, summarise
+
 __all__ = [
+    "Comparison",
     "EpochRow",
     "Hooks",
     "Recipe",
     "RecipeError",
     "RecordError",
     "Result",
+    "RunSettings",
+    "Summary",
     "Times",
     "TrainError",
+    "compare",
+    "compare_results",
     "describe_network",
     "find_recipe",
     "format_closing",
@@ -32,5 +47,20 @@ __all__ = [
     "recipe_names",
     "resolve_device",
     "resume",
+    "summarise",
     "train",
 ]
+
+STATISTICS = {"comparison": "Comparison compare compare_results", "many": "Summary summarise"}  # module: names
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in STATISTICS.items():
+        if name in names.split():
+            value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import TypedDict
 
 from fastcifar.data import Dataset, Split, load
 from fastcifar.train.build import describe_network, rate_factors
@@ -13,6 +14,17 @@ from fastcifar.train.record import RecordError, RunFolder, save_drawing
 from fastcifar.train.result import Result
 from fastcifar.train.session import Hooks, Session, split_images
 from fastcifar.train.step import resolve_step
+
+
+class RunSettings(TypedDict, total=False):
+    """The arguments of `train` that many runs have in common."""
+
+    device: str
+    split: str
+    deterministic: bool
+    step: str
+    out: str | Path | None
+    checkpoint_every: int | None
 
 
 def train(

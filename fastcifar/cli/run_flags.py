@@ -1,0 +1,81 @@
+"""The flags of the commands that train."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from tyro.conf import arg
+
+from fastcifar.cli.flags import Count, Folder, Name, Settings, parse_settings
+
+if TYPE_CHECKING:
+    from fastcifar.data import Dataset
+    from fastcifar.train import Recipe, RunSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFlags:
+    """What decides a run, but for its recipe and seed."""
+
+    dataset: Name = None
+    """cifar10, cifar100, synthetic or synthetic100, instead of the recipe's."""
+    data_dir: Folder = None
+    """Where the images are, or are downloaded to; by default $FASTCIFAR_DATA, else the user's cache folder."""
+    or_synthetic: bool = False
+    """Where the images are neither here nor to be downloaded, train on synthetic ones, and say so."""
+    epochs: Count = None
+    """Passes over the training images (the recipe's total_epoch)."""
+    set: Settings = ()
+    """Other values for fields of the recipe, e.g. --set peak_lr=0.3 layer3=384 lr_scale.prep=0.1."""
+    split: Annotated[str, arg(metavar="{test,holdout}")] = "test"
+    """test: train on all training images, validate on test; holdout: keep 5,000 of them to validate on."""
+    device: Annotated[str, arg(metavar="DEV")] = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    deterministic: bool = False
+    """On a GPU, use only kernels that repeat themselves (on a CPU they do anyway)."""
+    step: Annotated[str, arg(metavar="{auto,eager,fused,compiled}")] = "auto"
+    """How the network runs: as written, with a CPU's fused kernels, or through torch.compile (a minute to build)."""
+    out: Annotated[Path, arg(metavar="DIR")] = Path("runs")
+    """Where the folders of runs are made."""
+    checkpoint_every: Count = None
+    """Epochs between checkpoints; by default 1 on a CPU, 8 on a GPU."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+    def find(self, recipe: str, *more: Settings) -> "tuple[str, Recipe]":
+        """The name and the recipe with the values of the flags, then those of `more`."""
+        from fastcifar.train import find_recipe
+
+        name, found = find_recipe(recipe)
+        changes: dict[str, Any] = parse_settings(self.set)
+        if self.epochs is not None:
+            changes["total_epoch"] = self.epochs
+        if self.dataset is not None:
+            changes["dataset"] = self.dataset
+        for settings in more:
+            changes |= parse_settings(settings)
+        return name, found.with_params(changes)
+
+    def settings(self) -> "RunSettings":
+        """What `train` takes for each run."""
+        return {
+            "device": self.device,
+            "split": self.split,
+            "deterministic": self.deterministic,
+            "step": self.step,
+            "out": self.out,
+            "checkpoint_every": self.checkpoint_every,
+        }
+
+    def load(self, recipe: "Recipe") -> "tuple[Recipe, Dataset]":
+        """The recipe's images; or with --or-synthetic made-up ones, and the recipe for those."""
+        from fastcifar.data import NoDataError, load, num_classes
+
+        try:
+            return recipe, load(recipe.dataset, self.data_dir)
+        except NoDataError:
+            if not self.or_synthetic:
+                raise
+            stand_in = "synthetic" if num_classes(recipe.dataset) == 10 else "synthetic100"
+            recipe = recipe.with_params({"dataset": stand_in})
+            return recipe, load(recipe.dataset)

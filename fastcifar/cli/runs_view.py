@@ -1,0 +1,83 @@
+"""What many runs show while they go: a banner, a row for each, a progress line on stderr."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from fastcifar.cli.show import RunView, notices
+from fastcifar.train import Hooks, Result
+from fastcifar.train.many import PARTS, has_finished
+
+WIDTH = 12
+
+
+class RunsView:
+    """Prints runs as they end; with `quiet` nothing but progress.
+
+    turns: the recipe of each run to come, "A" or "B"; or "" for all, where there is one recipe.
+    banner: what is said above the first run, made of its record.
+    results: of all runs that have begun, by recipe.
+    """
+
+    def __init__(self, turns: Sequence[str], banner: Callable[[Result], str], quiet: bool = False) -> None:
+        self.turns, self.banner, self.quiet = turns, banner, quiet
+        self.results: dict[str, list[Result]] = {which: [] for which in dict.fromkeys(turns)}
+        self.begun = 0
+        self.walls: dict[str, float] = {}  # seconds of the last run of each recipe
+        self.run = RunView(quiet=True)
+
+    def hooks(self) -> Hooks:
+        """The hooks of the next run."""
+        which, later = self.turns[self.begun], self.turns[self.begun + 1 :]
+        self.begun += 1
+        self.run = RunView(
+            quiet=True,
+            label=f"run {self.begun}/{len(self.turns)}, ",
+            later=[self.walls.get(other) for other in later],
+        )
+        hooks = self.run.hooks()
+        first = self.begun == 1
+
+        def on_start(result: Result, epochs_done: int) -> None:
+            self.results[which].append(result)
+            if first and not self.quiet:
+                self._head(result)
+            hooks.on_start(result, epochs_done)
+
+        return replace(hooks, on_start=on_start)
+
+    def ran(self, result: Result) -> None:
+        """Print the row of the run that has ended."""
+        self.run.clear()
+        which = self.turns[self.begun - 1]
+        self.walls[which] = result.times.wall
+        if self.quiet:
+            return
+        accuracy = f"{result.valid_acc:.4f}" if has_finished(result) else result.status
+        cells = [str(self.begun), *([which] if which else []), str(result.seed), accuracy]
+        cells += [f"{getattr(result.times, part):.4f}" for part in PARTS]
+        print(_line(cells) + f"  {result.id}", flush=True)
+
+    def ended_early(self) -> bool:
+        """Clear the progress line; return whether a run has begun, so that there is something to say."""
+        self.run.clear()
+        return any(self.results.values())
+
+    def end(self, lines: Sequence[str]) -> None:
+        """Print what the runs say together."""
+        print()
+        first = next(results[0] for results in self.results.values() if results)
+        for line in (*lines, *notices(first)):
+            print(line)
+
+    def _head(self, result: Result) -> None:
+        print(self.banner(result))
+        for line in notices(result):
+            print(line)
+        names = ["run", *(["recipe"] if self.turns[0] else []), "seed", "valid acc", *PARTS]
+        print(_line(names) + "  record")
+        sys.stdout.flush()
+
+
+def _line(cells: Sequence[str]) -> str:
+    return " ".join(f"{cell:>{WIDTH}}" for cell in cells)

@@ -1,0 +1,93 @@
+"""What many runs, and two recipes beside each other, say together: the lines under their rows."""
+
+from fastcifar.statistics import Estimate, Paired
+from fastcifar.train import Comparison, Recipe, Summary
+from fastcifar.train.verdict import verdict
+
+FIELDS = 5  # that are told of two recipes
+
+
+def run_lines(summary: Summary, wanted: int) -> list[str]:
+    """The accuracy in percent, the mean times, the share that reached the target, and what went wrong."""
+    lines = [f"{summary.runs} of {wanted} runs ended"] if summary.runs < wanted else []
+    accuracy, n = summary.accuracy, summary.accuracy.n
+    if n:
+        lines.append(f"valid acc: {_accuracy(accuracy)}, {n} runs" if n > 1 else f"valid acc: {_accuracy(accuracy)}")
+        means = ", ".join(f"{part} {seconds.mean:.2f}" for part, seconds in summary.seconds.items())
+        lines.append(f"mean seconds: {means}")
+    if summary.reached is not None and summary.target is not None and summary.runs:
+        share, (low, high) = summary.reached, summary.reached.interval
+        lines.append(
+            f"reached {100 * summary.target:g} %: {share.count} of {share.n} runs, {100 * share.share:.1f} % "
+            f"(95 % interval {100 * low:.1f} to {100 * high:.1f})"
+        )
+    if summary.diverged:
+        seeds = ", ".join(map(str, summary.diverged))
+        told = " and did not reach the target" if summary.reached is not None else ""
+        lines.append(f"{len(summary.diverged)} of {summary.runs} runs diverged{told} (seed {seeds}); no mean has them")
+    return lines
+
+
+def _accuracy(accuracy: Estimate) -> str:
+    text = f"mean {100 * accuracy.mean:.2f} %"
+    if accuracy.n > 1:
+        text += f", standard deviation {100 * accuracy.sd:.2f}"
+        text += f", 95 % interval {100 * accuracy.low:.2f} to {100 * accuracy.high:.2f}"
+    return text
+
+
+def comparison_lines(comparison: Comparison, wanted: int) -> list[str]:
+    """The table of differences, what so many pairs can tell apart, and the verdict."""
+    lines = [f"{len(comparison.pairs)} of {wanted} pairs finished"] if len(comparison.pairs) < wanted else []
+    accuracy = comparison.accuracy
+    if accuracy is not None:
+        lines.append(_line("", "A", "B", "B - A", "95 % interval", "bootstrap", "p"))
+        lines.append(_difference("valid acc, %", accuracy, 2, scale=100))
+        lines += [_difference(f"{part}, s", times, 3) for part, times in comparison.seconds.items()]
+        ratios = (
+            f"{part} {found['mean']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
+            for part, found in comparison.ratios.items()
+            if found is not None
+        )
+        lines.append(f"B / A: {', '.join(ratios)}")
+        if accuracy.difference.sd > 0:
+            told = f"{len(comparison.pairs)} pairs tell {100 * accuracy.detectable:.2f} points apart in 80 of 100 cases"
+            if comparison.delta is not None and comparison.pairs_needed is not None:
+                told += f"; {100 * comparison.delta:g} points need {comparison.pairs_needed:,} pairs"
+            lines.append(told)
+    return [*lines, f"verdict: {verdict(comparison)}"]
+
+
+def differing_fields(recipe_a: Recipe, recipe_b: Recipe) -> str:
+    """The fields in which b is another than a, with b's values: ` with flip=none, cutout=0`; empty for equal ones."""
+    a, b = recipe_a.to_dict(), recipe_b.to_dict()
+    changed = [f"{name}={_short(value)}" for name, value in b.items() if value != a[name]]
+    more = f" and {len(changed) - FIELDS} more" if len(changed) > FIELDS else ""
+    return f" with {', '.join(changed[:FIELDS])}{more}" if changed else ""
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _difference(name: str, found: Paired, digits: int, scale: float = 1.0) -> str:
+    difference = found.difference
+
+    def interval(low: float, high: float) -> str:
+        return f"{scale * low:+.{digits}f} to {scale * high:+.{digits}f}"
+
+    return _line(
+        name,
+        f"{scale * found.a:.{digits}f}",
+        f"{scale * found.b:.{digits}f}",
+        f"{scale * difference.mean:+.{digits}f}",
+        interval(difference.low, difference.high),
+        "-" if found.bootstrap is None else interval(*found.bootstrap),
+        "-" if found.p_value is None else f"{found.p_value:.2g}",
+    )
+
+
+def _line(name: str, *cells: str) -> str:
+    widths = (10, 10, 10, 22, 22, 9)
+    return f"{name:<12}" + "".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))

@@ -1,0 +1,95 @@
+"""What many runs of one recipe say together."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Unpack
+
+from fastcifar.data import Dataset
+from fastcifar.statistics import Estimate, Share
+from fastcifar.train.recipe import Recipe
+from fastcifar.train.result import Result
+from fastcifar.train.run import RunSettings, train
+from fastcifar.train.session import Hooks
+
+PARTS = ("prepare", "train", "evaluate")  # of `Times`
+MIN_RUNS = 2  # one has no standard deviation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """The runs that ended by themselves; those that were interrupted or failed are left out.
+
+    runs: how many. diverged: the seeds of those that diverged; they count in `reached`, and in nothing else.
+    accuracy: on the validation images after the last epoch, a share of 1. seconds: of each of PARTS.
+    target: an accuracy, a share of 1. reached: the runs whose accuracy is at least that, of all; one that diverged
+        did not reach it.
+    """
+
+    runs: int
+    diverged: tuple[int, ...]
+    accuracy: Estimate
+    seconds: Mapping[str, Estimate]
+    target: float | None = None
+    reached: Share | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The summary as JSON values."""
+        return {
+            "runs": self.runs,
+            "diverged": list(self.diverged),
+            "accuracy": self.accuracy.to_dict(),
+            "seconds": {part: estimate.to_dict() for part, estimate in self.seconds.items()},
+            "target": self.target,
+            "reached": None if self.reached is None else self.reached.to_dict(),
+        }
+
+
+class _Warm(Exception):
+    """A first step has been made."""
+
+
+def warm(recipe: Recipe, dataset: Dataset, **settings: Unpack[RunSettings]) -> None:
+    """Begin a run and leave it after its first step; nothing is kept of it.
+
+    The first run of a process prepares more slowly than those to come, for which the first recipe would have to pay.
+    """
+
+    def leave(epoch: int, step: int) -> None:
+        raise _Warm
+
+    nothing_kept: RunSettings = {**settings, "out": None}
+    with suppress(_Warm):
+        train(recipe, dataset, hooks=Hooks(progress=leave), **nothing_kept)
+
+
+def summarise(results: Sequence[Result], target: float | None = None) -> Summary:
+    """Sum up runs of one recipe. Raises ValueError for a target that is not a share of 1."""
+    if target is not None and not 0 < target <= 1:
+        raise ValueError(f"target: an accuracy is a share of 1, not {target}")
+    ended = [result for result in results if has_finished(result) or result.status == "diverged"]
+    finished = [result for result in ended if has_finished(result)]
+    accuracies = [accuracy(result) for result in finished]
+    reached = None
+    if target is not None:
+        count = sum(value >= target - 1e-9 for value in accuracies)  # 0.941 may be written 94.1 / 100
+        reached = Share(count=count, n=len(ended))
+    return Summary(
+        runs=len(ended),
+        diverged=tuple(result.seed for result in ended if result.status == "diverged"),
+        accuracy=Estimate.of(accuracies),
+        seconds={part: Estimate.of([getattr(result.times, part) for result in finished]) for part in PARTS},
+        target=target,
+        reached=reached,
+    )
+
+
+def has_finished(result: Result) -> bool:
+    """Whether the run has an accuracy to count."""
+    return result.status in ("finished", "stopped") and result.valid_acc is not None
+
+
+def accuracy(result: Result) -> float:
+    """The accuracy of a run that has finished, a share of 1."""
+    assert result.valid_acc is not None
+    return result.valid_acc
