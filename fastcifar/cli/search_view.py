@@ -39,7 +39,7 @@ class SearchView:
 
     def begin(self, spec: Spec, driver: Driver) -> None:
         """Say what is searched, and where it is kept."""
-        self.spec = spec
+        self.spec, driver.say = spec, self._say
         self.known = len(driver.rows)
         self.open = {row.number for row in driver.rows.values() if row.state == RUNNING}
         self.done = 0 if self.open else self.known

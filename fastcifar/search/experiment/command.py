@@ -7,6 +7,7 @@ from pathlib import Path
 
 import fastcifar
 from fastcifar.search.experiment.engine import Ended, Event, Trial, Variables, no_variables
+from fastcifar.search.experiment.group import Keeper
 from fastcifar.search.experiment.job import Job
 
 POLL_SECONDS = 0.02
@@ -21,7 +22,8 @@ class CommandEngine:
     grace: seconds between SIGINT and SIGKILL.
     A trial's folder gets parameters.json, reports.jsonl, stdout, stderr, output/ and pid; what it holds from an earlier
     attempt goes, and so do processes of that attempt that still run, after the same grace.
-    `start` belongs in a thread that outlives the trials: on Linux they die with it.
+    A trial's whole group dies with the driver, also where that is killed. `start` belongs in a thread that outlives the
+    trials: on Linux a trial's first process dies with it.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class CommandEngine:
         self._command, self._code, self._output = command, code_directory.resolve(), output.resolve()
         self._limit, self._environment, self._grace = limit, environment, grace
         self._jobs: dict[int, Job] = {}
+        self._keeper = Keeper()
 
     def start(self, trial: Trial) -> None:
         """Begin a trial. Raises ValueError where its folder, which is emptied, is not under the output folder."""
@@ -48,6 +51,7 @@ class CommandEngine:
         assert trial.number not in self._jobs
         variables = _variables(trial, folder, self._code, {**os.environ, **self._environment(trial.number, self._jobs)})
         self._jobs[trial.number] = Job(trial, self._command, folder, variables, self._limit, self._grace)
+        self._keep()
 
     def events(self, timeout: float) -> list[Event]:
         """What has happened since the last call; waits for the first event, at most `timeout` seconds."""
@@ -57,6 +61,7 @@ class CommandEngine:
             for event in events:
                 if isinstance(event, Ended):
                     del self._jobs[event.number]
+            self._keep()
             left = until - time.monotonic()
             if events or left <= 0:
                 return events
@@ -76,6 +81,10 @@ class CommandEngine:
             self.stop(number)
         while self._jobs:
             self.events(1.0)
+        self._keeper.close()
+
+    def _keep(self) -> None:
+        self._keeper.keep(job.group for job in self._jobs.values() if job.group is not None)
 
 
 def _variables(trial: Trial, folder: Path, code: Path, inherited: Mapping[str, str]) -> dict[str, str]:

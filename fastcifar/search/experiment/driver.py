@@ -1,6 +1,7 @@
 """The loop of an experiment: ask for a trial, run it, keep what comes, until a limit is reached."""
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -62,7 +63,7 @@ class Driver:
     """Runs the trials of one experiment; the store knows of each before the engine, and of its end before anyone.
 
     rows: all trials by number. history: those of the search, as the searcher sees them.
-    watch: called after whatever happens. stopping: no new trial is begun.
+    watch: called after whatever happens. say: where a warning goes. stopping: no new trial is begun.
     """
 
     def __init__(self, store: Store, plan: Plan, engine: Engine, watch: Callable[["Driver"], None]) -> None:
@@ -73,6 +74,8 @@ class Driver:
         self.places: dict[int, int] = {}  # number of a trial -> its number in the history
         self.again: list[TrialRow] = []  # running when an earlier driver ended
         self.running: set[int] = set()
+        self.say: Callable[[str], None] = _warn
+        self.silent = False  # whether a trial has come to its end without a report
         self.stopping = False
         self.ended = ""  # why no new trial is begun
         self.told: set[int] = set()  # to stop
@@ -227,6 +230,9 @@ class Driver:
         self.running.discard(number)
         if number in self.places:
             self.history.end(self.places[number], value, STATES[state])
+            if self.plan.assessor is not None and state == FINISHED and not curve and not self.silent:
+                self.silent = True
+                self.say(f"trial {number} has reported nothing before its result: the assessor cannot judge it")
 
     def _obey(self) -> None:
         """Do what was asked for from outside."""
@@ -276,6 +282,10 @@ class Driver:
             yield
         finally:
             signal.signal(signal.SIGINT, before)
+
+
+def _warn(text: str) -> None:
+    print(f"fastcifar: {text}", file=sys.stderr, flush=True)
 
 
 def trial_seed(seed: int, number: int) -> int:

@@ -1,16 +1,22 @@
-"""A trial's process group: apart from the driver, ended whole, found again after the driver was killed."""
+"""Process groups of ours: apart from the driver, ended whole, with the driver at the latest."""
 
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 PROC = Path("/proc")
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+KEEPER = """
+while read -r line; do [ "$line" = end ] && exit; groups=$line; done
+for group in $groups; do kill -s KILL -- -$group; done
+"""
 
 
 def child_setup() -> Callable[[], None]:
@@ -29,6 +35,56 @@ def child_setup() -> Callable[[], None]:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     return setup
+
+
+class Keeper:
+    """Kills groups when this process is gone, however it went: a shell at the other end of a pipe.
+
+    A child dies with its parent where it asks for it (`child_setup`), but a grandchild does not.
+    """
+
+    def __init__(self) -> None:
+        self._told: list[int] = []
+        self._shell: subprocess.Popen[bytes] | None = None
+
+    def keep(self, groups: Iterable[int]) -> None:
+        """Say which groups live; those of an earlier call that are not among them are left alone from now on."""
+        groups = sorted(groups)
+        if groups == self._told:
+            return
+        self._told = groups
+        if self._shell is None:
+            self._shell = _shell()
+        self._say(" ".join(map(str, groups)))
+
+    @property
+    def pipe(self) -> IO[bytes] | None:
+        """Our end, which a copy of this process has to close: the shell waits for the last one."""
+        return None if self._shell is None else self._shell.stdin
+
+    def close(self) -> None:
+        """Let the groups be."""
+        if self._shell is not None:
+            self._say("end")  # and not the pipe's end, for which a copy of this process might let us wait
+            self._shell.communicate()
+        self._told, self._shell = [], None
+
+    def _say(self, line: str) -> None:
+        assert self._shell is not None and self._shell.stdin is not None
+        with suppress(OSError):  # somebody has killed it
+            self._shell.stdin.write(f"{line}\n".encode())
+
+
+def _shell() -> "subprocess.Popen[bytes]":
+    nowhere = subprocess.DEVNULL
+    return subprocess.Popen(
+        ["/bin/sh", "-c", KEEPER],
+        stdin=subprocess.PIPE,
+        stdout=nowhere,
+        stderr=nowhere,
+        start_new_session=True,
+        bufsize=0,
+    )
 
 
 class Ending:

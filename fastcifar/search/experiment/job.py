@@ -37,6 +37,11 @@ class Job:
         self._ending = None if earlier is None else Ending(earlier, grace)
         self._begin()
 
+    @property
+    def group(self) -> int | None:
+        """The process group of its command, once that has begun."""
+        return None if self._process is None else self._process.pid
+
     def poll(self) -> list[Event]:
         """What is new. `Ended` comes last, when nothing of the group is left."""
         events: list[Event] = []
@@ -102,7 +107,8 @@ class Job:
         if code != 0:
             return Ended(number=number, message=_how(code, result is not None) + _last_line(self._folder / "stderr"))
         if result is None:
-            return Ended(number=number, message="the command ended without a result")
+            wrong = f"; {self._reports.wrong}" if self._reports.wrong else ""
+            return Ended(number=number, message=f"the command ended without a result{wrong}")
         return Ended(number=number, value=result[0], metrics=result[1])
 
     def _quiet(self) -> bool:

@@ -2,25 +2,31 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from fastcifar.search.experiment.engine import result_of
 
+TYPES = ("intermediate", "final")
+SHOWN = 80  # characters of a line that is wrong
 _NOTHING = object()
 
 
 class Reports:
-    """The reports of one trial. The first final result counts, and nothing after it."""
+    """The reports of one trial. The first final result counts, and nothing after it.
+
+    wrong: where and what the first line is that is no report; '' where all are.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._offset = 0
         self._final: Any = _NOTHING
+        self._line = 0
+        self.wrong = ""
 
     def read(self, ended: bool = False) -> list[float]:
-        """The intermediate results since the last call, NaN for one that is no finite number.
+        """The intermediate results since the last call, NaN for one that is no finite number, or no report at all.
 
         ended: nobody writes any more, so that a last line without its end is whole.
         """
@@ -28,7 +34,11 @@ class Reports:
         for line in self._lines(ended):
             if self._final is not _NOTHING:
                 break
-            kind, value = _parse(line)
+            try:
+                kind, value = _parse(line)
+            except ValueError as error:
+                kind, value = "intermediate", None
+                self.wrong = self.wrong or f"{self._path.name}, line {self._line}: {error}"
             if kind == "final":
                 self._final = value
             else:
@@ -49,16 +59,23 @@ class Reports:
         if not ended:
             text = text[: text.rfind(b"\n") + 1]
         self._offset += len(text)
-        yield from filter(bytes.strip, text.split(b"\n"))
+        for line in text.splitlines():
+            self._line += 1
+            if line.strip():
+                yield line
 
 
 def _parse(line: bytes) -> tuple[str, Any]:
-    """A line as (type, value); what is no report at all is an intermediate one without a value."""
-    with suppress(ValueError, RecursionError):
+    """A line as (type, value). Raises ValueError that says what is wrong with it."""
+    try:
         report = json.loads(line)
-        if isinstance(report, dict):
-            return str(report.get("type")), report.get("value")
-    return "intermediate", None
+    except (ValueError, RecursionError):
+        report = None
+    if isinstance(report, dict) and report.get("type") in TYPES and "value" in report:
+        return report["type"], report["value"]
+    shown = line.decode(errors="replace").strip()
+    shown = shown if len(shown) <= SHOWN else shown[:SHOWN] + "..."
+    raise ValueError(f'{{"type": "intermediate" or "final", "value": x}} is needed, not {shown}')
 
 
 def _number(value: Any) -> float:

@@ -12,10 +12,12 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import IO
 
 from fastcifar.search.experiment import worker
 from fastcifar.search.experiment.engine import Ended, Event, Report, Trial, Variables, no_variables
 from fastcifar.search.experiment.evaluator import Evaluator, FunctionEvaluator
+from fastcifar.search.experiment.group import Keeper
 
 
 class Worker:
@@ -81,6 +83,7 @@ class WorkerEngine:
         self.workers: list[Worker] = []
         self.pending: list[Event] = []
         self.made = 0
+        self.keeper = Keeper()
 
     def start(self, trial: Trial) -> None:
         """Begin a trial, in an idle worker or a new one."""
@@ -88,6 +91,7 @@ class WorkerEngine:
         if idle is None:
             idle = self._made()
             self.workers.append(idle)
+            self._keep()
         idle.begin(trial)
 
     def events(self, timeout: float) -> list[Event]:
@@ -127,6 +131,10 @@ class WorkerEngine:
         for one in self.workers:
             one.end()
         self.workers.clear()
+        self.keeper.close()
+
+    def _keep(self) -> None:
+        self.keeper.keep(one.process.pid for one in self.workers if one.process.pid is not None)
 
     def _busy(self) -> list[Worker]:
         return [one for one in self.workers if one.trial is not None]
@@ -179,6 +187,7 @@ class WorkerEngine:
     def _discard(self, one: Worker) -> None:
         self.workers.remove(one)
         one.end()
+        self._keep()
 
     def _made(self) -> Worker:
         """A new process. A function that has no name to be imported by needs a copy of this process."""
@@ -190,7 +199,7 @@ class WorkerEngine:
         ours, theirs = Pipe()
         with theirs:
             if isinstance(self.evaluator, FunctionEvaluator) and not self.evaluator.importable:
-                inherited = [one.connection for one in self.workers] + [ours]
+                inherited = [*(one.connection for one in self.workers), ours, self.keeper.pipe]
                 context = multiprocessing.get_context("fork")
                 arguments = (theirs, inherited, self.evaluator, log, added, os.getpid())
                 forked = context.Process(target=_forked, args=arguments, daemon=True)
@@ -211,7 +220,7 @@ class WorkerEngine:
 
 def _forked(
     connection: Connection,
-    inherited: list[Connection],
+    inherited: "list[Connection | IO[bytes] | None]",
     evaluator: Evaluator,
     log: str,
     environment: dict[str, str],
@@ -219,7 +228,8 @@ def _forked(
 ) -> None:
     os.setsid()  # as where one is spawned
     for other in inherited:  # or the driver's end would not be seen
-        other.close()
+        if other is not None:
+            other.close()
     os.environ.update(environment)
     worker.settle(log, driver)
     multiprocessing.current_process().daemon = False  # it may have children

@@ -195,6 +195,27 @@ def test_what_is_no_report_is_an_intermediate_one_without_a_number(make, trial):
     assert ended.value == 1
 
 
+@pytest.mark.parametrize(
+    ("lines", "wrong"),
+    [
+        (["final 0.9"], "line 1: {needed}final 0.9"),
+        (
+            ['{"type": "intermediate", "value": 1}', "", '{"type": "end", "value": 2}', "x"],
+            'line 3: {needed}{"type": "end",',
+        ),
+        (['{"value": 0.9}'], 'line 1: {needed}{"value": 0.9}'),
+        (['{"type": "final"}'], 'line 1: {needed}{"type": "final"}'),
+        (["[" * 100_000], "line 1: {needed}" + "[" * 80 + "..."),
+    ],
+)
+def test_what_is_wrong_in_a_report_is_said_where_there_is_no_result(make, trial, code, lines, wrong):
+    (code / "reports").write_text("\n".join(lines))
+    *_, ended = run(make("cp reports $NNI_SYS_DIR/reports.jsonl"), trial())
+    needed = '{"type": "intermediate" or "final", "value": x} is needed, not '
+    expected = "the command ended without a result; reports.jsonl, " + wrong.replace("{needed}", needed)
+    assert ended.message.startswith(expected)
+
+
 def test_a_trial_over_its_limit_fails(make, trial):
     begin = time.monotonic()
     (ended,) = run(make("sleep 60", limit=0.3), trial())
@@ -298,15 +319,35 @@ while True:
 """
 
 
-def test_after_the_driver_was_killed_its_trial_is_ended_before_the_next_attempt(make, trial, code):
+@pytest.fixture
+def killed(trial, code):
+    """Kills a driver whose trial has a child of its own; the trial's group."""
+
+    def kill(keeper):
+        one = trial()
+        command = f"echo $$ > leader; sh -c {shlex.quote(IGNORES_SIGINT)}; true"
+        driver = subprocess.Popen([sys.executable, "-c", DRIVER, str(code), str(one.folder), command])
+        wait_for(lambda: (code / "ready").exists() and (one.folder / "pid").exists())
+        leader = int((code / "leader").read_text())
+        if not keeper:
+            for pid in Path(f"/proc/{driver.pid}/task/{driver.pid}/children").read_text().split():
+                os.kill(int(pid), signal.SIGKILL) if int(pid) != leader else None
+        driver.kill()
+        driver.wait()
+        wait_for(lambda: not Path(f"/proc/{leader}").exists() or "(sh) Z" in Path(f"/proc/{leader}/stat").read_text())
+        return leader
+
+    return kill
+
+
+def test_nothing_of_a_trial_outlives_its_driver(killed):
+    group = killed(keeper=True)
+    wait_for(lambda: not alive(group))
+
+
+def test_what_was_left_nevertheless_is_ended_before_the_next_attempt(make, trial, killed):
     one = trial()
-    command = f"echo $$ > leader; sh -c {shlex.quote(IGNORES_SIGINT)}; true"
-    driver = subprocess.Popen([sys.executable, "-c", DRIVER, str(code), str(one.folder), command])
-    wait_for(lambda: (code / "ready").exists() and (one.folder / "pid").exists())
-    driver.kill()
-    driver.wait()
-    leader = int((code / "leader").read_text())
-    wait_for(lambda: not Path(f"/proc/{leader}").exists() or "(sh) Z" in Path(f"/proc/{leader}/stat").read_text())
+    leader = killed(keeper=False)
     assert alive(leader)  # the shell died with the driver, its child did not
 
     engine = make(report("final", 1), grace=0.4)

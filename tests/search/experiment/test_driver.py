@@ -219,6 +219,12 @@ def test_the_assessor_stops_a_trial(search):
     assert driver.store.trials()[4] == rows[4]
 
 
+def test_an_assessor_without_reports_is_told_of_once(search, capsys):
+    search(assessor=ASHA())
+    said = "fastcifar: trial 0 has reported nothing before its result: the assessor cannot judge it\n"
+    assert capsys.readouterr().err == said
+
+
 def test_a_stopped_trial_keeps_its_last_number(search):
     class Never:
         def assess(self, history, trial):
@@ -591,8 +597,8 @@ def test_killed_at_random_moments(tmp_path, concurrency):
     rng, kills, seen = random.Random(concurrency), 0, {}
     for _ in range(1000):
         pid = drive(killed, spec, tmp_path / "killed.jsonl")
-        if kills < 40:
-            time.sleep(rng.uniform(0.005, 0.06))
+        if kills < 50:
+            time.sleep(rng.uniform(0.002, 0.04))
             os.kill(pid, signal.SIGKILL)
         status = os.waitpid(pid, 0)[1]
         if (tmp_path / "killed.jsonl").exists():

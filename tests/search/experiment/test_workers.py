@@ -430,15 +430,19 @@ engine.close()
 
 @pytest.mark.parametrize("kind", ["named", "copied"])
 def test_workers_die_with_their_driver(tmp_path, module, kind):
+    """And so do their children."""
     function = repr(f"{module}:misbehave") if kind == "named" else "lambda params: eval(params['do'])"
-    note = tmp_path / "pid"
-    do = f"open({str(note)!r} + '~', 'w').write(str(os.getpid())), os.rename({str(note)!r} + '~', {str(note)!r})"
+    note = tmp_path / "pids"
+    do = "setattr(sys, 'child', __import__('subprocess').Popen(['sleep', '60']).pid)"
+    do += f", open({str(note)!r} + '~', 'w').write(f'{{os.getpid()}} {{sys.child}}')"
+    do += f", os.rename({str(note)!r} + '~', {str(note)!r})"
     code = f"""
 import os, sys, time
 sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(tmp_path)!r}]
 from test_workers import FunctionEvaluator, Path, WorkerEngine, trial
 engine = WorkerEngine(FunctionEvaluator({function}), Path({str(tmp_path)!r}))
-engine.start(trial(do={do + ", time.sleep(60)"!r}))
+for number in range(2):
+    engine.start(trial(number, do={do + ", time.sleep(60)"!r}))
 engine.events(60)
 """
     process = subprocess.Popen([sys.executable, "-c", code])
@@ -446,12 +450,13 @@ engine.events(60)
         while not note.exists():
             assert process.poll() is None
             time.sleep(0.01)
-        pid = int(note.read_text())
-        assert not Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].startswith(" Z")
+        pids = [int(pid) for pid in note.read_text().split()]
+        for pid in pids:
+            assert not Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].startswith(" Z")
     finally:
         process.kill()
         process.wait()
-    assert gone(pid)
+    assert all(gone(pid) for pid in pids)
 
 
 def test_close_leaves_nothing(engine, module, tmp_path):
