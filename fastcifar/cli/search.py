@@ -36,7 +36,7 @@ class Search:
     command: Annotated[str | None, arg(metavar="COMMAND")] = None
     """Instead of training, run this command, which asks for its parameters and reports as NNI's trials do."""
     tuner: Annotated[str, arg(metavar="NAME")] = "GP"
-    """GP, TPE, Random, GridSearch, Evolution or Hyperband."""
+    """GP, TPE, Random, GridSearch, Evolution or Hyperband, which gives functions and commands a TRIAL_BUDGET."""
     assessor: Name = None
     """Medianstop or ASHA: stop trials that fall behind."""
     trials: Count = None

@@ -9,6 +9,7 @@ from fastcifar.search.experiment.confirm import Candidate, Estimate, candidates,
 from fastcifar.search.experiment.driver import Driver, confirm_seeds
 from fastcifar.search.experiment.spec import Spec
 from fastcifar.search.experiment.store import FAILED, FINISHED, STOPPED
+from fastcifar.search.hyperband import Hyperband
 from fastcifar.search.space import Params
 
 COSTS = ("flops", "train_seconds")
@@ -31,7 +32,7 @@ def confirmed(spec: Spec, driver: Driver) -> Found | None:
     if points < 1 or seeds < 1:
         return None
     fresh = confirm_seeds(spec.seed, seeds)
-    chosen = finalists(driver.plan.searcher, driver.history, points)
+    chosen = [{**one, **_full_budget(spec, driver)} for one in finalists(driver.plan.searcher, driver.history, points)]
     found = candidates(driver.repeat("confirm", chosen, fresh))
     default = candidates(driver.repeat("default", [{}], fresh)) if spec.recipe is not None else []
     best = winner(found, spec.maximize)
@@ -40,20 +41,35 @@ def confirmed(spec: Spec, driver: Driver) -> Found | None:
     )
 
 
+def _full_budget(spec: Spec, driver: Driver) -> Params:
+    """What Hyperband adds to the parameters of a function or command, at most; a recipe has its own full budget."""
+    searcher = driver.plan.searcher
+    if spec.recipe is not None or driver.plan.budget is None or not isinstance(searcher, Hyperband):
+        return {}
+    return {driver.plan.budget: searcher.high}
+
+
+def _point(driver: Driver, params: Params) -> Params:
+    """Parameters without what Hyperband has added."""
+    return {name: value for name, value in params.items() if name != driver.plan.budget}
+
+
 def best_params(driver: Driver, found: Found | None) -> Params | None:
     """The winner's parameters, or without a confirmation the searcher's estimate; None where no trial has a result."""
     if found and found.best:
-        return found.best.params
+        return _point(driver, found.best.params)
     if not any(row.value is not None for row in driver.rows.values() if row.kind == "search"):
         return None
     return driver.plan.searcher.best(driver.history)
 
 
 def mean_value(driver: Driver, params: Params) -> float | None:
-    """The mean result of the search's trials of a point; None where none has finished."""
-    rows = (row for row in driver.rows.values() if row.kind == "search" and row.state == FINISHED)
-    values = [row.value for row in rows if row.params == params and row.value is not None]
-    return sum(values) / len(values) if values else None
+    """The mean result of the search's trials of a point, on its largest budget; None where none has finished."""
+    rows = [row for row in driver.rows.values() if row.kind == "search" and row.state == FINISHED]
+    rows = [row for row in rows if _point(driver, row.params) == params and row.value is not None]
+    budgets = [row.params.get(driver.plan.budget or "", 0) for row in rows]
+    values = [row.value for row, budget in zip(rows, budgets, strict=True) if budget == max(budgets)]
+    return sum(value for value in values if value is not None) / len(values) if values else None
 
 
 def summary(spec: Spec, driver: Driver, found: Found | None) -> dict[str, Any]:

@@ -173,6 +173,22 @@ def test_optimize_with_a_metric_and_an_assessor(tmp_path, capsys):
     assert "no trial has a result; the first failed: KeyError: 'y'" in capsys.readouterr().err
 
 
+def test_hyperband_tells_a_function_its_budget(tmp_path):
+    """More budget, better results: the best is of the largest, and is confirmed on it."""
+
+    def f(params):
+        return {"default": params["x"] - 1 / params["TRIAL_BUDGET"], "budget": params["TRIAL_BUDGET"]}
+
+    space = {"x": {"_type": "uniform", "_value": [0, 1]}}
+    found = optimize(f, space, trials=60, tuner="Hyperband", confirm=(1, 1), out=tmp_path)
+    (folder,) = tmp_path.iterdir()
+    *rows, last = Store.read(folder).trials()
+    budgets = [row.metrics["budget"] for row in rows]
+    assert sorted(set(budgets)) == [2, 6, 20, 60] and list(found["best"]) == ["x"]
+    assert found["best_value"] == max(row.value for row in rows if row.metrics["budget"] == 60)
+    assert last.kind == "confirm" and last.params == {**found["best"], "TRIAL_BUDGET": 60}
+
+
 def test_optimize_lets_ctrl_c_through(tmp_path):
     program = f"""
     import os, signal, threading, time
