@@ -118,20 +118,21 @@ class SearchView:
 
 def estimate(spec: Spec, recipe: "Recipe", samples: "Sequence[Recipe]", cost: "Cost") -> str:
     """How many trials, how long one takes, how long all of it."""
-    each = statistics.mean(cost.seconds(one.with_params(spec.short)) for one in samples)
-    full = statistics.mean(cost.seconds(one) for one in samples)
+    each = statistics.mean(cost.trial_seconds(one.with_params(spec.short)) for one in samples)
+    full = statistics.mean(cost.trial_seconds(one) for one in samples)
+    start = cost.seconds_to_start if spec.concurrency > 1 else 0.0  # the first worker has started
     points, seeds = spec.confirm
     repeats = (points + 1) * seeds if points and seeds else 0
     short = "; ".join(f"{key} {value:,}" for key, value in spec.short.items())
-    lines = [f"a trial: about {_time(each)} of training" + (f", shortened ({short})" if short else "")]
+    lines = [f"a trial: about {_time(each)}" + (f", shortened ({short})" if short else "")]
     after = repeats * full / spec.concurrency
     if repeats:
         lines.append(f"confirmation: {counted(repeats, 'training')} at full budget of about {_time(full)}")
     if spec.trials is not None:
-        total = spec.trials * each / spec.concurrency + after
+        total = start + spec.trials * each / spec.concurrency + after
         lines.append(f"{counted(spec.trials, 'trial')}, {spec.concurrency} at a time: about {_time(total)} in all")
     elif spec.seconds is not None:
-        count = counted(round(spec.seconds * spec.concurrency / each), "trial")
+        count = counted(round(max(0.0, spec.seconds - start) * spec.concurrency / each), "trial")
         lines.append(f"about {count}, {_time(spec.seconds + after)} in all")
     return "\n".join(lines)
 

@@ -1,6 +1,7 @@
 """Trials that train: the evaluator of a recipe, what a trial costs, and a budget that fits the device."""
 
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -53,6 +54,7 @@ class TrainEvaluator:
             "train_seconds": result.times.train,
             "epoch_seconds": [row.train_time for row in result.epochs],
             "valid_seconds": [row.valid_time for row in result.epochs],
+            "wall_seconds": result.times.wall,
             "canonical": dataset.canonical,
         }
         return metrics if result.test_acc is None else {**metrics, "test_acc": 100 * result.test_acc}
@@ -136,6 +138,8 @@ class Cost:
     seconds_per_work: float  # of training
     seconds_per_check: float  # of validation
     available: int
+    seconds_besides: float = 0.0  # of a trial: what is no epoch, such as building the network and a warm-up
+    seconds_to_start: float = 0.0  # of a worker: torch and the images
 
     def seconds(self, recipe: Recipe) -> float:
         """Of one training on the holdout's other images."""
@@ -143,11 +147,16 @@ class Cost:
         work = flops(recipe) * recipe.total_epoch
         return work * (images * self.seconds_per_work + HOLDOUT_SIZE * self.seconds_per_check)
 
+    def trial_seconds(self, recipe: Recipe) -> float:
+        """Of one trial, from its start to its end."""
+        return self.seconds(recipe) + self.seconds_besides
+
 
 def probe(engine: Engine, recipe: Recipe, folder: Path, available: int) -> Cost:
     """Measure the cost of training by two very short epochs; the second is what counts. available: images."""
     images = min(recipe.batch_size * PROBE_BATCHES, available)
     params = {**recipe.to_dict(), "total_epoch": 2, "peak_epoch": 1, "train_images": images}
+    began = time.monotonic()
     engine.start(Trial(number=-1, experiment="probe", params=params, seed=0, folder=folder))
     while True:
         for event in engine.events(1.0):
@@ -156,18 +165,22 @@ def probe(engine: Engine, recipe: Recipe, folder: Path, available: int) -> Cost:
             elif isinstance(event, Ended):
                 if event.value is None:
                     raise ProbeError(f"a first, short training failed: {event.message}")
-                return _cost(event.metrics, images, available)
+                return _cost(event.metrics, images, available, time.monotonic() - began)
 
 
 class ProbeError(Failure):
     """Nothing can be trained here."""
 
 
-def _cost(metrics: Mapping[str, Any], images: int, available: int) -> Cost:
+def _cost(metrics: Mapping[str, Any], images: int, available: int, seconds: float) -> Cost:
+    """The cost, from a training's metrics and the seconds from its start in a new worker to its end."""
+    wall = metrics["wall_seconds"]
     return Cost(
         seconds_per_work=metrics["epoch_seconds"][1] / images / metrics["flops"],
         seconds_per_check=metrics["valid_seconds"][1] / HOLDOUT_SIZE / metrics["flops"],
         available=available,
+        seconds_besides=max(0.0, wall - sum(metrics["epoch_seconds"]) - sum(metrics["valid_seconds"])),
+        seconds_to_start=max(0.0, seconds - wall),
     )
 
 

@@ -1,9 +1,15 @@
 """Trials that train: their cost, a budget that fits, and what a trial gives."""
 
+import time
+from dataclasses import replace
+
 import pytest
 
+from fastcifar.cli.search_view import estimate
 from fastcifar.search import Space
-from fastcifar.search.experiment.training import Cost, TrainEvaluator, check_space, flops, parameters, shortened
+from fastcifar.search.experiment.engine import Ended, Report
+from fastcifar.search.experiment.spec import Spec
+from fastcifar.search.experiment.training import Cost, TrainEvaluator, check_space, flops, parameters, probe, shortened
 from fastcifar.train import Recipe, RecipeError, named_recipe
 
 TINY = {
@@ -40,6 +46,44 @@ def test_wider_networks_cost_in_proportion_to_their_flops():
     price = cost(1e-3, recipe)
     assert price.seconds(wide) / price.seconds(recipe) == pytest.approx(flops(wide) / flops(recipe))
     assert parameters(wide) > parameters(recipe)
+
+
+class Trains:
+    """An engine whose one trial reports twice, and then has these metrics."""
+
+    def __init__(self, metrics):
+        self.events_left = [Report(number=-1, value=1.0), Ended(number=-1, value=1.0, metrics=metrics)]
+        self.trial, self.went_on = None, 0
+
+    def start(self, trial):
+        self.trial = trial
+
+    def events(self, timeout):
+        time.sleep(0.1)
+        return [self.events_left.pop(0)]
+
+    def go_on(self, number):
+        self.went_on += 1
+
+
+def test_the_probe_and_the_estimate_count_what_is_not_training(tmp_path):
+    """By hand: 768 images in 0.768 s, 5,000 looked at in 1 s, 0.5 s besides, and 0.2 s less the training to start."""
+    recipe = named_recipe("resnet9-tiny").with_params({"batch_size": 128, "total_epoch": 4, "train_images": 10_000})
+    metrics = {"epoch_seconds": [3.0, 0.768], "valid_seconds": [1.0, 1.0], "flops": flops(recipe)}
+    engine = Trains({**metrics, "wall_seconds": 6.268})
+    found = probe(engine, recipe, tmp_path, available=45_000)
+    assert engine.trial.params["train_images"] == 768 and engine.went_on == 1
+    assert found.seconds(recipe) == pytest.approx(4 * (10 + 1)) and found.seconds_to_start == 0
+    assert found.trial_seconds(recipe) == pytest.approx(44.5)
+    started = probe(Trains({**metrics, "wall_seconds": 0.05}), recipe, tmp_path, available=45_000)
+    assert 0.14 < started.seconds_to_start < 1 and started.seconds_besides == 0
+    slow_start = replace(found, seconds_to_start=5.5)
+    spec = Spec(space={}, trials=2, concurrency=2, recipe=recipe.to_dict())
+    assert "2 trials, 2 at a time: about 50 s in all" in estimate(spec, recipe, [recipe], slow_start)
+    assert "about 89 s in all" in estimate(replace(spec, concurrency=1), recipe, [recipe], slow_start)
+    assert "about 1 trial, 50 s" in estimate(
+        replace(spec, trials=None, seconds=50, concurrency=1), recipe, [recipe], found
+    )
 
 
 def test_a_budget_is_shortened_first_in_epochs_then_in_images():
