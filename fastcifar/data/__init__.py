@@ -1,6 +1,6 @@
 """CIFAR-10, CIFAR-100 and a synthetic stand-in: verified, as plain arrays, and as augmented batches on the device."""
 
-from fastcifar.data.augment import FLIPS, Augmentation, derived_seed
+from fastcifar.data.augment import FLIPS, SIDE, Augmentation, derived_seed
 from fastcifar.data.batches import Batches, statistics
 from fastcifar.data.dataset import DataError, Dataset, NoDataError, Split
 from fastcifar.data.formats import write_archive, write_binary, write_python
@@ -13,6 +13,7 @@ from fastcifar.data.synthetic import synthetic
 __all__ = [
     "FLIPS",
     "NAMES",
+    "SIDE",
     "SPLITS",
     "Augmentation",
     "Batches",

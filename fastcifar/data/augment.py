@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 FLIPS = ("none", "random", "alternating")
@@ -18,11 +19,15 @@ class Augmentation:
     flip: `random` mirrors each image with probability 1/2; `alternating` mirrors it in every other epoch, half of the
         images in the even ones (KellerJordan/cifar10-airbench).
     cutout: side of a square set to zero after normalisation, at a random place within the image; 0 is none.
+    contrast, brightness: after normalisation an image is multiplied by 1 + c and b is added, c and b uniform within
+        +- contrast and +- brightness.
     """
 
     shift: int = 0
     flip: str = "none"
     cutout: int = 0
+    contrast: float = 0.0
+    brightness: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.shift < SIDE:
@@ -35,12 +40,13 @@ class Augmentation:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """One epoch: row i of each column is what happens to the i-th image shown. All int64, or bool (N,)."""
+    """One epoch: row i of each column is what happens to the i-th image shown. int64, bool (N,), or float."""
 
     order: Tensor  # (N,) index of the image
     shift: Tensor  # (N, 2) rows, columns: the crop's corner less the image's corner, in pixels
     flip: Tensor  # (N,) bool: mirrored left to right
     cutout: Tensor  # (N, 2) row, column: the corner of the zeroed square
+    jitter: Tensor  # (N, 2) float: what the image is multiplied by, and what is added; (0, 2) where nothing is done
 
 
 def draw_plan(num_images: int, augmentation: Augmentation, seed: int, epoch: int) -> Plan:
@@ -59,7 +65,11 @@ def draw_plan(num_images: int, augmentation: Augmentation, seed: int, epoch: int
     elif augmentation.flip == "alternating":
         first = torch.Generator().manual_seed(derived_seed(seed, "first flip"))
         flip = ((torch.rand(num_images, generator=first) < 0.5) ^ (epoch % 2 == 1))[order]
-    return Plan(order=order, shift=shift, flip=flip, cutout=cutout)
+    jitter = torch.empty(0, 2)
+    if augmentation.contrast or augmentation.brightness:
+        reach = torch.tensor([augmentation.contrast, augmentation.brightness])
+        jitter = (2 * torch.rand((num_images, 2), generator=generator) - 1) * reach + torch.tensor([1.0, 0.0])
+    return Plan(order=order, shift=shift, flip=flip, cutout=cutout, jitter=jitter)
 
 
 def derived_seed(seed: int, purpose: str) -> int:
@@ -89,6 +99,12 @@ def cut_out(images: Tensor, corner: Tensor, size: int) -> Tensor:
     number = torch.arange(len(images), device=images.device)
     images[number[:, None, None], rows[:, :, None], columns[:, None, :]] = 0
     return images
+
+
+def resize(images: Tensor, side: int) -> Tensor:
+    """Make images (N, C, H, W) smaller, bilinearly: (N, C, side, side), channels last."""
+    smaller = F.interpolate(images, size=(side, side), mode="bilinear", align_corners=False)
+    return smaller.contiguous(memory_format=torch.channels_last)
 
 
 def _reflect(place: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fastcifar.data.augment import Augmentation, crop, cut_out, draw_plan
+from fastcifar.data.augment import SIDE, Augmentation, crop, cut_out, draw_plan, resize
 from fastcifar.data.dataset import Dataset, Split
 
 # Mean and standard deviation of the training pixels (red, green, blue; of 255) of the canonical images, as
@@ -79,8 +79,8 @@ class Batches:
         full, rest = divmod(self.num_images, self.batch_size)
         return full + (rest > 0 and self.augmentation is None)
 
-    def epoch(self, epoch: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the batches of `epoch` (from 0)."""
+    def epoch(self, epoch: int = 0, side: int = SIDE) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the batches of `epoch` (from 0); augmented images are made smaller, to `side`, at last."""
         if self.augmentation is None:
             for start in range(0, self.num_images, self.batch_size):
                 part = slice(start, min(start + self.batch_size, self.num_images))
@@ -90,13 +90,17 @@ class Batches:
         plan = draw_plan(self.num_images, self.augmentation, self.seed, epoch)
         order, shift, flip = (x.to(self.device) for x in (plan.order, plan.shift, plan.flip))
         corner, size = plan.cutout.to(self.device), self.augmentation.cutout
+        jitter = plan.jitter.to(self.device, self.dtype)
         for start in range(0, len(self) * self.batch_size, self.batch_size):
             part = slice(start, start + self.batch_size)
             images = self._normalise(crop(self.pixels, order[part], shift[part], flip[part]))
+            if len(jitter):
+                factor, term = jitter[part, :, None, None, None].unbind(1)
+                images = images * factor + term
             if size:
                 cut_out(images, corner[part], size)
-            # Channels last: only the strides change.
-            yield images.permute(0, 3, 1, 2), self.labels[order[part]]
+            images = images.permute(0, 3, 1, 2)  # channels last: only the strides change
+            yield (images if side == SIDE else resize(images, side)), self.labels[order[part]]
 
     def _normalise(self, pixels: Tensor) -> Tensor:
         if pixels.dtype != torch.uint8:

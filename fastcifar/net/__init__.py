@@ -1,5 +1,6 @@
 """A network is data: a nested dict, flattened to a graph, run as a module, drawn and counted."""
 
+from fastcifar.net.blocks import ACTIVATIONS, GlobalMaxPool, Style, WhitenConv
 from fastcifar.net.draw import draw
 from fastcifar.net.drawing import Drawing, GraphvizError
 from fastcifar.net.fused import NoKernels, fuse, load_kernels
@@ -7,16 +8,20 @@ from fastcifar.net.graph import Graph, Net, build_graph, path_iter, pipeline, re
 from fastcifar.net.network import Add, BatchNorm, Flatten, Identity, Mul, Network, convert, run_graph
 from fastcifar.net.resnet9 import CHANNELS, LAYERS, MAX_EXTRA, resnet9
 from fastcifar.net.shapes import NodeSize, as_graph, count_flops, trace
+from fastcifar.net.speednet import GROUPS, speednet
 from fastcifar.net.summary import Row, Summary, summary
 
 __all__ = [
+    "ACTIVATIONS",
     "CHANNELS",
+    "GROUPS",
     "LAYERS",
     "MAX_EXTRA",
     "Add",
     "BatchNorm",
     "Drawing",
     "Flatten",
+    "GlobalMaxPool",
     "Graph",
     "GraphvizError",
     "Identity",
@@ -26,7 +31,9 @@ __all__ = [
     "NoKernels",
     "NodeSize",
     "Row",
+    "Style",
     "Summary",
+    "WhitenConv",
     "as_graph",
     "build_graph",
     "convert",
@@ -39,6 +46,7 @@ __all__ = [
     "remove_by_type",
     "resnet9",
     "run_graph",
+    "speednet",
     "summary",
     "trace",
 ]

@@ -5,7 +5,8 @@ from typing import Any
 
 from torch import nn
 
-from fastcifar.net.network import Add, BatchNorm, Flatten, Identity, Mul
+from fastcifar.net.blocks import GlobalMaxPool, Style, WhitenConv, conv_bn, residual
+from fastcifar.net.network import Flatten, Mul
 
 LAYERS = ("prep", "layer1", "layer2", "layer3")
 CHANNELS = {"prep": 64, "layer1": 128, "layer2": 256, "layer3": 512}
@@ -20,6 +21,10 @@ def resnet9(
     num_classes: int = 10,
     logits_weight: float = 0.125,
     leave_out: Iterable[str] = (),
+    *,
+    style: Style = Style(),  # noqa: B008  frozen
+    whiten: int = 0,
+    any_size: bool = False,
 ) -> dict[str, Any]:
     """Describe a ResNet-9 as a nested dict for `build_graph` and `Network`; images are (N, 3, 32, 32).
 
@@ -31,6 +36,9 @@ def resnet9(
     logits_weight: factor of the logits.
     leave_out: paths of optional blocks that are skipped, e.g. `prep/extra` or `layer1/residual`; what follows such a
         block takes its input from what came before it.
+    style: activation, place of the pooling, batch norms.
+    whiten: 3 puts a convolution that whitens patches of 3 x 3 before `prep`, which then is one of 1 x 1; 0 is none.
+    any_size: the last pooling takes the maximum of all pixels, for images of other sides than 32.
 
     Raises ValueError for an unknown layer or block and for a number out of range.
     """
@@ -51,43 +59,27 @@ def resnet9(
 
     net: dict[str, Any] = {"input": (None, [])}
     width_in = 3
+    if whiten:
+        if whiten != 3:
+            raise ValueError(f"whiten: resnet9 whitens patches 3 pixels wide, or 0 for none, not {whiten!r}")
+        net["whiten"] = WhitenConv(whiten, padding=1)
+        width_in, kernels["prep"] = net["whiten"].out_channels, 1
     for layer in LAYERS:
         width, kernel = widths[layer], kernels[layer]
-        block = conv_bn(width_in, width, kernel)
-        if layer != "prep":
-            block["pool"] = nn.MaxPool2d(2)
+        block = conv_bn(width_in, width, kernel, style, pool=layer != "prep")
         if layer in residual_layers:
-            block["residual"] = residual(width, kernel)
+            block["residual"] = residual(width, kernel, style)
         for i in range(extra.get(layer, 0)):
-            block[f"extra_{i}" if i else "extra"] = conv_bn(width, width, kernel)
+            block[f"extra_{i}" if i else "extra"] = conv_bn(width, width, kernel, style)
         net[layer] = block
         width_in = width
     for path in leave_out:
         _leave_out(net, path)
-    net["pool"] = nn.MaxPool2d(4)
+    net["pool"] = GlobalMaxPool() if any_size else nn.MaxPool2d(4)
     net["flatten"] = Flatten()
     net["linear"] = nn.Linear(width_in, num_classes, bias=False)
     net["logits"] = Mul(logits_weight)
     return net
-
-
-def conv_bn(width_in: int, width_out: int, kernel: int) -> dict[str, Any]:
-    """Convolution without bias (same size), batch norm, ReLU."""
-    return {
-        "conv": nn.Conv2d(width_in, width_out, kernel_size=kernel, stride=1, padding=kernel // 2, bias=False),
-        "bn": BatchNorm(width_out),
-        "relu": nn.ReLU(inplace=True),
-    }
-
-
-def residual(width: int, kernel: int) -> dict[str, Any]:
-    """Two conv-bn-relu blocks and the sum of their output with their input."""
-    return {
-        "in": Identity(),
-        "res1": conv_bn(width, width, kernel),
-        "res2": conv_bn(width, width, kernel),
-        "add": (Add(), ["in", "res2/relu"]),
-    }
 
 
 def _by_layer(field: str, values: Mapping[str, Any]) -> Mapping[str, Any]:

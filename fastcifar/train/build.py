@@ -7,9 +7,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fastcifar.net import BatchNorm, Network, convert, resnet9
+from fastcifar.data import SIDE
+from fastcifar.net import BatchNorm, Network, convert
+from fastcifar.train.averaging import Average
 from fastcifar.train.loop import State, backward, evaluate, run_forward
-from fastcifar.train.precision import Precision
+from fastcifar.train.muon import Muon
+from fastcifar.train.networks import describe
+from fastcifar.train.optimizer import Optimizer, Several
+from fastcifar.train.precision import Precision, has_bf16_products
 from fastcifar.train.recipe import Recipe
 from fastcifar.train.schedule import instead_factors, scale_factors
 from fastcifar.train.sgd import SGD
@@ -19,21 +24,13 @@ from fastcifar.train.step import make_forward
 def describe_network(recipe: Recipe, num_classes: int, leave_out: Sequence[str] | None = None) -> Network:
     """The recipe's network without memory for its weights (on torch's `meta` device), for counting and drawing."""
     with torch.device("meta"):  # no default initialisation either, which would draw from torch's global generator
-        return Network(
-            resnet9(
-                recipe.channels,
-                recipe.extra_layers,
-                recipe.res_layers,
-                recipe.ks,
-                num_classes,
-                recipe.logits_weight,
-                recipe.leave_out if leave_out is None else leave_out,
-            )
-        )
+        return Network(describe(recipe, num_classes, recipe.leave_out if leave_out is None else tuple(leave_out)))
 
 
-def build_state(recipe: Recipe, num_classes: int, device: torch.device, precision: Precision, step: str) -> State:
-    """Make the network, its weights not yet set, and the optimizer over them.
+def build_state(
+    recipe: Recipe, num_classes: int, device: torch.device, precision: Precision, step: str, steps: int = 1
+) -> State:
+    """Make the network, its weights not yet set, and the optimizer over them. steps: of an epoch.
 
     Raises RecipeError where lr_scale or lr_instead do not fit the network.
     """
@@ -42,71 +39,145 @@ def build_state(recipe: Recipe, num_classes: int, device: torch.device, precisio
     network.to_empty(device=device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     convert(network, precision.weights, precision.batch_norm)
-    weights: list[Tensor] = list(network.parameters())
+    trained = [weight for weight in network.parameters() if weight.requires_grad]
+    weights: list[Tensor] = list(trained)
     if precision.masters:
         weights = [torch.empty_like(weight, dtype=torch.float32, requires_grad=False) for weight in weights]
-    optimizer = SGD(weights, factors=factors, weight_decay=recipe.base_wd * recipe.batch_size, momentum=recipe.momentum)
+    optimizer = make_optimizer(recipe, _trained_paths(network), weights, factors)
 
     return State(
         network=network,
+        weights=list(trained),
         forward=make_forward(network, step),
         optimizer=optimizer,
+        average=make_average(recipe, network, weights, steps),
         precision=precision,
         # The summed loss already scales gradients by the batch size; 128 more is a start that seldom overflows.
         scaler=torch.amp.GradScaler(device.type, init_scale=128.0) if precision.scale_loss else None,
     )
 
 
+def make_optimizer(
+    recipe: Recipe, paths: Sequence[str], weights: Sequence[Tensor], factors: Sequence[float]
+) -> Optimizer:
+    """The recipe's optimizer over `weights`, which lie at `paths` and have `factors` of the scheduled rate."""
+    decay = recipe.base_wd * recipe.batch_size  # for the summed loss
+    own = [_own_lr(recipe, path) / recipe.peak_lr for path in paths]
+    muon = [i for i, weight in enumerate(weights) if recipe.optimizer == "muon" and weight.ndim == 4]
+    rest = [i for i in range(len(weights)) if i not in muon]
+    sgd = SGD(
+        [weights[i] for i in rest],
+        factors=[factors[i] * own[i] for i in rest],
+        weight_decay=[decay / own[i] if own[i] else 0.0 for i in rest],
+        momentum=recipe.momentum,
+    )
+    if not muon:
+        return sgd
+    low = weights[0].device.type == "cuda" or has_bf16_products()
+    # Its steps do not grow with the gradient, so its rate is not divided by the batch size, as that of SGD is.
+    scale = recipe.muon_lr * recipe.batch_size / recipe.peak_lr
+    turning = Muon(
+        [weights[i] for i in muon],
+        factors=[factors[i] * scale for i in muon],
+        momentum=recipe.muon_momentum,
+        steps=recipe.muon_steps,
+        dtype=torch.bfloat16 if low else torch.float32,
+    )
+    return Several([(turning, muon), (sgd, rest)])
+
+
+def _own_lr(recipe: Recipe, path: str) -> float:
+    if recipe.bias_lr is not None and path.endswith("/bias"):
+        return recipe.bias_lr
+    if recipe.head_lr is not None and path == "linear/weight":
+        return recipe.head_lr
+    return recipe.peak_lr
+
+
+def make_average(recipe: Recipe, network: Network, weights: Sequence[Tensor], steps: int) -> Average | None:
+    """The recipe's average over `weights` and the batch norms' statistics. steps: of an epoch."""
+    if recipe.averaging == "none":
+        return None
+    statistics = [buffer for buffer in network.buffers() if buffer.is_floating_point()]
+    total = steps * recipe.total_epoch
+    return Average(
+        recipe.averaging,
+        [*weights, *statistics],
+        every=recipe.average_every,
+        decay=recipe.average_decay,
+        tail_start=max(0, total - round(recipe.tail_epochs * steps)),
+        total=total,
+    )
+
+
+def _trained_paths(network: Network) -> list[str]:
+    return [path for path, parameter in network.path_parameters() if parameter.requires_grad]
+
+
 def rate_factors(recipe: Recipe, num_classes: int) -> list[float]:
-    """Factor of the scheduled rate for each parameter tensor, from lr_scale and lr_instead."""
-    paths = [path for path, _ in describe_network(recipe, num_classes).path_parameters()]
+    """Factor of the scheduled rate for each trained parameter tensor, from lr_scale and lr_instead."""
+    paths = _trained_paths(describe_network(recipe, num_classes))
     factors = scale_factors(paths, recipe.lr_scale)
     if recipe.lr_instead is not None:
-        full = [path for path, _ in describe_network(recipe, num_classes, leave_out=()).path_parameters()]
+        full = _trained_paths(describe_network(recipe, num_classes, leave_out=()))
         instead = instead_factors(paths, full, recipe.lr_instead)
         factors = [a * b for a, b in zip(factors, instead, strict=True)]
     return factors
 
 
 @torch.no_grad()
-def init_weights(state: State, seed: int) -> None:
-    """Set the weights as torch's layers do by default, statistics and velocities to their start.
+def init_weights(state: State, seed: int, *, identity: bool = False, unit_head: bool = False) -> None:
+    """Set the weights as torch's layers do by default, statistics, velocities and averages to their start.
 
     Convolutions and linear layers: uniform within +- 1 / sqrt(fan in) (He et al. 2015, a = sqrt 5).
+    identity: a trained convolution begins as the identity on its first filters, as many as it has inputs.
+    unit_head: the last layer's weights get the standard deviation 1.
     Drawn on the CPU for every device: one seed starts from the same weights on all of them.
     """
     generator = torch.Generator().manual_seed(seed)
-    values = []
+    values: dict[Tensor, Tensor] = {}
     for module in state.network.modules():
         if isinstance(module, (nn.Conv2d, nn.Linear)):
             weight = torch.empty(module.weight.shape)
             bound = 1 / math.sqrt(weight[0].numel())
-            values.append(weight.uniform_(-bound, bound, generator=generator))
+            values[module.weight] = weight.uniform_(-bound, bound, generator=generator)
+            if module.bias is not None:
+                values[module.bias] = torch.empty(module.bias.shape).uniform_(-bound, bound, generator=generator)
+            if identity and isinstance(module, nn.Conv2d) and module.bias is None:
+                nn.init.dirac_(weight[: weight.shape[1]])
+            if unit_head and isinstance(module, nn.Linear):
+                weight /= weight.std()
         elif isinstance(module, BatchNorm):
             module.reset_running_stats()
-            values += [torch.ones(module.num_features), torch.zeros(module.num_features)]
-    for weights in ([*state.network.parameters()], state.optimizer.weights):
-        for target, value in zip(weights, values, strict=True):
-            target.copy_(value)
+            values[module.weight], values[module.bias] = torch.ones(module.weight.shape), torch.zeros(module.bias.shape)
+    for parameter in state.network.parameters():
+        parameter.copy_(values[parameter])
+    for target, trained in zip(state.optimizer.weights, state.weights, strict=True):
+        target.copy_(values[trained])
     for velocity in state.optimizer.velocities:
         velocity.zero_()
+    if state.average:
+        state.average.begin()
 
 
-def warm_up(state: State, num_classes: int, train_size: int, valid_sizes: Iterable[int]) -> None:
-    """Compile, and let the library choose its kernels, for the batch sizes that will come; on random data.
+def warm_up(
+    state: State, num_classes: int, train_size: int, valid_sizes: Iterable[int], sides: Iterable[int] = (SIDE,)
+) -> None:
+    """Compile, and let the library choose its kernels, for the batch sizes and sides to come; on random data.
 
     Weights and statistics are left to be set by `init_weights`, which follows.
     """
     device = next(state.network.parameters()).device
     generator = torch.Generator().manual_seed(0)
 
-    def random_batch(size: int) -> tuple[Tensor, Tensor]:
-        images = torch.rand(size, 3, 32, 32, generator=generator).to(device, state.precision.images)
+    def random_batch(size: int, side: int = SIDE) -> tuple[Tensor, Tensor]:
+        images = torch.rand(size, 3, side, side, generator=generator).to(device, state.precision.images)
         labels = torch.randint(0, num_classes, (size,), generator=generator).to(device)
         return images.contiguous(memory_format=torch.channels_last), labels
 
     init_weights(state, 0)
     state.network.train()
-    images, labels = random_batch(train_size)
-    backward(state, F.cross_entropy(run_forward(state, images), labels, reduction="sum"))
+    for side in sides:
+        images, labels = random_batch(train_size, side)
+        backward(state, F.cross_entropy(run_forward(state, images), labels, reduction="sum"))
     evaluate(state, (random_batch(size) for size in valid_sizes))

@@ -46,6 +46,8 @@ def load(folder: RunFolder, state: State) -> None:
 def _tensors(state: State) -> dict[str, Tensor]:
     tensors = {f"network/{name}": value for name, value in state.network.state_dict().items()}
     tensors |= {f"velocity/{i}": value for i, value in enumerate(state.optimizer.velocities)}
+    if state.average:
+        tensors |= {f"average/{i}": value for i, value in enumerate(state.average.mean)}
     if state.precision.masters:
         tensors |= {f"master/{i}": value for i, value in enumerate(state.optimizer.weights)}
     return tensors

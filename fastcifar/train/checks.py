@@ -38,6 +38,18 @@ def optional(inner: Check) -> Check:
     return lambda name, value: None if value is None else inner(name, value)
 
 
+def choice(*values: int) -> Check:
+    """One of a few numbers or truth values, of that very type."""
+
+    def check(name: str, value: Any) -> int:
+        for known in values:
+            if value == known and type(value) is type(known):
+                return known
+        raise RecipeError(f"{name}: {value!r} is none of {', '.join(map(repr, values))}")
+
+    return check
+
+
 def one_of(names: tuple[str, ...]) -> Check:
     """One of `names`."""
 

@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fastcifar.net import Network
+from fastcifar.train.averaging import Average
+from fastcifar.train.optimizer import Optimizer
 from fastcifar.train.precision import Precision
-from fastcifar.train.sgd import SGD
 
 Batch = tuple[Tensor, Tensor]  # images (B, 3, 32, 32), labels (B,)
 
@@ -24,10 +25,12 @@ class State:
     """What a run changes as it goes."""
 
     network: Network
+    weights: list[Tensor]  # those of the network that are trained, in its order
     forward: Callable[[Tensor], Tensor]  # images (B, 3, 32, 32) -> logits (B, num_classes)
-    optimizer: SGD
+    optimizer: Optimizer  # over `weights`, or fp32 copies of them
     precision: Precision
     scaler: torch.amp.GradScaler | None
+    average: Average | None = None
 
 
 def train_epoch(
@@ -36,10 +39,12 @@ def train_epoch(
     lr: Callable[[int], float],
     label_smoothing: float,
     progress: Callable[[int], None],
+    steps_before: int = 0,
 ) -> tuple[float, float]:
     """Train on `batches`; return the mean loss and the accuracy over their images, each as met at its step.
 
     lr: rate at the end of step i (from 0) of this epoch, for the summed loss. progress is told of each step.
+    steps_before: of earlier epochs.
     Raises Diverged on a CPU; on a GPU the mean loss is not finite then.
     """
     state.network.train()
@@ -51,6 +56,8 @@ def train_epoch(
         loss = F.cross_entropy(logits, labels, reduction="sum", label_smoothing=label_smoothing)
         backward(state, loss)
         optimizer_step(state, lr(step))
+        if state.average and state.average.after(steps_before + step + 1):
+            copy_masters(state)
         losses.append(loss.detach())
         correct.append((logits.detach().argmax(1) == labels).sum())
         images_seen += len(labels)
@@ -95,20 +102,19 @@ def optimizer_step(state: State, lr: float) -> None:
     """Change the weights by their gradients; with master copies, those, and the weights after them."""
     optimizer = state.optimizer
     optimizer.lr = lr
-    weights: list[Tensor] = list(state.network.parameters())
     if state.precision.masters:
-        for master, weight in zip(optimizer.weights, weights, strict=True):
-            master.grad = _gradient(weight).to(master.dtype)
+        for master, weight in zip(optimizer.weights, state.weights, strict=True):
+            master.grad = None if weight.grad is None else weight.grad.to(master.dtype)
     if state.scaler:
         state.scaler.step(optimizer)  # type: ignore[arg-type]  # it needs param_groups and step() only
         state.scaler.update()
     else:
         optimizer.step()
+    copy_masters(state)
+
+
+@torch.no_grad()
+def copy_masters(state: State) -> None:
+    """Bring the network's weights to those that the optimizer works on, where these are copies."""
     if state.precision.masters:
-        with torch.no_grad():
-            torch._foreach_copy_(weights, optimizer.weights)
-
-
-def _gradient(weight: Tensor) -> Tensor:
-    assert weight.grad is not None, "every weight takes part in the loss"
-    return weight.grad
+        torch._foreach_copy_(state.weights, state.optimizer.weights)

@@ -4,13 +4,18 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
-from fastcifar.data import FLIPS, NAMES
+from fastcifar.data import FLIPS, NAMES, SIDE
 from fastcifar.names import nearest
-from fastcifar.net import CHANNELS, MAX_EXTRA
-from fastcifar.train.checks import RecipeError, mapping, number, one_of, optional, sequence, text
+from fastcifar.net import ACTIVATIONS, CHANNELS, MAX_EXTRA
+from fastcifar.train.averaging import AVERAGING
+from fastcifar.train.checks import RecipeError, choice, mapping, number, one_of, optional, sequence, text
+from fastcifar.train.networks import MIN_SIDE, NETWORKS, check_network
+from fastcifar.train.optimizer import OPTIMIZERS
 from fastcifar.train.precision import PRECISIONS
+from fastcifar.train.views import VIEWS
 
 PEAK_SHARE = 5 / 24  # of total_epoch, where peak_epoch is not given
 
@@ -34,32 +39,76 @@ class Recipe:
     """Highest learning rate, for the mean loss of a batch; 0.4, or 1 where lr_instead is given."""
     peak_epoch: float = None  # type: ignore[assignment]
     """Epoch of the highest learning rate: linear from 0 up to it, linear down to 0 at total_epoch; 5/24 of them."""
+    lr_start: float = 0.0
+    """Share of the highest learning rate that the schedule begins with."""
+    lr_end: float = 0.0
+    """Share of the highest learning rate that the schedule ends with."""
     momentum: float = 0.9
     """Nesterov momentum."""
     base_wd: float = 5e-4
     """Weight decay, for the mean loss: a step adds base_wd * batch_size * weight to the summed gradient."""
+    bias_lr: float | None = None
+    """Highest learning rate of all biases, instead of peak_lr; their decay in a step stays what it is at peak_lr."""
+    head_lr: float | None = None
+    """Highest learning rate of the last layer, instead of peak_lr; its decay in a step stays what it is at peak_lr."""
+    optimizer: str = "sgd"
+    """sgd, or muon: convolutions take orthogonalised steps and keep their norm, the rest is trained by sgd."""
+    muon_lr: float = 0.24
+    """Highest learning rate of Muon."""
+    muon_momentum: float = 0.6
+    """Nesterov momentum of Muon."""
+    muon_steps: int = 3
+    """Newton-Schulz iterations of Muon."""
+    averaging: str = "none"
+    """none; lookahead: now and then the weights go back to their running mean, less and less; tail: at the end only."""
+    average_every: int = 5
+    """Steps between two averages."""
+    average_decay: float = 0.75
+    """Weight of the old mean in the new one; lookahead's at the end of the training, from 0 at its begin."""
+    tail_epochs: float = 0.5
+    """Epochs before the end from which averaging `tail` runs."""
     label_smoothing: float = 0.0
     """Share of the target that is spread evenly over all classes."""
     lr_scale: Mapping[str, float] = field(default_factory=dict)
     """Path prefix -> factor of the learning rate, e.g. {"prep": 0.1}; of several prefixes the longest counts."""
     lr_instead: tuple[float, ...] | None = None
     """One learning rate per parameter tensor of the full network, in its order; the schedule then is a ratio."""
+    network: str = "resnet9"
+    """resnet9, or speednet: the network of the speedruns."""
     prep: int = CHANNELS["prep"]
-    """Output channels of the layer prep."""
+    """Output channels of the layer prep (resnet9)."""
     layer1: int = CHANNELS["layer1"]
     """Output channels of layer1."""
     layer2: int = CHANNELS["layer2"]
     """Output channels of layer2."""
     layer3: int = CHANNELS["layer3"]
     """Output channels of layer3."""
+    convs: int = 2
+    """Convolutions of each layer, 2 or 3 (speednet)."""
     extra_layers: Mapping[str, int] = field(default_factory=dict)
-    """Layer -> number of extra conv-bn-relu blocks, 0 to 4; a list of layers means one each."""
+    """Layer -> number of extra conv-bn-relu blocks, 0 to 4; a list of layers means one each (resnet9)."""
     res_layers: tuple[str, ...] = ("layer1", "layer3")
-    """Layers with a residual pair."""
+    """Layers with a residual pair (resnet9)."""
     ks: int | Mapping[str, int] = 3
-    """Kernel size, 3 or 5, of all layers or by layer."""
+    """Kernel size, 3 or 5, of all layers or by layer (resnet9)."""
     leave_out: tuple[str, ...] = ()
-    """Optional blocks that are skipped, e.g. ["prep/extra"]; they keep their places in lr_instead."""
+    """Optional blocks that are skipped, e.g. ["prep/extra"]; they keep their places in lr_instead (resnet9)."""
+    whiten: int = 0
+    """Side of the image patches that a fixed first convolution whitens: 2 or 3 (resnet9: 3); 0 is none."""
+    whiten_images: int = 5000
+    """Training images whose patches are measured for it."""
+    whiten_epochs: float = 3
+    """Epochs for which its bias is trained."""
+    activation: str = "relu"
+    """relu, gelu or silu."""
+    pool_first: bool = False
+    """Max pooling comes before the batch norm, not after the activation."""
+    train_bn_scale: bool = True
+    """The factors of the batch norms are trained; else they stay 1."""
+    bn_momentum: float = 0.1
+    """Weight of a new batch in the running statistics of the batch norms."""
+    identity_init: bool = False
+    """Each convolution begins as the identity on its first filters, as many as it has inputs (Dirac)."""
     logits_weight: float = 0.125
     """Factor of the logits."""
     cutout: int = 8
@@ -68,6 +117,16 @@ class Recipe:
     """Training images are padded by this many pixels (reflected) and cropped at random."""
     flip: str = "random"
     """none, random, or alternating (each image mirrored in every other epoch)."""
+    brightness: float = 0.0
+    """Each training image is made brighter or darker by up to this much, in standard deviations of all pixels."""
+    contrast: float = 0.0
+    """Each training image's values are multiplied by 1 - contrast to 1 + contrast."""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """Side in pixels -> epochs at the start that are trained on images made so small, e.g. {"24": 3, "28": 3}."""
+    tta: str = "none"
+    """Views of a test image that are averaged after the last epoch: none, flip, six, or six-unsure; see the docs."""
+    tta_share: float = 0.25
+    """Share of the images, those the network is least sure of, that six-unsure takes six views of; the rest two."""
     precision: str = "auto"
     """auto, half, O0, O1, O2 or O3; see the README."""
 
@@ -82,6 +141,8 @@ class Recipe:
         if self.peak_epoch is None:
             fill("peak_epoch", self.total_epoch * PEAK_SHARE)
         fill("peak_epoch", number(0, self.total_epoch, "total_epoch")("peak_epoch", self.peak_epoch))
+        fill("sizes", MappingProxyType(dict(sorted(self.sizes.items(), key=lambda item: int(item[0])))))
+        check_network(self)
 
     def __hash__(self) -> int:
         return hash(json.dumps(self.to_dict(), sort_keys=True))
@@ -179,12 +240,26 @@ _CHECKS: dict[str, Any] = {
     "total_epoch": number(1, whole=True),
     "batch_size": number(1, whole=True),
     "peak_lr": number(0, open_low=True),
+    "lr_start": number(0, 1),
+    "lr_end": number(0, 1),
     "momentum": number(0, 1),
     "base_wd": number(0),
+    "bias_lr": optional(number(0)),
+    "head_lr": optional(number(0)),
+    "optimizer": one_of(OPTIMIZERS),
+    "muon_lr": number(0, open_low=True),
+    "muon_momentum": number(0, 1),
+    "muon_steps": number(1, 10, whole=True),
+    "averaging": one_of(AVERAGING),
+    "average_every": number(1, whole=True),
+    "average_decay": number(0, 1),
+    "tail_epochs": number(0, open_low=True),
     "label_smoothing": number(0, 1),
     "lr_scale": mapping(number(0)),
     "lr_instead": optional(sequence(number(0))),
+    "network": one_of(NETWORKS),
     **dict.fromkeys(_LAYERS, _WIDTH),
+    "convs": number(2, 3, whole=True),
     "extra_layers": lambda name, value: _EXTRA(
         name, dict.fromkeys(value, 1) if isinstance(value, (list, tuple)) else value
     ),
@@ -193,9 +268,22 @@ _CHECKS: dict[str, Any] = {
         mapping(_kernel, _LAYERS)(name, value) if isinstance(value, Mapping) else _kernel(name, value)
     ),
     "leave_out": sequence(text),
+    "whiten": choice(0, 2, 3),
+    "whiten_images": number(1, whole=True),
+    "whiten_epochs": number(0),
+    "activation": one_of(tuple(ACTIVATIONS)),
+    "pool_first": choice(False, True),
+    "train_bn_scale": choice(False, True),
+    "bn_momentum": number(0, 1, open_low=True),
+    "identity_init": choice(False, True),
     "logits_weight": number(0, open_low=True),
     "cutout": number(0, 32, whole=True),
     "shift": number(0, 31, whole=True),
     "flip": one_of(FLIPS),
+    "brightness": number(0),
+    "contrast": number(0, 1),
+    "sizes": mapping(number(0, whole=True), tuple(str(side) for side in range(MIN_SIDE, SIDE))),
+    "tta": one_of(VIEWS),
+    "tta_share": number(0, 1),
     "precision": one_of(PRECISIONS),
 }

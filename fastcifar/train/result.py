@@ -17,13 +17,16 @@ class Times:
 
     build: network, compiling, warm-up on random data; not counted in comparisons.
     prepare: weights set, images normalised on the device; counted.
-    train: counted. evaluate: not counted. wall: from the call of `train` to its end.
+    train: counted. evaluate: not counted.
+    tta: the evaluation over the recipe's views; counted where two speedruns are compared.
+    wall: from the call of `train` to its end.
     """
 
     build: float = 0.0
     prepare: float = 0.0
     train: float = 0.0
     evaluate: float = 0.0
+    tta: float = 0.0
     wall: float = 0.0
 
     def to_dict(self) -> dict[str, float]:
@@ -39,6 +42,7 @@ class Result:
         or failed.
     id, path: of the folder on disk, or None where none was asked for.
     test_acc: accuracy on the test images after the last epoch, where `report_test` asked for it; a share of 1.
+    tta_acc: accuracy on the validation images after the last epoch, over the recipe's views; None without views.
     dataset: name, fingerprint, canonical, and the number of images trained and validated on.
     """
 
@@ -58,6 +62,7 @@ class Result:
     status: str = "running"
     message: str = ""
     test_acc: float | None = None
+    tta_acc: float | None = None
     epochs: list[EpochRow] = field(default_factory=list)
     times: Times = field(default_factory=Times)
 
@@ -75,6 +80,7 @@ class Result:
             dataset=dict(document["dataset"]),
             times=Times(**document["seconds"]),
             test_acc=document.get("test_acc"),
+            tta_acc=document.get("tta_acc"),
             provenance={key: document[key] for key in PROVENANCE},
             **{key: document[key] for key in names.split()},
         )
@@ -99,5 +105,6 @@ class Result:
             "resumed": self.resumed,
             "seconds": self.times.to_dict(),
             "test_acc": self.test_acc,
+            "tta_acc": self.tta_acc,
             "epochs": [dict(zip(COLUMNS, row.values(), strict=True)) for row in self.epochs],
         }

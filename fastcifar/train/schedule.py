@@ -5,13 +5,16 @@ from collections.abc import Mapping, Sequence
 from fastcifar.train.checks import RecipeError
 
 
-def learning_rate(epoch: float, peak_lr: float, peak_epoch: float, total_epoch: float) -> float:
-    """The rate at `epoch` (fractions count): linear from 0 to `peak_lr` at `peak_epoch`, then to 0 at `total_epoch`."""
+def learning_rate(
+    epoch: float, peak_lr: float, peak_epoch: float, total_epoch: float, start: float = 0.0, end: float = 0.0
+) -> float:
+    """The rate at `epoch` (fractions count): linear from `start` * `peak_lr` to `peak_lr` at `peak_epoch`, and from
+    there to `end` * `peak_lr` at `total_epoch`."""
     if epoch < peak_epoch:
-        return peak_lr * epoch / peak_epoch
+        return peak_lr * (start + (1 - start) * epoch / peak_epoch)
     if peak_epoch == total_epoch:
         return peak_lr
-    return peak_lr * max(0.0, total_epoch - epoch) / (total_epoch - peak_epoch)
+    return peak_lr * (end + (1 - end) * max(0.0, total_epoch - epoch) / (total_epoch - peak_epoch))
 
 
 def scale_factors(paths: Sequence[str], lr_scale: Mapping[str, float]) -> list[float]:

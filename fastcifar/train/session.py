@@ -9,18 +9,22 @@ from typing import Any
 
 import torch
 
-from fastcifar.data import Augmentation, Batches, Dataset, Split, derived_seed, parts, statistics
+from fastcifar.data import SIDE, Augmentation, Batches, Dataset, Split, derived_seed, parts, statistics
 from fastcifar.errors import Failure
+from fastcifar.net import WhitenConv
 from fastcifar.train import checkpoint
 from fastcifar.train.build import build_state, init_weights, warm_up
 from fastcifar.train.device import keep_memory, kernels, synchronize
-from fastcifar.train.loop import Diverged, State, evaluate, train_epoch
+from fastcifar.train.loop import Diverged, State, evaluate, run_forward, train_epoch
+from fastcifar.train.networks import side_at
 from fastcifar.train.precision import resolve_precision
 from fastcifar.train.recipe import Recipe
 from fastcifar.train.record import RecordError, RunFolder
 from fastcifar.train.result import Result, Times
 from fastcifar.train.schedule import learning_rate
 from fastcifar.train.table import EpochRow
+from fastcifar.train.views import logits_of_views
+from fastcifar.train.whiten import whitening_filters
 
 EVALUATION_BATCH = 512  # images, as in cifar10-fast
 
@@ -104,11 +108,12 @@ class Session:
         recipe, step = self.result.recipe, self.result.settings["step"]
         precision = resolve_precision(self.result.precision, self.device)
         num_classes = len(self.dataset.classes)
-        state = build_state(recipe, num_classes, self.device, precision, step)
+        steps = len(self.train_split.labels) // recipe.batch_size
+        state = build_state(recipe, num_classes, self.device, precision, step, steps)
         if self.device.type == "cuda" or step == "compiled":
             valid_images = len(self.valid_split.labels)
             valid_sizes = {min(EVALUATION_BATCH, valid_images), valid_images % EVALUATION_BATCH} - {0}
-            warm_up(state, num_classes, recipe.batch_size, valid_sizes)
+            warm_up(state, num_classes, recipe.batch_size, valid_sizes, {*map(int, recipe.sizes), SIDE})
         synchronize(self.device)
         self.result.times.build = self.before.build + time.perf_counter() - began
         return state
@@ -118,7 +123,13 @@ class Session:
         began = time.perf_counter()
         recipe = self.result.recipe
         on_device = self.on_device(state)
-        augmentation = Augmentation(shift=recipe.shift, flip=recipe.flip, cutout=recipe.cutout)
+        augmentation = Augmentation(
+            shift=recipe.shift,
+            flip=recipe.flip,
+            cutout=recipe.cutout,
+            brightness=recipe.brightness,
+            contrast=recipe.contrast,
+        )
         batches = Batches(
             self.train_split,
             batch_size=recipe.batch_size,
@@ -127,12 +138,26 @@ class Session:
             **on_device,
         )
         valid_batches = Batches(self.valid_split, batch_size=EVALUATION_BATCH, **on_device)
-        init_weights(state, derived_seed(self.result.seed, "weights"))
+        unit_head = recipe.network == "speednet"
+        init_weights(
+            state, derived_seed(self.result.seed, "weights"), identity=recipe.identity_init, unit_head=unit_head
+        )
+        if recipe.whiten:
+            self.whiten(state)
         if self.folder and self.epochs_done:
             checkpoint.load(self.folder, state)
         synchronize(self.device)
         self.result.times.prepare = self.before.prepare + time.perf_counter() - began
         return state, batches, valid_batches
+
+    def whiten(self, state: State) -> None:
+        """Set the first convolution from the training images."""
+        recipe, split = self.result.recipe, self.train_split
+        few = Split(images=split.images[: recipe.whiten_images], labels=split.labels[: recipe.whiten_images])
+        images, _ = next(Batches(few, batch_size=recipe.whiten_images, **self.on_device(state)).epoch())
+        (conv,) = (module for module in state.network.modules() if isinstance(module, WhitenConv))
+        with torch.no_grad():
+            conv.weight.copy_(whitening_filters(images, recipe.whiten))
 
     def on_device(self, state: State) -> dict[str, Any]:
         """How images are normalised, and where they go: arguments of `Batches`."""
@@ -157,12 +182,30 @@ class Session:
             if stop:
                 result.epochs = rows[:done]
                 break
+        if result.recipe.tta != "none":
+            began = time.perf_counter()
+            result.tta_acc = self.accuracy(state, valid_batches)
+            result.times.tta = time.perf_counter() - began
         if result.settings.get("report_test"):
             test_batches = Batches(self.dataset.test, batch_size=EVALUATION_BATCH, **self.on_device(state))
-            _, result.test_acc = evaluate(state, test_batches.epoch())
+            result.test_acc = self.accuracy(state, test_batches)
         if self.folder:
             metadata = {"recipe": result.recipe.to_json()}
             self.folder.save_tensors("weights.safetensors", state.network.state_dict(), metadata)
+
+    def accuracy(self, state: State, batches: Batches) -> float:
+        """The accuracy over the recipe's views of each image."""
+        recipe = self.result.recipe
+        state.network.eval()
+
+        def images() -> Iterator[torch.Tensor]:
+            return (images for images, _ in batches.epoch())
+
+        def forward(images: torch.Tensor) -> torch.Tensor:
+            return run_forward(state, images)
+
+        logits = logits_of_views(forward, images, recipe.tta, recipe.tta_share, EVALUATION_BATCH)
+        return int((logits.argmax(1) == batches.labels).sum()) / len(batches.labels)
 
     def count_times(self, epochs_done: int) -> None:
         """Bring the times up to now."""
@@ -183,15 +226,20 @@ def _epoch(
 ) -> EpochRow:
     def lr_at(step: int) -> float:  # for the mean loss
         passed = epoch + (step + 1) / len(batches)
-        return learning_rate(passed, recipe.peak_lr, recipe.peak_epoch, recipe.total_epoch)
+        rates = recipe.peak_lr, recipe.peak_epoch, recipe.total_epoch, recipe.lr_start, recipe.lr_end
+        return learning_rate(passed, *rates)
 
     began = time.perf_counter()
+    for module in state.network.modules():
+        if isinstance(module, WhitenConv) and module.bias is not None:
+            module.bias.requires_grad_(epoch < recipe.whiten_epochs)
     train_loss, train_acc = train_epoch(
         state,
-        batches.epoch(epoch),
+        batches.epoch(epoch, side_at(recipe, epoch)),
         lr=lambda step: lr_at(step) / recipe.batch_size,
         label_smoothing=recipe.label_smoothing,
         progress=lambda step: hooks.progress(epoch, step),
+        steps_before=epoch * len(batches),
     )
     trained = time.perf_counter()
     valid_loss, valid_acc = evaluate(state, valid_batches.epoch())

@@ -20,17 +20,14 @@ def nesterov_step(
 
 
 class SGD:
-    """Nesterov SGD over `weights`, with one factor of the learning rate for each.
-
-    Gradients are read from `.grad` and overwritten. `param_groups` is what torch.amp.GradScaler looks for.
-    """
+    """Nesterov SGD over `weights` (see `Optimizer`), each with its factor of the learning rate and its weight decay."""
 
     def __init__(
-        self, weights: Sequence[Tensor], *, factors: Sequence[float], weight_decay: float, momentum: float
+        self, weights: Sequence[Tensor], *, factors: Sequence[float], weight_decay: Sequence[float], momentum: float
     ) -> None:
         self.weights = list(weights)
         self.velocities = [torch.zeros_like(weight) for weight in self.weights]
-        self.factors, self.weight_decay, self.momentum = list(factors), weight_decay, momentum
+        self.factors, self.weight_decay, self.momentum = list(factors), list(weight_decay), momentum
         self.lr = 0.0
         self.param_groups = [{"params": self.weights}]
         # One pass takes many tensors in one launch, but only tensors of one format.
@@ -40,12 +37,12 @@ class SGD:
     @torch.no_grad()
     def step(self) -> None:
         """Change the weights by one step at the rate `lr` times each factor."""
-        for places in self._groups:
+        for group in self._groups:
+            places = [i for i in group if self.weights[i].grad is not None]
             weights = [self.weights[i] for i in places]
             velocities = [self.velocities[i] for i in places]
             gradients = [weight.grad for weight in weights if weight.grad is not None]
-            assert len(gradients) == len(weights), "every weight takes part in the loss"
-            torch._foreach_add_(gradients, weights, alpha=self.weight_decay)
+            torch._foreach_add_(gradients, torch._foreach_mul(weights, [self.weight_decay[i] for i in places]))
             torch._foreach_mul_(gradients, [-self.lr * self.factors[i] for i in places])
             torch._foreach_mul_(velocities, self.momentum)
             torch._foreach_add_(velocities, gradients)

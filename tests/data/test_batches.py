@@ -1,9 +1,11 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from fastcifar.data import Augmentation, Batches, Dataset, Split, statistics
-from fastcifar.data.augment import crop, cut_out, draw_plan
+from fastcifar.data.augment import crop, cut_out, draw_plan, resize
 
 MEAN, STD = (125.0, 120.0, 110.0), (60.0, 62.0, 66.0)
 RANDOM = Augmentation(shift=4, flip="random", cutout=8)
@@ -118,9 +120,40 @@ def test_alternating_flip_mirrors_each_image_every_other_epoch():
     assert 400 < int(flips[0].sum()) < 600
 
 
+def test_contrast_and_brightness_follow_the_plan():
+    split, augmentation = make_split(40), Augmentation(contrast=0.2, brightness=0.5, cutout=8)
+    batches = Batches(split, batch_size=20, mean=MEAN, std=STD, augmentation=augmentation, seed=1)
+    plan = draw_plan(40, augmentation, seed=1, epoch=2)
+    plain = (torch.from_numpy(split.images).float() - torch.tensor(MEAN)) / torch.tensor(STD)
+    for b, (images, _) in enumerate(batches.epoch(2)):
+        for i, image in enumerate(images.permute(0, 2, 3, 1), start=20 * b):
+            factor, term = plan.jitter[i]
+            expected = plain[plan.order[i]] * factor + term
+            row, column = plan.cutout[i]
+            expected[row : row + 8, column : column + 8] = 0
+            torch.testing.assert_close(image, expected, atol=1e-5, rtol=0)
+    many = draw_plan(20_000, augmentation, seed=1, epoch=0).jitter
+    assert many[:, 0].min() < 0.81 and many[:, 0].max() > 1.19 and abs(many[:, 0].mean() - 1) < 0.005
+    assert many[:, 1].min() < -0.49 and many[:, 1].max() > 0.49 and abs(many[:, 1].mean()) < 0.01
+
+
+@pytest.mark.parametrize("side", [16, 24, 28])
+def test_smaller_images_are_the_same_scene(side):
+    ramp = torch.arange(32.0).expand(2, 3, 32, 32)
+    small = resize(ramp, side)
+    assert small.shape == (2, 3, side, side) and small.is_contiguous(memory_format=torch.channels_last)
+    # Pixel i of the small image lies at (i + 1/2) * 32 / side - 1/2 of the large one.
+    expected = (torch.arange(side) + 0.5) * 32 / side - 0.5
+    torch.testing.assert_close(small, expected.expand(2, 3, side, side), atol=1e-5, rtol=0)
+    split = make_split(16)
+    batches = Batches(split, batch_size=8, mean=MEAN, std=STD, augmentation=RANDOM, dtype=torch.bfloat16)
+    large, little = (next(batches.epoch(0, s))[0] for s in (32, side))
+    assert torch.equal(resize(large, side), little) and little.dtype == torch.bfloat16
+
+
 def test_plans_depend_on_seed_and_epoch_only():
     def columns(seed, epoch):
-        return vars(draw_plan(100, RANDOM, seed, epoch)).values()
+        return vars(draw_plan(100, dataclasses.replace(RANDOM, contrast=0.1), seed, epoch)).values()
 
     assert all(torch.equal(a, b) for a, b in zip(columns(1, 2), columns(1, 2), strict=True))
     assert not any(torch.equal(a, b) for a, b in zip(columns(1, 2), columns(1, 3), strict=True))

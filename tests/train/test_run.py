@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 import os
@@ -12,13 +13,16 @@ import torch
 from coloured import coloured
 from safetensors.torch import load_file
 
-from fastcifar.data import Batches, statistics
+from fastcifar.data import Batches, Split, statistics
 from fastcifar.net import Network, NoKernels, convert, resnet9
 from fastcifar.train import Hooks, Recipe, RecordError, TrainError, load_result, resume, train
+from fastcifar.train.build import build_state, init_weights
 from fastcifar.train.loop import State, evaluate
 from fastcifar.train.precision import resolve_precision
 from fastcifar.train.record import RunFolder
+from fastcifar.train.session import Session
 from fastcifar.train.step import resolve_step
+from fastcifar.train.whiten import whitening_filters
 
 TESTS = str(Path(__file__).parents[1])
 FIGURES = ("epoch", "lr", "train_loss", "train_acc", "valid_loss", "valid_acc")  # all but the times
@@ -82,6 +86,7 @@ def test_weights_in_a_fresh_network_give_the_same_accuracy(recipe, images, tmp_p
     network.load_state_dict(load_file(f"{result.path}/weights.safetensors"))
     state = State(
         network=network,
+        weights=[],
         forward=lambda x: network({"input": x})["logits"],
         optimizer=None,
         precision=precision,
@@ -93,10 +98,22 @@ def test_weights_in_a_fresh_network_give_the_same_accuracy(recipe, images, tmp_p
     assert accuracy == result.valid_acc and loss == result.epochs[-1].valid_loss
 
 
-@pytest.mark.parametrize("precision", ["O0", "O2", "half"])
-@pytest.mark.parametrize("every", [1, 2])
-def test_resume_ends_as_if_uninterrupted(recipe, images, tmp_path, precision, every):
-    recipe = recipe.with_params({"precision": precision, "total_epoch": 4, "flip": "alternating"})
+SPEEDRUN = {  # every technique at once
+    **{"network": "speednet", "prep": 64, "layer1": 8, "layer2": 8, "layer3": 16, "logits_weight": 1 / 16},
+    **{"whiten": 2, "whiten_images": 100, "whiten_epochs": 2, "activation": "gelu", "pool_first": True, "convs": 3},
+    **{"train_bn_scale": False, "bn_momentum": 0.4, "identity_init": True, "optimizer": "muon", "peak_epoch": 0},
+    **{"bias_lr": 1.0, "head_lr": 10.0, "lr_end": 0.1, "averaging": "lookahead", "average_every": 3},
+    **{"sizes": {"24": 1, "28": 1}, "brightness": 0.1, "contrast": 0.1, "tta": "six", "label_smoothing": 0.2},
+}
+
+
+@pytest.mark.parametrize(
+    ("precision", "every", "more"),
+    [(precision, every, {}) for precision in ("O0", "O2", "half") for every in (1, 2)]
+    + [("O0", 1, SPEEDRUN), ("O2", 2, SPEEDRUN | {"averaging": "tail", "tail_epochs": 2})],
+)
+def test_resume_ends_as_if_uninterrupted(recipe, images, tmp_path, precision, every, more):
+    recipe = recipe.with_params({"precision": precision, "total_epoch": 4, "flip": "alternating", **more})
     whole = train(recipe, images, seed=3, device="cpu")
 
     def stop(epoch, step):
@@ -333,6 +350,55 @@ def test_compiled_and_eager_agree(recipe, images):
     eager = train(recipe, images, device="cpu")
     assert math.isclose(compiled.epochs[0].train_loss, eager.epochs[0].train_loss, abs_tol=0.01)
     assert compiled.times.train < compiled.times.build  # compiling is not counted
+
+
+def test_every_technique_at_once(recipe, images, tmp_path):
+    recipe = recipe.with_params({"total_epoch": 4, **SPEEDRUN})
+    sides, biases = [], []
+
+    def watch(self, state, batches, valid_batches):
+        steps = state.forward
+
+        def forward(x):
+            sides.append(x.shape[2])
+            biases.append(state.network.whiten_conv.bias.requires_grad)
+            return steps(x)
+
+        return plain(self, dataclasses.replace(state, forward=forward), batches, valid_batches)
+
+    with pytest.MonkeyPatch.context() as patch:
+        plain = Session.train
+        patch.setattr(Session, "train", watch)
+        result = train(recipe, images, device="cpu", out=tmp_path, report_test=True)
+    training = [side for side in sides if side != 32]
+    assert training == [24] * 20 + [28] * 20  # the first two of four epochs of 20 steps
+    assert biases[:20] == [True] * 20 and not any(biases[-6:])
+    assert result.epochs[-1].train_acc > 0.5 and result.epochs[-1].lr == pytest.approx(0.01)
+    assert result.tta_acc == result.test_acc and result.times.tta > 0
+    whitened = load_file(f"{result.path}/weights.safetensors")
+    split = Split(images=images.train.images[:100], labels=images.train.labels[:100])
+    mean, std = statistics(images)
+    dtype = whitened["whiten_conv.weight"].dtype
+    shown, _ = next(Batches(split, batch_size=100, mean=mean, std=std, dtype=dtype).epoch())
+    assert torch.equal(whitened["whiten_conv.weight"], whitening_filters(shown, 2).to(dtype))
+    assert all(torch.equal(v, torch.ones_like(v)) for name, v in whitened.items() if name.endswith("bn.weight"))
+    assert figures(train(recipe, images, device="cpu")) == figures(result)
+
+
+def test_convolutions_begin_as_the_identity(recipe):
+    recipe = recipe.with_params({**SPEEDRUN, "total_epoch": 2})
+    precision = resolve_precision("O2", torch.device("cpu"))
+    state = build_state(recipe, 10, torch.device("cpu"), precision, step="eager")
+    init_weights(state, 0, identity=True, unit_head=True)
+    image = torch.rand(2, 8, 6, 6).to(torch.bfloat16)
+    assert torch.equal(state.network.layer2_conv(image)[:, :8], image)
+    assert state.network.linear.weight.float().std().item() == pytest.approx(1, abs=0.01)
+    assert all(
+        torch.equal(master.to(weight.dtype), weight)
+        for master, weight in zip(state.optimizer.weights, state.weights, strict=True)
+    )
+    velocities = {tuple(v.shape) for v in state.optimizer.velocities}
+    assert (8, 24, 3, 3) in velocities and len(state.optimizer.velocities) == len(state.weights) == 1 + 9 + 9 + 1
 
 
 def test_fused_and_eager_agree(recipe, images):

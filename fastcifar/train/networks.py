@@ -1,0 +1,82 @@
+"""The networks that a recipe can name."""
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from fastcifar.data import SIDE
+from fastcifar.net import Style, resnet9, speednet
+from fastcifar.train.checks import RecipeError
+
+if TYPE_CHECKING:
+    from fastcifar.train.recipe import Recipe
+
+NETWORKS = ("resnet9", "speednet")
+MIN_SIDE = 8  # pixels
+ONLY = {  # fields that have a node in one network only
+    "resnet9": ("prep", "extra_layers", "res_layers", "ks", "leave_out", "lr_instead"),
+    "speednet": ("convs",),
+}
+
+
+def check_network(recipe: "Recipe") -> None:
+    """Raise RecipeError for a field that the recipe's network has no node for, and for sides that it cannot take."""
+    defaults = {field.name: field for field in dataclasses.fields(recipe)}
+    for network, names in ONLY.items():
+        for name in names if network != recipe.network else ():
+            field = defaults[name]
+            usual = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+            if getattr(recipe, name) != usual:
+                raise RecipeError(f"{name}: the network {recipe.network} has no node for it; it is {network}'s")
+    if recipe.network == "resnet9" and recipe.whiten == 2:
+        raise RecipeError("whiten: resnet9 whitens patches 3 pixels wide, or 0 for none; 2 is speednet's")
+    for side in recipe.sizes:
+        if recipe.network == "resnet9" and int(side) % 8:
+            raise RecipeError(
+                f"sizes: resnet9 halves an image three times, which a side of {side} pixels is no good for"
+            )
+        if recipe.network == "speednet" and int(side) < SIDE // 2:
+            raise RecipeError(f"sizes: speednet needs a side of {SIDE // 2} pixels, not {side}")
+    if (epochs := sum(recipe.sizes.values())) > recipe.total_epoch:
+        raise RecipeError(f"sizes: its {epochs} epochs are more than total_epoch ({recipe.total_epoch})")
+
+
+def describe(recipe: "Recipe", num_classes: int, leave_out: tuple[str, ...]) -> dict[str, Any]:
+    """The recipe's network as a nested dict."""
+    style = Style(
+        activation=recipe.activation,
+        pool_first=recipe.pool_first,
+        train_bn_scale=recipe.train_bn_scale,
+        bn_momentum=recipe.bn_momentum,
+    )
+    widths = recipe.channels
+    if recipe.network == "speednet":
+        widths = {layer: width for layer, width in widths.items() if layer != "prep"}
+        return speednet(
+            widths,
+            num_classes,
+            style=style,
+            whiten=recipe.whiten,
+            convs=recipe.convs,
+            logits_weight=recipe.logits_weight,
+        )
+    return resnet9(
+        widths,
+        recipe.extra_layers,
+        recipe.res_layers,
+        recipe.ks,
+        num_classes,
+        recipe.logits_weight,
+        leave_out,
+        style=style,
+        whiten=recipe.whiten,
+        any_size=bool(recipe.sizes),
+    )
+
+
+def side_at(recipe: "Recipe", epoch: int) -> int:
+    """Side in pixels of the training images of `epoch` (from 0)."""
+    for side, epochs in recipe.sizes.items():
+        if epoch < epochs:
+            return int(side)
+        epoch -= epochs
+    return SIDE

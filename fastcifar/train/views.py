@@ -1,0 +1,52 @@
+"""Test-time augmentation: the mean of what the network says of several views of an image."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+VIEWS = ("none", "flip", "six", "six-unsure")
+SHIFTS = (0, 2)  # corner of the crop out of the padded image: up and left, down and right by a pixel
+Forward = Callable[[Tensor], Tensor]  # images (B, 3, H, W) -> logits (B, num_classes)
+
+
+@torch.no_grad()
+def logits_of_views(
+    forward: Forward, batches: Callable[[], Iterator[Tensor]], kind: str, share: float, batch_size: int
+) -> Tensor:
+    """Logits (N, num_classes) of the images that `batches` gives, each time it is called, over views of `kind`.
+
+    none: the image. flip: it and its mirror image. six: these two with weight 1/4 each, and the same of the image
+    shifted by a pixel (reflected at the edge) up and left, and down and right, with weight 1/8 each
+    (KellerJordan/cifar10-airbench). six-unsure: six for the share of the images whose largest probability over two
+    views is smallest, else flip (hiverge/cifar10-speedrun).
+    """
+    if kind == "none":
+        return torch.cat([forward(images) for images in batches()])
+    logits = torch.cat([_flip(forward, images) for images in batches()])
+    if kind == "flip":
+        return logits
+    count = len(logits) if kind == "six" else round(share * len(logits))
+    unsure = torch.zeros(len(logits), dtype=torch.bool, device=logits.device)
+    unsure[logits.softmax(1).amax(1).argsort(stable=True)[:count]] = True
+    wanted, first = [], 0
+    for images in batches():
+        wanted.append(images[unsure[first : first + len(images)]])
+        first += len(images)
+    shifted = [_shifted(forward, images) for images in torch.cat(wanted).split(batch_size)] if count else []
+    if shifted:
+        logits[unsure] = (logits[unsure] + torch.cat(shifted)) / 2
+    return logits
+
+
+def _flip(forward: Forward, images: Tensor) -> Tensor:
+    return (forward(images) + forward(images.flip(3))) / 2
+
+
+def _shifted(forward: Forward, images: Tensor) -> Tensor:
+    side = images.shape[2]
+    padded = F.pad(images, (1, 1, 1, 1), "reflect")
+    views = [padded[:, :, at : at + side, at : at + side] for at in SHIFTS]
+    channels_last = [view.contiguous(memory_format=torch.channels_last) for view in views]
+    return torch.stack([_flip(forward, view) for view in channels_last]).mean(0)
