@@ -4,9 +4,11 @@ import time
 from dataclasses import replace
 
 import pytest
+from coloured import coloured
 
 from fastcifar.cli.search_view import estimate
 from fastcifar.search import Space
+from fastcifar.search.experiment import training
 from fastcifar.search.experiment.engine import Ended, Report
 from fastcifar.search.experiment.spec import Spec
 from fastcifar.search.experiment.training import Cost, TrainEvaluator, check_space, flops, parameters, probe, shortened
@@ -24,6 +26,11 @@ TINY = {
     "layer2": 4,
     "layer3": 4,
 }
+
+
+@pytest.fixture
+def few_images(monkeypatch):
+    monkeypatch.setattr(training, "_dataset", lambda name, data_dir: coloured(5_640, 100))  # 5,000 are held out
 
 
 def cost(seconds_an_image, recipe, check=0.0):
@@ -111,6 +118,7 @@ def test_a_space_that_no_recipe_fits():
         check_space(Recipe(), space)
 
 
+@pytest.mark.usefixtures("few_images")
 def test_a_trial_reports_the_holdout_and_looks_at_test_only_to_confirm():
     evaluator = TrainEvaluator(recipe=Recipe().with_params(TINY), device="cpu")
     reports = []
@@ -122,6 +130,7 @@ def test_a_trial_reports_the_holdout_and_looks_at_test_only_to_confirm():
     assert again["default"] == found["default"] and 0 <= again["test_acc"] <= 100
 
 
+@pytest.mark.usefixtures("few_images")
 def test_a_training_that_diverges_is_a_failure():
     evaluator = TrainEvaluator(recipe=Recipe().with_params(TINY), device="cpu")
     with pytest.raises(ValueError, match="NaN or infinite"):
