@@ -1,5 +1,7 @@
 """The bootstrap interval that holds for few numbers."""
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,9 +22,7 @@ def bootstrap_interval(
     """
     n = values.shape[-1]
     assert n >= MIN_VALUES
-    # A resample is how often it took each value; so all of them are one matrix product.
-    counts = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=resamples)  # (resamples, n)
-    weights = counts.T / n
+    weights = _weights(n, resamples)
     mean, sd = values.mean(-1), spread(values)
     scaled = (values - mean[..., None]) / np.where(sd > 0, sd, 1)[..., None]
     means = scaled @ weights  # (..., resamples)
@@ -33,3 +33,11 @@ def bootstrap_interval(
     low_t, high_t = np.quantile(t, [0.025, 0.975], axis=-1, method="inverted_cdf")
     with np.errstate(invalid="ignore"):
         return mean - np.where(sd > 0, high_t * sd, 0), mean - np.where(sd > 0, low_t * sd, 0)
+
+
+@lru_cache(maxsize=1)
+def _weights(n: int, resamples: int) -> NDArray[np.float64]:
+    """How often each resample took each value, over n: (n, resamples). So all means are one matrix product."""
+    counts = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=resamples)
+    weights: NDArray[np.float64] = counts.T / n
+    return weights
