@@ -7,7 +7,7 @@ are the steps of `fastcifar train`, by number format and by how the network is r
 in a process of its own, in turn, `--rounds` times over; it measures the ceilings of its number format there too, after
 the step. Peak memory is the process's (on a GPU what torch reserved there), read before the ceilings. A step is one
 batch of random numbers that lies ready: forward, loss, backward, change of the weights. Medians over the rounds.
-Writes results/train_step-<device type>.md and .json.
+Writes results/train_step-<device type>.md and .jsonl, a line a round and variant.
 """
 
 import argparse
@@ -260,10 +260,9 @@ def main() -> None:
                 speed, name = row["images_per_second"], variants[number].name
                 print(f"round {turn}, {network}, {name}: {speed:,.0f} images/s", file=sys.stderr, flush=True)
     text = report(rows, machine, options)
-    settings = {"batch_size": options.batch_size, "steps": options.steps, "rounds": options.rounds}
-    document = {**machine, **settings, "dataset": "random", "canonical": False, "rows": rows}
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"train_step-{device.type}.json").write_text(json.dumps(document, indent=2) + "\n")
+    about = {"batch_size": options.batch_size, "steps": options.steps, "dataset": "random", "canonical": False}
+    text_rows = "".join(json.dumps({**row, **about, **machine}) + "\n" for row in rows)
+    (RESULTS / f"train_step-{device.type}.jsonl").write_text(text_rows)
     (RESULTS / f"train_step-{device.type}.md").write_text(text)
     print(text)
 
