@@ -3,7 +3,7 @@
 from fastcifar.train import EpochRow, Recipe, Result, Times
 
 
-def made(seed, accuracy, *, train=2.0, prepare=0.5, evaluate=0.25, status="finished"):
+def made(seed, accuracy, *, train=2.0, prepare=0.5, evaluate=0.25, tta=0.0, tta_acc=None, status="finished"):
     """A run with these figures."""
     row = EpochRow(
         epoch=1,
@@ -25,8 +25,10 @@ def made(seed, accuracy, *, train=2.0, prepare=0.5, evaluate=0.25, status="finis
         provenance={},
         precision="O0",
         parameters=1,
+        flops=10**12,
         started="",
         status=status,
+        tta_acc=tta_acc,
         epochs=[row],
-        times=Times(prepare=prepare, train=train, evaluate=evaluate),
+        times=Times(prepare=prepare, train=train, evaluate=evaluate, tta=tta),
     )

@@ -111,6 +111,8 @@ class Recipe:
     """Each convolution begins as the identity on its first filters, as many as it has inputs (Dirac)."""
     logits_weight: float = 0.125
     """Factor of the logits."""
+    unit_head: bool = False
+    """The last layer's weights begin with the standard deviation 1; logits_weight then makes the logits small."""
     cutout: int = 8
     """Side of the square that is set to zero in each training image, in pixels; 0 is none."""
     shift: int = 4
@@ -276,6 +278,7 @@ _CHECKS: dict[str, Any] = {
     "train_bn_scale": choice(False, True),
     "bn_momentum": number(0, 1, open_low=True),
     "identity_init": choice(False, True),
+    "unit_head": choice(False, True),
     "logits_weight": number(0, open_low=True),
     "cutout": number(0, 32, whole=True),
     "shift": number(0, 31, whole=True),

@@ -41,6 +41,8 @@ class Result:
     status: running, finished, stopped (by `on_epoch`), interrupted (by the user), diverged (the loss is not finite)
         or failed.
     id, path: of the folder on disk, or None where none was asked for.
+    flops: of the whole training (see `training_flops`).
+    product_rate: FLOP/s of a large matrix product on this device, in the format of the weights; measured in `build`.
     test_acc: accuracy on the test images after the last epoch, where `report_test` asked for it; a share of 1.
     tta_acc: accuracy on the validation images after the last epoch, over the recipe's views; None without views.
     dataset: name, fingerprint, canonical, and the number of images trained and validated on.
@@ -55,16 +57,23 @@ class Result:
     provenance: dict[str, Any]
     precision: str
     parameters: int
+    flops: int
     started: str
     resumed: list[dict[str, Any]] = field(default_factory=list)
     id: str | None = None
     path: str | None = None
     status: str = "running"
     message: str = ""
+    product_rate: float | None = None
     test_acc: float | None = None
     tta_acc: float | None = None
     epochs: list[EpochRow] = field(default_factory=list)
     times: Times = field(default_factory=Times)
+
+    @property
+    def flops_per_second(self) -> float | None:
+        """FLOP/s of the training; None before its end."""
+        return self.flops / self.times.train if self.status == "finished" else None
 
     @property
     def valid_acc(self) -> float | None:
@@ -74,13 +83,14 @@ class Result:
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> "Result":
         """Read what `to_dict` gave, but for the rows, which `epochs.csv` has."""
-        names = "recipe_name seed split settings precision parameters started resumed status message"
+        names = "recipe_name seed split settings precision parameters flops started resumed status message"
         return cls(
             recipe=Recipe.from_dict(document["recipe"]),
             dataset=dict(document["dataset"]),
             times=Times(**document["seconds"]),
-            test_acc=document.get("test_acc"),
-            tta_acc=document.get("tta_acc"),
+            product_rate=document["product_rate"],
+            test_acc=document["test_acc"],
+            tta_acc=document["tta_acc"],
             provenance={key: document[key] for key in PROVENANCE},
             **{key: document[key] for key in names.split()},
         )
@@ -99,6 +109,8 @@ class Result:
             "settings": self.settings,
             "precision": self.precision,
             "parameters": self.parameters,
+            "flops": self.flops,
+            "product_rate": self.product_rate,
             "dataset": self.dataset,
             **self.provenance,
             "started": self.started,

@@ -14,6 +14,7 @@ from fastcifar.train.record import RecordError, RunFolder, save_drawing
 from fastcifar.train.result import Result
 from fastcifar.train.session import Hooks, Session, split_images
 from fastcifar.train.step import resolve_step
+from fastcifar.train.work import training_flops
 
 
 class RunSettings(TypedDict, total=False):
@@ -90,6 +91,7 @@ def train(
         provenance=provenance(where),
         precision=resolve_precision(recipe.precision, where).name,
         parameters=sum(weight.numel() for weight in network.parameters()),
+        flops=training_flops(recipe, len(dataset.classes), len(images[0].labels) // recipe.batch_size),
         started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     )
     if out is None:

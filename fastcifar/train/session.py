@@ -25,6 +25,7 @@ from fastcifar.train.schedule import learning_rate
 from fastcifar.train.table import EpochRow
 from fastcifar.train.views import logits_of_views
 from fastcifar.train.whiten import whitening_filters
+from fastcifar.train.work import product_rate
 
 EVALUATION_BATCH = 512  # images, as in cifar10-fast
 
@@ -114,6 +115,7 @@ class Session:
             valid_images = len(self.valid_split.labels)
             valid_sizes = {min(EVALUATION_BATCH, valid_images), valid_images % EVALUATION_BATCH} - {0}
             warm_up(state, num_classes, recipe.batch_size, valid_sizes, {*map(int, recipe.sizes), SIDE})
+        self.result.product_rate = product_rate(self.device, precision.weights, torch.get_num_threads())
         synchronize(self.device)
         self.result.times.build = self.before.build + time.perf_counter() - began
         return state
@@ -138,9 +140,8 @@ class Session:
             **on_device,
         )
         valid_batches = Batches(self.valid_split, batch_size=EVALUATION_BATCH, **on_device)
-        unit_head = recipe.network == "speednet"
         init_weights(
-            state, derived_seed(self.result.seed, "weights"), identity=recipe.identity_init, unit_head=unit_head
+            state, derived_seed(self.result.seed, "weights"), identity=recipe.identity_init, unit_head=recipe.unit_head
         )
         if recipe.whiten:
             self.whiten(state)

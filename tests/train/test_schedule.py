@@ -43,3 +43,9 @@ def test_lr_instead_of_a_recipe_with_a_block_left_out():
     assert rate_factors(both, 10) == pytest.approx(rates[:3] + rates[6:27] + [rates[27] * 10])
     with pytest.raises(RecipeError, match="28 parameter tensors, not 25"):
         rate_factors(left_out.with_params({"lr_instead": rates[:25]}), 10)
+
+
+def test_a_schedule_that_does_not_begin_or_end_at_zero():
+    rates = [learning_rate(epoch, 2.0, 4, 10, start=0.2, end=0.1) for epoch in (0, 2, 4, 7, 10)]
+    assert rates == pytest.approx([0.4, 1.2, 2.0, 1.1, 0.2])
+    assert learning_rate(0, 2.0, 0, 10) == 2.0

@@ -1,0 +1,145 @@
+"""Our speedruns beside KellerJordan/cifar10-airbench's airbench94_muon.py: accuracy and time, run by run.
+
+    python benchmarks/speedrun.py --peer FILE [--recipes speedrun94-cpu] [--runs 5] [--device auto] [--data-dir DIR]
+
+FILE is airbench94_muon.py of a checkout of github.com/KellerJordan/cifar10-airbench (see speedrun_peer.py). Every run
+has a process of its own; with seed 0 each contender runs once, then with seed 1, and so on, the order turned by one
+place each time. A contender's time is that of whitening, preparing the images and training, with and without the
+evaluation of its views; making the network, compiling and the other evaluations are outside on both sides. On a CPU the
+peer runs eagerly, once as it is and once with the allocator set as ours; on a GPU compiled, as it does itself.
+Adds each run to results/speedrun-DEVICE.jsonl as it ends, skips what is there, and writes results/speedrun-DEVICE.md.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from fastcifar.data import load
+from fastcifar.statistics import Estimate
+from fastcifar.train import named_recipe, resolve_device, train
+
+RESULTS = Path(__file__).parent / "results"
+MARGIN = 0.002  # accuracy that may be lost; of 1
+PEERS = {
+    "cpu": {"airbench94_muon": [], "airbench94_muon, memory kept": ["--keep-memory"]},
+    "cuda": {"airbench94_muon": ["--compiled"]},
+}
+
+
+def ours(recipe: str, seed: int, device: str, data_dir: str | None) -> dict[str, Any]:
+    """One run of a recipe, in this process."""
+    result = train(named_recipe(recipe), load(named_recipe(recipe).dataset, data_dir), seed, device=device)
+    return {
+        "accuracy": result.valid_acc,
+        "tta_accuracy": result.tta_acc,
+        "seconds": result.times.prepare + result.times.train,
+        "tta_seconds": result.times.tta,
+        "precision": result.precision,
+        "step": result.settings["step"],
+        "dataset": result.dataset,
+        **result.provenance,
+    }
+
+
+def one(contender: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
+    """One run in a process of its own."""
+    where = ["--device", options.device, *(["--data-dir", options.data_dir] if options.data_dir else [])]
+    if contender in options.peers:
+        program = Path(__file__).with_name("speedrun_peer.py")
+        command = [str(program), options.peer, *options.peers[contender], "--seed", str(seed), *where]
+    else:
+        command = [__file__, "--one", contender, str(seed), *where]
+    done = subprocess.run([sys.executable, *command], stdout=subprocess.PIPE, text=True, check=True)
+    return {"contender": contender, "seed": seed, **json.loads(done.stdout.splitlines()[-1])}
+
+
+def report(rows: list[dict[str, Any]], base: str) -> str:
+    """The table, and what each contender is against `base`, pair by pair."""
+    last = rows[-1]
+    lines = [
+        "# Speedruns",
+        "",
+        f"{last['device']}, {last['threads']} threads; torch {last['versions']['torch']}. Images of fingerprint "
+        f"{last['fingerprint'][:12]}, canonical: {str(last['canonical']).lower()}. By `benchmarks/speedrun.py`, which "
+        "says what is timed.",
+        "",
+        "| contender | n | accuracy | over its views | seconds | with the views |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    runs: dict[str, dict[int, dict[str, Any]]] = {}
+    for row in rows:
+        runs.setdefault(row["contender"], {})[row["seed"]] = row
+    for name, mine in runs.items():
+        columns = [
+            Estimate.of([100 * row["accuracy"] for row in mine.values()]),
+            Estimate.of([100 * row["tta_accuracy"] for row in mine.values()]),
+            Estimate.of([row["seconds"] for row in mine.values()]),
+            Estimate.of([row["seconds"] + row["tta_seconds"] for row in mine.values()]),
+        ]
+        lines.append(f"| {name} | {len(mine)} | " + " | ".join(_cell(column) for column in columns) + " |")
+    lines += ["", f"Against {base}, by the same seeds:", ""]
+    for name, mine in runs.items():
+        both = sorted(runs[base].keys() & mine.keys())
+        if name == base or len(both) < 2:
+            continue
+        views = Estimate.of([100 * (mine[seed]["tta_accuracy"] - runs[base][seed]["tta_accuracy"]) for seed in both])
+        share = Estimate.of([_seconds(mine[seed]) / _seconds(runs[base][seed]) for seed in both])
+        verdict = "not inferior" if views.low > -100 * MARGIN else "not shown to be no worse"
+        lines.append(
+            f"- {name} (n {len(both)}): {views.mean:+.2f} points over the views, 95 % interval {views.low:+.2f} to "
+            f"{views.high:+.2f}: {verdict} by {100 * MARGIN:g} points; in {share.mean:.2f} of its time, views "
+            f"included ({share.low:.2f} to {share.high:.2f})."
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _seconds(row: dict[str, Any]) -> float:
+    return float(row["seconds"] + row["tta_seconds"])
+
+
+def _cell(found: Estimate) -> str:
+    return f"{found.mean:.2f}" if found.n == 1 else f"{found.mean:.2f}, sd {found.sd:.2f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peer", help="airbench94_muon.py of a checkout; without it only ours run")
+    parser.add_argument("--recipes", nargs="+")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--data-dir")
+    parser.add_argument("--one", nargs=2, metavar=("RECIPE", "SEED"), help="a single run of ours, as JSON")
+    options = parser.parse_args()
+    if options.one:
+        name, seed = options.one
+        found = ours(name, int(seed), options.device, options.data_dir)
+        print(json.dumps({**found, **{key: found["dataset"][key] for key in ("fingerprint", "canonical")}}))
+        return
+    kind = resolve_device(options.device).type
+    options.peers = PEERS[kind] if options.peer else {}
+    recipes = options.recipes or ["speedrun94-cpu" if kind == "cpu" else "speedrun94"]
+    for recipe in recipes:
+        named_recipe(recipe)  # before anything is run
+    contenders = [*options.peers, *recipes]
+    path = RESULTS / f"speedrun-{kind}.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    for seed in range(options.runs):
+        turned = contenders[seed % len(contenders) :] + contenders[: seed % len(contenders)]
+        for contender in turned:
+            if any(row["contender"] == contender and row["seed"] == seed for row in rows):
+                continue
+            row = one(contender, seed, options)
+            rows.append(row)
+            with path.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+            print(f"{contender}, seed {seed}: {row['tta_accuracy']:.4f} in {_seconds(row):.1f} s", flush=True)
+            text = report(rows, contenders[0])
+            path.with_suffix(".md").write_text(text)
+    print(report(rows, contenders[0]))
+
+
+if __name__ == "__main__":
+    main()
