@@ -143,7 +143,8 @@ class Recipe:
         if self.peak_epoch is None:
             fill("peak_epoch", self.total_epoch * PEAK_SHARE)
         fill("peak_epoch", number(0, self.total_epoch, "total_epoch")("peak_epoch", self.peak_epoch))
-        fill("sizes", MappingProxyType(dict(sorted(self.sizes.items(), key=lambda item: int(item[0])))))
+        used = {side: epochs for side, epochs in self.sizes.items() if epochs}
+        fill("sizes", MappingProxyType(dict(sorted(used.items(), key=lambda item: int(item[0])))))
         check_network(self)
 
     def __hash__(self) -> int:
@@ -190,8 +191,8 @@ class Recipe:
     def with_params(self, params: Mapping[str, Any]) -> "Recipe":
         """Return a recipe with other values; a key is a field, or a dotted path into one (`lr_scale.prep`).
 
-        Where total_epoch changes and peak_epoch is not among `params`, peak_epoch keeps its share of it. Where
-        lr_instead comes in and peak_lr is not among `params`, peak_lr becomes 1.
+        Where total_epoch changes, peak_epoch and sizes keep their shares of it (sizes in whole epochs, rounded down),
+        unless they are among `params`. Where lr_instead comes in and peak_lr is not among `params`, peak_lr becomes 1.
         """
         values = self.to_dict()
         for key, value in params.items():
@@ -203,6 +204,9 @@ class Recipe:
         if "total_epoch" in params and "peak_epoch" not in params:
             _CHECKS["total_epoch"]("total_epoch", values["total_epoch"])
             values["peak_epoch"] = self.peak_epoch / self.total_epoch * values["total_epoch"]
+        if "total_epoch" in params and not any(key.partition(".")[0] == "sizes" for key in params):
+            total = int(values["total_epoch"])
+            values["sizes"] = {side: epochs * total // self.total_epoch for side, epochs in self.sizes.items()}
         if self.lr_instead is None and values["lr_instead"] is not None and "peak_lr" not in params:
             values["peak_lr"] = None
         return Recipe(**values)

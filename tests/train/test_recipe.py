@@ -46,6 +46,15 @@ def test_peak_epoch_keeps_its_share():
     assert Recipe().with_params({"total_epoch": 12, "peak_epoch": 5}).peak_epoch == 5
 
 
+def test_sizes_keep_their_shares():
+    recipe = Recipe(total_epoch=8, sizes={"24": 3, "16": 2})
+    assert list(recipe.sizes) == ["16", "24"]  # the small ones first
+    assert recipe.with_params({"total_epoch": 4}).sizes == {"16": 1, "24": 1}
+    assert recipe.with_params({"total_epoch": 4, "sizes": {}}).sizes == {}
+    assert recipe.with_params({"total_epoch": 4, "sizes.24": 2, "sizes.16": 0}).sizes == {"24": 2}
+    assert recipe.with_params({"sizes.24": 1}).sizes == {"16": 2, "24": 1}
+
+
 def test_peak_lr_with_lr_instead():
     assert Recipe(lr_instead=[0.1] * 25).peak_lr == 1
     assert Recipe().with_params({"lr_instead": [0.1] * 25}).peak_lr == 1
