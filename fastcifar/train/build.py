@@ -1,16 +1,17 @@
 """From a recipe to everything a run changes: network, optimizer, loss scale."""
 
+import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fastcifar.data import SIDE
 from fastcifar.net import BatchNorm, Network, convert
 from fastcifar.train.averaging import Average
-from fastcifar.train.loop import State, backward, evaluate, run_forward
+from fastcifar.train.capture import Captured, Recorder, cuda_graph
+from fastcifar.train.loop import State, evaluate, forward_backward
 from fastcifar.train.muon import Muon
 from fastcifar.train.networks import describe
 from fastcifar.train.optimizer import Optimizer, Several
@@ -19,6 +20,7 @@ from fastcifar.train.recipe import Recipe
 from fastcifar.train.schedule import instead_factors, scale_factors
 from fastcifar.train.sgd import SGD
 from fastcifar.train.step import make_forward
+from fastcifar.train.whiten import train_whitening
 
 
 def describe_network(recipe: Recipe, num_classes: int, leave_out: Sequence[str] | None = None) -> Network:
@@ -45,7 +47,7 @@ def build_state(
         weights = [torch.empty_like(weight, dtype=torch.float32, requires_grad=False) for weight in weights]
     optimizer = make_optimizer(recipe, _trained_paths(network), weights, factors)
 
-    return State(
+    state = State(
         network=network,
         weights=list(trained),
         forward=make_forward(network, step),
@@ -55,6 +57,17 @@ def build_state(
         # The summed loss already scales gradients by the batch size; 128 more is a start that seldom overflows.
         scaler=torch.amp.GradScaler(device.type, init_scale=128.0) if precision.scale_loss else None,
     )
+    return capture(state, recipe.label_smoothing, cuda_graph) if step == "captured" else state
+
+
+def capture(state: State, label_smoothing: float, record: Recorder) -> State:
+    """The state whose passes forward and backward are recorded."""
+
+    def one_pass(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        return forward_backward(captured, images, labels, label_smoothing)
+
+    captured = dataclasses.replace(state, captured=Captured(one_pass, state.weights, record))
+    return captured
 
 
 def make_optimizer(
@@ -175,9 +188,14 @@ def warm_up(
         labels = torch.randint(0, num_classes, (size,), generator=generator).to(device)
         return images.contiguous(memory_format=torch.channels_last), labels
 
+    def one_pass(images: Tensor, labels: Tensor) -> object:
+        return forward_backward(state, images, labels, 0.0)
+
     init_weights(state, 0)
     state.network.train()
     for side in sides:
         images, labels = random_batch(train_size, side)
-        backward(state, F.cross_entropy(run_forward(state, images), labels, reduction="sum"))
+        for trained in (True, False) if train_whitening(state.network, True) else (True,):
+            train_whitening(state.network, trained)
+            (state.captured or one_pass)(images, labels)
     evaluate(state, (random_batch(size) for size in valid_sizes))

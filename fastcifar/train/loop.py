@@ -10,6 +10,7 @@ from torch import Tensor
 
 from fastcifar.net import Network
 from fastcifar.train.averaging import Average
+from fastcifar.train.capture import Captured
 from fastcifar.train.optimizer import Optimizer
 from fastcifar.train.precision import Precision
 
@@ -31,6 +32,7 @@ class State:
     precision: Precision
     scaler: torch.amp.GradScaler | None
     average: Average | None = None
+    captured: Captured | None = None  # does a pass forward and backward, where CUDA graphs do
 
 
 def train_epoch(
@@ -52,14 +54,16 @@ def train_epoch(
     correct: list[Tensor] = []
     images_seen = 0
     for step, (images, labels) in enumerate(batches):
-        logits = run_forward(state, images)
-        loss = F.cross_entropy(logits, labels, reduction="sum", label_smoothing=label_smoothing)
-        backward(state, loss)
+        if state.captured:
+            logits, loss = state.captured(images, labels)
+            loss = loss.clone()  # its place is written to again
+        else:
+            logits, loss = forward_backward(state, images, labels, label_smoothing)
         optimizer_step(state, lr(step))
         if state.average and state.average.after(steps_before + step + 1):
             copy_masters(state)
-        losses.append(loss.detach())
-        correct.append((logits.detach().argmax(1) == labels).sum())
+        losses.append(loss)
+        correct.append((logits.argmax(1) == labels).sum())
         images_seen += len(labels)
         # Reading a value waits for a GPU, so only a CPU looks at every step.
         if loss.device.type == "cpu" and not torch.isfinite(loss):
@@ -82,10 +86,20 @@ def evaluate(state: State, batches: Iterator[Batch]) -> tuple[float, float]:
     return float(torch.stack(losses).double().sum()) / images_seen, int(torch.stack(correct).sum()) / images_seen
 
 
+def forward_backward(state: State, images: Tensor, labels: Tensor, label_smoothing: float) -> tuple[Tensor, Tensor]:
+    """Logits (B, num_classes) and the summed loss of a batch; fills the gradients of the network's weights."""
+    logits = run_forward(state, images)
+    loss = F.cross_entropy(logits, labels, reduction="sum", label_smoothing=label_smoothing)
+    backward(state, loss)
+    return logits.detach(), loss.detach()
+
+
 def run_forward(state: State, images: Tensor) -> Tensor:
     """Logits (B, num_classes), in fp32 where the network computes in less."""
     low = state.precision.autocast
-    context: AbstractContextManager[object] = torch.autocast(images.device.type, low) if low else nullcontext()
+    context: AbstractContextManager[object] = nullcontext()
+    if low:
+        context = torch.autocast(images.device.type, low, cache_enabled=state.captured is None)
     with context:
         logits = state.forward(images)
     return logits.to(torch.promote_types(logits.dtype, torch.float32))

@@ -24,7 +24,7 @@ from fastcifar.train.result import Result, Times
 from fastcifar.train.schedule import learning_rate
 from fastcifar.train.table import EpochRow
 from fastcifar.train.views import logits_of_views
-from fastcifar.train.whiten import whitening_filters
+from fastcifar.train.whiten import train_whitening, whitening_filters
 from fastcifar.train.work import product_rate
 
 EVALUATION_BATCH = 512  # images, as in cifar10-fast
@@ -231,9 +231,7 @@ def _epoch(
         return learning_rate(passed, *rates)
 
     began = time.perf_counter()
-    for module in state.network.modules():
-        if isinstance(module, WhitenConv) and module.bias is not None:
-            module.bias.requires_grad_(epoch < recipe.whiten_epochs)
+    train_whitening(state.network, epoch < recipe.whiten_epochs)
     train_loss, train_acc = train_epoch(
         state,
         batches.epoch(epoch, side_at(recipe, epoch)),

@@ -1,4 +1,4 @@
-"""How a network is run: as it is written, with a CPU's kernels for chains of its nodes, or compiled by torch."""
+"""How a network is run: as written, with a CPU's kernels for chains of its nodes, by torch.compile, by CUDA graphs."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from torch import Tensor
 from fastcifar.names import nearest
 from fastcifar.net import Network, NoKernels, fuse, load_kernels, run_graph
 
-STEPS = ("auto", "eager", "fused", "compiled")
+STEPS = ("auto", "eager", "fused", "compiled", "captured")
 
 
 def resolve_step(name: str, device: torch.device) -> str:
@@ -18,6 +18,8 @@ def resolve_step(name: str, device: torch.device) -> str:
     """
     if name not in STEPS:
         raise ValueError(f"step: {name!r} is not known{nearest(name, STEPS)}")
+    if name == "captured" and device.type != "cuda":
+        raise ValueError(f"step: captured is for CUDA graphs, and the device is {device}")
     if name not in ("auto", "fused"):
         return name
     if device.type != "cpu":

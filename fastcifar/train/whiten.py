@@ -3,7 +3,18 @@
 import torch
 from torch import Tensor
 
+from fastcifar.net import Network, WhitenConv
+
 EPS = 5e-4  # added to the variances, as in KellerJordan/cifar10-airbench
+
+
+def train_whitening(network: Network, trained: bool) -> bool:
+    """Train the bias of the whitening convolution from now on, or not; False where there is no such convolution."""
+    convs = [module for module in network.modules() if isinstance(module, WhitenConv)]
+    for conv in convs:
+        assert conv.bias is not None
+        conv.bias.requires_grad_(trained)
+    return bool(convs)
 
 
 def whitening_filters(images: Tensor, side: int) -> Tensor:

@@ -1,0 +1,77 @@
+import pytest
+import torch
+
+from fastcifar.train import Recipe, named_recipe
+from fastcifar.train.build import build_state, capture, init_weights, warm_up
+from fastcifar.train.capture import WARM_UP
+from fastcifar.train.loop import State, train_epoch
+from fastcifar.train.precision import resolve_precision
+from fastcifar.train.step import resolve_step
+from fastcifar.train.whiten import train_whitening
+
+CPU = torch.device("cpu")
+RECIPE = named_recipe("speedrun94").with_params({"layer1": 8, "layer2": 8, "layer3": 8, "batch_size": 8})
+
+
+class Recorder:
+    """Stands for CUDA graphs: a replay runs the work again, and writes to the tensors that were recorded."""
+
+    def __init__(self, weights: list[torch.Tensor]) -> None:
+        self.weights, self.recorded, self.replayed = weights, 0, 0
+
+    def __call__(self, work):
+        for _ in range(WARM_UP + 1):
+            outputs = work()
+        gradients = [weight.grad for weight in self.weights]
+        self.recorded += 1
+
+        def replay() -> None:
+            self.replayed += 1
+            for old, new in zip(outputs, work(), strict=True):
+                old.copy_(new)
+            for old, weight in zip(gradients, self.weights, strict=True):
+                if old is not None:
+                    old.copy_(weight.grad)
+                weight.grad = None  # a graph does not touch the attribute
+
+        return outputs, replay
+
+
+def states(recipe: Recipe) -> tuple[State, State, Recorder]:
+    """The same weights twice: a state that is recorded, and its plain twin."""
+    precision = resolve_precision("O0", CPU)
+    twin, state = (build_state(recipe, 10, CPU, precision, step="eager") for _ in range(2))
+    recorder = Recorder(state.weights)
+    state = capture(state, recipe.label_smoothing, recorder)
+    warm_up(state, 10, recipe.batch_size, {4}, {24, 32})
+    for one in (state, twin):
+        init_weights(one, 1, identity=True)
+    return state, twin, recorder
+
+
+def batch(number: int, side: int) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(number)
+    images = torch.randn(8, 3, side, side, generator=generator).contiguous(memory_format=torch.channels_last)
+    return images, torch.randint(0, 10, (8,), generator=generator)
+
+
+def test_replays_are_what_was_not_recorded():
+    state, twin, recorder = states(RECIPE)
+    assert recorder.recorded == 4  # two sides, each with the whitening's bias trained and not
+    recorder.replayed = 0
+    for epoch, side in enumerate((24, 32, 24, 32)):
+        losses = []
+        for one in (state, twin):
+            train_whitening(one.network, epoch < 2)
+            batches = iter([batch(2 * epoch + i, side) for i in range(2)])
+            losses.append(train_epoch(one, batches, lambda step: 0.01, RECIPE.label_smoothing, lambda step: None))
+        assert losses[0] == losses[1]
+    assert recorder.recorded == 4 and recorder.replayed == 8  # nothing is recorded while it trains
+    for name, value in twin.network.state_dict().items():
+        assert torch.equal(state.network.state_dict()[name], value), name
+
+
+def test_where_it_can_be_had():
+    assert resolve_step("captured", torch.device("cuda")) == "captured"
+    with pytest.raises(ValueError, match="captured is for CUDA graphs, and the device is cpu"):
+        resolve_step("captured", CPU)
