@@ -1,3 +1,8 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -36,3 +41,21 @@ def test_auto_follows_the_machine(monkeypatch):
     assert has_bf16_products()
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
     assert not has_bf16_products()
+
+
+def test_training_without_bf16_hardware():
+    """A process whose oneDNN may use AVX2 only, as on a CPU that has no more."""
+    code = """
+import torch
+from coloured import coloured
+from fastcifar.train import Recipe, train
+
+widths = {"prep": 16, "layer1": 16, "layer2": 16, "layer3": 16}
+recipe = Recipe(dataset="synthetic", **widths, batch_size=32, total_epoch=1, peak_lr=0.1)
+for changes in ({}, {"network": "speednet", "prep": 64, "whiten": 2, "optimizer": "muon", "pool_first": True}):
+    result = train(recipe.with_params(changes), coloured(320, 100), device="cpu")
+    assert result.precision == "O0" and result.settings["step"] == "fused", result.precision
+    assert result.epochs[-1].train_loss < 3
+"""
+    environment = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2", "PYTHONPATH": str(Path(__file__).parents[1])}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=120)
