@@ -7,10 +7,17 @@ from typing import Annotated, Any
 
 from tyro.conf import UseAppendAction, arg
 
-Name = Annotated[str | None, arg(metavar="NAME")]
-Folder = Annotated[Path | None, arg(metavar="DIR")]
-File = Annotated[Path | None, arg(metavar="FILE")]
-Count = Annotated[int | None, arg(metavar="N")]
+
+def absent(metavar: str, *aliases: str) -> Any:
+    """A flag that is not there unless it is given; its help does not say `default: None`."""
+    return arg(metavar=metavar, aliases=aliases or None, help_behavior_hint="")
+
+
+Name = Annotated[str | None, absent("NAME")]
+Folder = Annotated[Path | None, absent("DIR")]
+File = Annotated[Path | None, absent("FILE")]
+Time = Annotated[str | None, absent("TIME")]
+Count = Annotated[int | None, absent("N")]
 Settings = UseAppendAction[Annotated[tuple[tuple[str, ...], ...], arg(metavar="KEY=VALUE ...")]]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
 
-from fastcifar.cli.flags import Count, File, Folder, Name, Settings, parse_settings
+from fastcifar.cli.flags import Count, File, Folder, Name, Settings, Time, absent, parse_settings
 
 if TYPE_CHECKING:
     from fastcifar.cli.search_view import SearchView
@@ -31,9 +31,9 @@ class Search:
     """What is trained: a named recipe or a JSON file; by default resnet9 on a GPU, resnet9-tiny on a CPU."""
     set: Settings = ()
     """Other values for fields of the recipe, e.g. --set total_epoch=10 dataset=cifar100."""
-    objective: Annotated[str | None, arg(metavar="MODULE:FUNCTION")] = None
+    objective: Annotated[str | None, absent("MODULE:FUNCTION")] = None
     """Instead of training, call this Python function with the parameters; what it returns is the result."""
-    command: Annotated[str | None, arg(metavar="COMMAND")] = None
+    command: Annotated[str | None, absent("COMMAND")] = None
     """Instead of training, run this command, which asks for its parameters and reports as NNI's trials do."""
     tuner: Annotated[str, arg(metavar="NAME")] = "GP"
     """GP, TPE, Random, GridSearch, Evolution or Hyperband, which gives functions and commands a TRIAL_BUDGET."""
@@ -41,27 +41,27 @@ class Search:
     """Medianstop or ASHA: stop trials that fall behind."""
     trials: Count = None
     """How many to run; by default 30 where they train, else until --duration or the end of the space."""
-    duration: Annotated[str | None, arg(metavar="TIME")] = None
+    duration: Time = None
     """How long to search, e.g. 45m or 2h, without the confirmation."""
-    trial_duration: Annotated[str | None, arg(metavar="TIME")] = None
+    trial_duration: Time = None
     """How long one trial may take before it is ended."""
     concurrency: Count = None
     """Trials beside each other; by default 1; where they train one a core or one a GPU, at most 8."""
     trial_gpus: Count = None
     """GPUs that a trial of a function or command sees; more trials than GPUs share them. A training has one."""
-    confirm: Annotated[str | None, arg(metavar="KxN")] = None
+    confirm: Annotated[str | None, absent("KxN")] = None
     """Run the best K again on N fresh seeds, at full budget; by default 2x3 where trials train, else 0x0."""
     seed: Annotated[int, arg(metavar="N")] = 0
     """Decides what is suggested, and the seeds of the trials."""
-    minimize: Annotated[str | None, arg(metavar="METRIC")] = None
+    minimize: Annotated[str | None, absent("METRIC")] = None
     """Search for the least of this entry of the result; `default` is the result itself."""
-    maximize: Annotated[str | None, arg(metavar="METRIC")] = None
+    maximize: Annotated[str | None, absent("METRIC")] = None
     """Search for the most of it; this is what is done with `default` where nothing is said."""
-    max_flops: Annotated[float | None, arg(metavar="N")] = None
+    max_flops: Annotated[float | None, absent("N")] = None
     """Try no network with more FLOPs for one image."""
-    max_params: Annotated[float | None, arg(metavar="N")] = None
+    max_params: Annotated[float | None, absent("N")] = None
     """Try no network with more parameters."""
-    max_seconds: Annotated[float | None, arg(metavar="S")] = None
+    max_seconds: Annotated[float | None, absent("S")] = None
     """Count a trial whose training takes longer as failed."""
     data_dir: Folder = None
     """Where the images are, or are downloaded to; by default $FASTCIFAR_DATA, else the user's cache folder."""
@@ -69,7 +69,7 @@ class Search:
     """auto, cpu, cuda or cuda:N."""
     out: Annotated[Path, arg(metavar="DIR")] = Path("runs")
     """Where the experiment's folder is made."""
-    resume: Annotated[str | None, arg(metavar="ID")] = None
+    resume: Annotated[str | None, absent("ID")] = None
     """Go on with this experiment (its folder, or its id under --out), with its own settings."""
     json: bool = False
     """Print the summary as one JSON document."""

@@ -59,7 +59,7 @@ class SearchView:
             if row.state != RUNNING:
                 self.open.discard(row.number)
                 self._say(_line(row, self.spec, driver))
-        if driver.stopping and not self.stopping:
+        if driver.stopping and driver.running and not self.stopping:
             self.stopping = True
             self._say(
                 f"{driver.ended}: waiting for {counted(len(driver.running), 'running trial')}; "
@@ -74,7 +74,8 @@ class SearchView:
         assert self.spec is not None
         points, seeds = self.spec.confirm
         text = f"the search is over: {driver.ended}" if driver.ended else "the search is over"
-        if points and seeds and not driver.stopping:
+        confirmed = any(row.kind == "confirm" for row in driver.rows.values())  # by an earlier session
+        if points and seeds and not driver.stopping and not confirmed:
             text += f"; the best {'one is' if points == 1 else f'{points} are'} run again on {_seeds(seeds)}"
         self._say(text)
         if self.done and len(driver.rows) == self.done and not driver.stopping:

@@ -7,8 +7,10 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from fastcifar.cli.flags import absent
+
 ID = Positional[Annotated[str, arg(metavar="ID")]]
-OptionalID = Positional[Annotated[str | None, arg(metavar="[ID]")]]
+OptionalID = Positional[Annotated[str | None, absent("[ID]")]]
 File = Positional[Annotated[Path, arg(metavar="FILE")]]
 
 

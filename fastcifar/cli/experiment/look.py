@@ -7,6 +7,7 @@ from typing import Annotated
 from tyro.conf import arg
 
 from fastcifar.cli.experiment.flags import Action, OptionalID, say
+from fastcifar.cli.flags import absent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +103,7 @@ class Trials(Action):
 
     id: OptionalID = None
     """Its id, or the beginning of it; not needed where there is only one."""
-    state: Annotated[str | None, arg(metavar="S")] = None
+    state: Annotated[str | None, absent("S")] = None
     """Only those that are running, waiting (for a resume), finished, stopped or failed."""
     sort: Annotated[str, arg(metavar="COL")] = "number"
     """Column to sort by, or a parameter; trials without a value come last."""

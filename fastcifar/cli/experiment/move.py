@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import arg
-
 from fastcifar.cli.experiment.flags import ID, Action, File, OptionalID, one_or_all, say
+from fastcifar.cli.flags import absent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,9 +15,9 @@ class Export(Action):
 
     id: OptionalID = None
     """Its id, or the beginning of it; not needed where there is only one."""
-    format: Literal["json", "csv"] | None = None
+    format: Annotated[Literal["json", "csv"] | None, absent("json|csv")] = None
     """By default what the file's name says, else json."""
-    output: Annotated[Path | None, arg(metavar="FILE", aliases=["-o"])] = None
+    output: Annotated[Path | None, absent("FILE", "-o")] = None
     """Write to this file instead of stdout."""
 
     def run(self) -> int:

@@ -1,13 +1,12 @@
 """The actions that change what an experiment does."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 from tyro.conf import arg
 
 from fastcifar.cli.experiment.flags import ID, Action, OptionalID, one_or_all, say
-from fastcifar.cli.flags import Count
+from fastcifar.cli.flags import Count, File, Time
 
 ANSWER = 10.0  # seconds in which a running experiment answers; ending a command takes 5
 
@@ -80,11 +79,11 @@ class Update(Action):
     """Its id, or the beginning of it."""
     trials: Count = None
     """How many to run in all."""
-    duration: Annotated[str | None, arg(metavar="TIME")] = None
+    duration: Time = None
     """How long to search in all, e.g. 45m or 2h."""
     concurrency: Count = None
     """Trials beside each other."""
-    space: Annotated[Path | None, arg(metavar="FILE")] = None
+    space: File = None
     """Another search space, a JSON file, which every trial so far must fit; only where it does not run."""
 
     def run(self) -> int:
