@@ -50,6 +50,7 @@ class Compare(RunFlags):
         view = RunsView(
             [which for which, _ in turns(self.runs, self.seed)],
             lambda result: self._banner(names, recipes, result),
+            views=any(recipe.tta != "none" for recipe in recipes),
             quiet=self.json,
         )
         early: BaseException | None = None

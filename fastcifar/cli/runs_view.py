@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from fastcifar.cli.show import RunView, notices
 from fastcifar.train import Hooks, Result
-from fastcifar.train.many import PARTS, has_finished
+from fastcifar.train.many import PARTS, has_finished, seconds
 
 WIDTH = 12
 
@@ -15,12 +15,12 @@ class RunsView:
     """Prints runs as they end; with `quiet` nothing but progress.
 
     turns: the recipe of each run to come, "A" or "B"; or "" for all, where there is one recipe.
-    banner: what is said above the first run, made of its record.
+    banner: what is said above the first run, made of its record. views: a recipe is evaluated over views, too.
     results: of all runs that have begun, by recipe.
     """
 
-    def __init__(self, turns: Sequence[str], banner: Callable[[Result], str], quiet: bool = False) -> None:
-        self.turns, self.banner, self.quiet = turns, banner, quiet
+    def __init__(self, turns: Sequence[str], banner: Callable[[Result], str], views: bool, quiet: bool) -> None:
+        self.turns, self.banner, self.views, self.quiet = turns, banner, views, quiet
         self.results: dict[str, list[Result]] = {which: [] for which in dict.fromkeys(turns)}
         self.begun = 0
         self.walls: dict[str, float] = {}  # seconds of the last run of each recipe
@@ -55,8 +55,15 @@ class RunsView:
             return
         accuracy = f"{result.valid_acc:.4f}" if has_finished(result) else result.status
         cells = [str(self.begun), *([which] if which else []), str(result.seed), accuracy]
-        cells += [f"{getattr(result.times, part):.4f}" for part in PARTS]
+        if self.views:
+            cells.append("-" if result.tta_acc is None else f"{result.tta_acc:.4f}")
+        times = seconds(result)
+        cells += [f"{times[part]:.4f}" for part in self.parts()]
         print(_line(cells) + f"  {result.id}", flush=True)
+
+    def parts(self) -> list[str]:
+        """The times that are shown."""
+        return [part for part in PARTS if part != "tta" or self.views]
 
     def ended_early(self) -> bool:
         """Clear the progress line; return whether a run has begun, so that there is something to say."""
@@ -74,7 +81,8 @@ class RunsView:
         print(self.banner(result))
         for line in notices(result):
             print(line)
-        names = ["run", *(["recipe"] if self.turns[0] else []), "seed", "valid acc", *PARTS]
+        accuracies = ["valid acc", "tta acc"] if self.views else ["valid acc"]
+        names = ["run", *(["recipe"] if self.turns[0] else []), "seed", *accuracies, *self.parts()]
         print(_line(names) + "  record")
         sys.stdout.flush()
 

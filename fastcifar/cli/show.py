@@ -32,6 +32,9 @@ class RunView:
             return
         if result.epochs:
             print(format_closing(result.epochs))
+        if result.tta_acc is not None:
+            views = f"valid acc over the views (tta={result.recipe.tta})"
+            print(f"{views}: {result.tta_acc:.4f}, {result.times.tta:.4f} seconds")
         for line in notices(result):
             print(line)
         if result.path:

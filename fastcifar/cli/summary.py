@@ -12,8 +12,10 @@ def run_lines(summary: Summary, wanted: int) -> list[str]:
     lines = [f"{summary.runs} of {wanted} runs ended"] if summary.runs < wanted else []
     accuracy, n = summary.accuracy, summary.accuracy.n
     if n:
-        lines.append(f"valid acc: {_accuracy(accuracy)}, {n} runs" if n > 1 else f"valid acc: {_accuracy(accuracy)}")
-        means = ", ".join(f"{part} {seconds.mean:.2f}" for part, seconds in summary.seconds.items())
+        if summary.seconds["tta"].mean > 0:
+            lines.append(f"acc over views: {_accuracy(accuracy)}")
+        lines.append(f"valid acc: {_accuracy(summary.valid_acc)}")
+        means = ", ".join(f"{part} {times.mean:.2f}" for part, times in summary.seconds.items() if times.mean > 0)
         lines.append(f"mean seconds: {means}")
     if summary.reached is not None and summary.target is not None and summary.runs:
         share, (low, high) = summary.reached, summary.reached.interval
@@ -32,7 +34,7 @@ def _accuracy(accuracy: Estimate) -> str:
     text = f"mean {100 * accuracy.mean:.2f} %"
     if accuracy.n > 1:
         text += f", standard deviation {100 * accuracy.sd:.2f}"
-        text += f", 95 % interval {100 * accuracy.low:.2f} to {100 * accuracy.high:.2f}"
+        text += f", 95 % interval {100 * accuracy.low:.2f} to {100 * accuracy.high:.2f}, {accuracy.n} runs"
     return text
 
 
@@ -42,8 +44,13 @@ def comparison_lines(comparison: Comparison, wanted: int) -> list[str]:
     accuracy = comparison.accuracy
     if accuracy is not None:
         lines.append(_line("", "A", "B", "B - A", "95 % interval", "bootstrap", "p"))
-        lines.append(_difference("valid acc, %", accuracy, 2, scale=100))
-        lines += [_difference(f"{part}, s", times, 3) for part, times in comparison.seconds.items()]
+        lines.append(_difference("accuracy, %", accuracy, 2, scale=100))
+        views = comparison.seconds["tta"]
+        if comparison.valid_acc is not None and (views.a or views.b):
+            lines.append(_difference("no views, %", comparison.valid_acc, 2, scale=100))
+        lines += [
+            _difference(f"{part}, s", times, 3) for part, times in comparison.seconds.items() if times.a or times.b
+        ]
         ratios = (
             f"{part} {found['mean']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
             for part, found in comparison.ratios.items()

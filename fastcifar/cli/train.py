@@ -73,7 +73,7 @@ class Train(RunFlags):
         warm(recipe, dataset, **self.settings())
         seeds = range(self.seed, self.seed + self.runs)
         text = f"seeds {seeds[0]} to {seeds[-1]}"
-        view = RunsView([""] * self.runs, lambda result: banner(result, text), quiet=self.json)
+        view = RunsView([""] * self.runs, lambda result: banner(result, text), recipe.tta != "none", self.json)
         early: BaseException | None = None
         try:
             for seed in seeds:

@@ -6,14 +6,12 @@ from typing import Any, Unpack
 
 from fastcifar.data import Dataset, load
 from fastcifar.statistics import MIN_PAIRS, Paired, paired, pairs_needed, ratio
-from fastcifar.train.many import PARTS, Summary, accuracy, has_finished, summarise, warm
+from fastcifar.train.many import Summary, accuracy, has_finished, seconds, summarise, valid_acc, warm
 from fastcifar.train.recipe import Recipe
 from fastcifar.train.result import Result
 from fastcifar.train.run import RunSettings, check_fit, train
 from fastcifar.train.session import Hooks
 from fastcifar.train.verdict import outcome, verdict
-
-COUNTED = ("prepare", "train")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +20,8 @@ class Comparison:
 
     a, b: all runs of each. pairs: the seeds with which both finished; what follows is of them, and None or empty where
     they are fewer than MIN_PAIRS.
-    accuracy: shares of 1. seconds: of prepare, train, evaluate, and `counted`, which is prepare and train together.
+    accuracy: what the recipes end with, over their views where they have them; valid_acc: without. Shares of 1.
+    seconds: of prepare, train, tta, evaluate, and `counted`, which is the first three together.
     ratios: of the same times, b / a: geometric mean with its interval; None where a time is 0.
     delta: a difference that matters, a share of 1. pairs_needed: how many would find it in 80 of 100 cases.
     """
@@ -31,6 +30,7 @@ class Comparison:
     b: Summary
     pairs: tuple[int, ...]
     accuracy: Paired | None
+    valid_acc: Paired | None
     seconds: Mapping[str, Paired]
     ratios: Mapping[str, dict[str, float] | None]
     delta: float | None
@@ -43,6 +43,7 @@ class Comparison:
             "verdict": verdict(self),
             "pairs": list(self.pairs),
             "accuracy": None if self.accuracy is None else self.accuracy.to_dict(),
+            "valid_acc": None if self.valid_acc is None else self.valid_acc.to_dict(),
             "seconds": {part: times.to_dict() | {"ratio": self.ratios[part]} for part, times in self.seconds.items()},
             "delta": self.delta,
             "pairs_needed": self.pairs_needed,
@@ -114,6 +115,7 @@ def compare_results(a: Sequence[Result], b: Sequence[Result], delta: float | Non
         b=summarise(b),
         pairs=seeds,
         accuracy=None,
+        valid_acc=None,
         seconds={},
         ratios={},
         delta=delta,
@@ -121,18 +123,19 @@ def compare_results(a: Sequence[Result], b: Sequence[Result], delta: float | Non
     )
     if len(seeds) < MIN_PAIRS:
         return few
-    pairs = [(first[s], second[s]) for s in seeds]
-    accuracies = paired([accuracy(one) for one, _ in pairs], [accuracy(other) for _, other in pairs])
-    parts = {**{part: (part,) for part in PARTS}, "counted": COUNTED}
-    times = {
-        name: [[sum(getattr(pair[side].times, part) for part in added) for pair in pairs] for side in (0, 1)]
-        for name, added in parts.items()
-    }
+
+    def both(value: Callable[[Result], float]) -> tuple[list[float], list[float]]:
+        return [value(first[s]) for s in seeds], [value(second[s]) for s in seeds]
+
+    accuracies = paired(*both(accuracy))
+    rows = [(seconds(first[s]), seconds(second[s])) for s in seeds]
+    times = {part: ([one[part] for one, _ in rows], [other[part] for _, other in rows]) for part in rows[0][0]}
     return replace(
         few,
         accuracy=accuracies,
-        seconds={name: paired(*both) for name, both in times.items()},
-        ratios={name: ratio(*both) for name, both in times.items()},
+        valid_acc=paired(*both(valid_acc)),
+        seconds={part: paired(*values) for part, values in times.items()},
+        ratios={part: ratio(*values) for part, values in times.items()},
         pairs_needed=None if delta is None else pairs_needed(accuracies.difference.sd, delta),
     )
 

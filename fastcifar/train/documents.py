@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastcifar.train.comparison import Comparison
-from fastcifar.train.many import PARTS, Summary
+from fastcifar.train.many import Summary, has_finished, seconds
 from fastcifar.train.provenance import PROVENANCE
 from fastcifar.train.result import Result
 
@@ -71,12 +71,12 @@ def _common(result: Result) -> dict[str, Any]:
 
 
 def _row(result: Result) -> dict[str, Any]:
-    seconds = {part: getattr(result.times, part) for part in PARTS}
-    accuracy = result.valid_acc if result.status in ("finished", "stopped") else None
+    finished = has_finished(result)
     return {
         "id": result.id,
         "seed": result.seed,
         "status": result.status,
-        "valid_acc": accuracy,
-        "seconds": seconds,
+        "valid_acc": result.valid_acc if finished else None,
+        "tta_acc": result.tta_acc if finished else None,
+        "seconds": seconds(result),
     }

@@ -12,7 +12,8 @@ from fastcifar.train.result import Result
 from fastcifar.train.run import RunSettings, train
 from fastcifar.train.session import Hooks
 
-PARTS = ("prepare", "train", "evaluate")  # of `Times`
+PARTS = ("prepare", "train", "tta", "evaluate")  # of `Times`
+COUNTED = ("prepare", "train", "tta")  # those of them that a comparison counts
 MIN_RUNS = 2  # one has no standard deviation
 
 
@@ -21,7 +22,8 @@ class Summary:
     """The runs that ended by themselves; those that were interrupted or failed are left out.
 
     runs: how many. diverged: the seeds of those that diverged; they count in `reached`, and in nothing else.
-    accuracy: on the validation images after the last epoch, a share of 1. seconds: of each of PARTS.
+    accuracy: what the recipe ends with on the validation images, over its views where it has them; a share of 1.
+    valid_acc: the same without views. seconds: of each of PARTS, and `counted`, the sum of COUNTED.
     target: an accuracy, a share of 1. reached: the runs whose accuracy is at least that, of all; one that diverged
         did not reach it.
     """
@@ -29,6 +31,7 @@ class Summary:
     runs: int
     diverged: tuple[int, ...]
     accuracy: Estimate
+    valid_acc: Estimate
     seconds: Mapping[str, Estimate]
     target: float | None = None
     reached: Share | None = None
@@ -39,6 +42,7 @@ class Summary:
             "runs": self.runs,
             "diverged": list(self.diverged),
             "accuracy": self.accuracy.to_dict(),
+            "valid_acc": self.valid_acc.to_dict(),
             "seconds": {part: estimate.to_dict() for part, estimate in self.seconds.items()},
             "target": self.target,
             "reached": None if self.reached is None else self.reached.to_dict(),
@@ -78,7 +82,8 @@ def summarise(results: Sequence[Result], target: float | None = None) -> Summary
         runs=len(ended),
         diverged=tuple(result.seed for result in ended if result.status == "diverged"),
         accuracy=Estimate.of(accuracies),
-        seconds={part: Estimate.of([getattr(result.times, part) for result in finished]) for part in PARTS},
+        valid_acc=Estimate.of([valid_acc(result) for result in finished]),
+        seconds={part: Estimate.of([seconds(result)[part] for result in finished]) for part in (*PARTS, "counted")},
         target=target,
         reached=reached,
     )
@@ -90,6 +95,17 @@ def has_finished(result: Result) -> bool:
 
 
 def accuracy(result: Result) -> float:
-    """The accuracy of a run that has finished, a share of 1."""
+    """What a run that has finished ends with, over its views where it has them; a share of 1."""
+    return valid_acc(result) if result.tta_acc is None else result.tta_acc
+
+
+def valid_acc(result: Result) -> float:
+    """The accuracy without views of a run that has finished; a share of 1."""
     assert result.valid_acc is not None
     return result.valid_acc
+
+
+def seconds(result: Result) -> dict[str, float]:
+    """The time of each of PARTS, and `counted`."""
+    parts = {part: getattr(result.times, part) for part in PARTS}
+    return parts | {"counted": sum(parts[part] for part in COUNTED)}

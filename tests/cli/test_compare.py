@@ -66,6 +66,21 @@ def test_many_runs(capsys):
     assert len(list(Path("runs").iterdir())) == 3  # the one that warmed up left nothing
 
 
+def test_views(capsys):
+    """They are shown by a single run, by many, and in a comparison with a recipe without."""
+    assert run([*TRAIN, "--set", "tta=flip"]) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("valid acc over the views"))
+    (folder,) = Path("runs").iterdir()
+    assert f"(tta=flip): {json.loads((folder / 'run.json').read_text())['tta_acc']:.4f}, " in line
+    assert run([*TRAIN, "--runs", "2", "--set", "tta=flip"]) == 0
+    out = capsys.readouterr().out
+    assert "valid acc      tta acc      prepare        train          tta     evaluate" in out
+    assert "\nacc over views: mean " in out and "\nvalid acc: mean " in out and ", tta " in out
+    assert run([*COMPARE, "--runs", "3", "--set-b", "tta=flip"]) == 0
+    out = capsys.readouterr().out
+    assert out.count(" - ") >= 3 and "\naccuracy, %" in out and "\nno views, %" in out and "\ntta, s" in out
+
+
 def test_many_runs_as_json(capsys):
     assert run([*TRAIN, "--runs", "2", "--target", "99", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
@@ -108,7 +123,7 @@ def test_compare(capsys):
         ["A", "0"], ["B", "0"], ["B", "1"], ["A", "1"], ["A", "2"], ["B", "2"]
     ]  # fmt: skip
     assert lines[11].split() == ["A", "B", "B", "-", "A", "95", "%", "interval", "bootstrap", "p"]
-    assert [line.split(",")[0] for line in lines[12:17]] == ["valid acc", "prepare", "train", "evaluate", "counted"]
+    assert [line.split(",")[0] for line in lines[12:17]] == ["accuracy", "prepare", "train", "evaluate", "counted"]
     assert lines[17].startswith("B / A: prepare ")
     assert re.match(r"3 pairs tell .* points apart in 80 of 100 cases; 0.5 points need [\d,]+ pairs$", lines[18])
     assert lines[19].startswith("verdict: ") and "SYNTHETIC" in lines[20] and len(lines) == 21

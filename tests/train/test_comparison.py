@@ -88,7 +88,8 @@ def test_each_part_of_the_time():
     b = [made(seed, 0.9, prepare=0.2, train=5 + seed, evaluate=3) for seed in (2, 1, 0)]
     found = compare_results(a, b)
     means = {part: seconds.difference.mean for part, seconds in found.seconds.items()}
-    assert means == pytest.approx({"prepare": 0.1, "train": -5, "evaluate": 2, "counted": -4.9})
+    assert means == pytest.approx({"prepare": 0.1, "train": -5, "tta": 0, "evaluate": 2, "counted": -4.9})
+    assert found.ratios["tta"] is None
     assert found.ratios["evaluate"]["mean"] == pytest.approx(3)
     ratios = [(5.2 + seed) / (10.1 + seed) for seed in range(3)]
     assert found.ratios["counted"]["mean"] == pytest.approx(math.prod(ratios) ** (1 / 3))
@@ -114,6 +115,16 @@ def test_verdicts(differences, delta, what, text):
     found = compared(differences, None if delta is None else delta / 100)
     assert outcome(found) == what in OUTCOMES
     assert verdict(found).startswith(text) and "\n" not in verdict(found)
+
+
+def test_views_of_one_recipe():
+    """B looks at each image more than once: more accurate, and slower."""
+    a = results([0.90, 0.91, 0.93])
+    b = [made(one.seed, one.valid_acc - 0.001, tta_acc=one.valid_acc + 0.01, tta=0.5) for one in a]
+    found = compare_results(a, b)
+    assert found.accuracy.difference.mean == pytest.approx(0.01)
+    assert found.valid_acc.difference.mean == pytest.approx(-0.001)
+    assert found.seconds["counted"].difference.mean == found.seconds["tta"].b == 0.5
 
 
 def test_the_time_in_the_verdict():

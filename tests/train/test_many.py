@@ -11,13 +11,19 @@ def test_a_summary_worked_by_hand():
     assert summary.accuracy.mean == pytest.approx(0.94) and summary.accuracy.sd == pytest.approx(0.01)
     assert summary.accuracy.half == pytest.approx(4.302653 * 0.01 / 3**0.5)
     means = {part: estimate.mean for part, estimate in summary.seconds.items()}
-    assert means == pytest.approx({"prepare": 0.5, "train": 3, "evaluate": 0.25})
+    assert means == pytest.approx({"prepare": 0.5, "train": 3, "tta": 0, "evaluate": 0.25, "counted": 3.5})
     assert (summary.reached.count, summary.reached.n) == (2, 3)
 
 
 def test_a_target_of_one_digit_is_reached_exactly():
     assert summarise([made(0, 9410 / 10_000)] * 2, target=94.1 / 100).reached.count == 2
     assert summarise([made(0, 9409 / 10_000)] * 2, target=94.1 / 100).reached.count == 0
+
+
+def test_views_are_what_counts():
+    summary = summarise([made(0, 0.92, tta_acc=0.94, tta=1), made(1, 0.93, tta_acc=0.95, tta=1)], target=0.94)
+    assert (summary.accuracy.mean, summary.valid_acc.mean) == pytest.approx((0.945, 0.925))
+    assert summary.reached.count == 2 and summary.seconds["counted"].mean == 3.5
 
 
 def test_runs_that_diverged_count_as_not_reaching_it():
