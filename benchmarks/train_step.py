@@ -181,6 +181,8 @@ def report(rows: list[dict[str, Any]], machine: dict[str, Any], options: argpars
         f"(canonical: false); medians of {options.rounds} rounds of {options.steps} steps, fastest and slowest round "
         "in brackets. By `benchmarks/train_step.py`, which says what is measured.",
     ]
+    if any(row["share_of_product"] > 1 for row in rows):
+        lines += ["", "Where a share is above 100 %, torch's matrix product is slower here than its convolutions."]
     for network in dict.fromkeys(row["network"] for row in rows):
         mine = [row for row in rows if row["network"] == network]
         groups = {name: [r for r in mine if r["variant"] == name] for name in dict.fromkeys(r["variant"] for r in mine)}
