@@ -6,34 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
 
 from fastcifar.search.experiment.store import FINISHED, TrialRow
 from fastcifar.search.history import History
 from fastcifar.search.searcher import Searcher, ended_points, whole
 from fastcifar.search.space import Params
-
-
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """A mean with its 95 % interval (Student's t). half: half the interval's width, infinite for n of 1."""
-
-    n: int
-    mean: float
-    half: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Estimate":
-        n = len(values)
-        if n < 2:
-            return cls(n=n, mean=float(np.mean(values)) if n else float("nan"), half=float("inf"))
-        half = stdtrit(n - 1, 0.975) * float(np.std(values, ddof=1)) / n**0.5
-        return cls(n=n, mean=float(np.mean(values)), half=float(half))
-
-    def __str__(self) -> str:
-        if self.n == 0:
-            return "none"
-        return f"{self.mean:.2f}" + (f" ± {self.half:.2f}" if self.n > 1 else "") + f" (n {self.n})"
+from fastcifar.statistics import Estimate as Estimate  # handed on
 
 
 @dataclass(frozen=True, kw_only=True)

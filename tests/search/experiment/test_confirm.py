@@ -28,7 +28,7 @@ def test_estimate_by_hand():
     assert str(three) == "94.00 ± 2.48 (n 3)"
     two = Estimate.of([1.0, 2.0])  # sd = 1 / sqrt(2), t(0.975, 1) = 12.7062
     assert two.half == pytest.approx(12.7062 / 2, rel=1e-5)
-    assert Estimate.of([5.0, 5.0]) == Estimate(n=2, mean=5.0, half=0.0)
+    assert Estimate.of([5.0, 5.0]) == Estimate(n=2, mean=5.0, sd=0.0, half=0.0)
 
 
 def test_estimates_of_too_little():
