@@ -93,12 +93,21 @@ def _measure(path: str, operation: Operation, inputs: list[Tensor], input_shape:
     if type(operation) in (nn.Conv2d, WhitenConv, nn.Linear):  # not what is derived from them: it may do other things
         output = _output(path, operation, inputs)
         return output, 2 * output.numel() * operation.weight[0].numel()  # type: ignore[attr-defined]
-    if type(operation) in ACTIVATIONS.values():
-        return inputs[0], 0  # on `meta`, torch's GELU loads its compiler, which takes a second
+    if _keeps_shape(operation, inputs):
+        return inputs[0], 0
     if type(operation) in FREE:
         return _output(path, operation, inputs), 0
     with FlopCounterMode(display=False) as counter:  # as long
         return _output(path, operation, inputs), counter.get_total_flops()
+
+
+def _keeps_shape(operation: Operation, inputs: list[Tensor]) -> bool:
+    """An activation, or a batch norm that fits: on `meta` some of torch's load its compiler, which takes a second."""
+    if len(inputs) != 1:
+        return False
+    if isinstance(operation, nn.BatchNorm2d) and type(operation) in FREE:
+        return inputs[0].ndim == 4 and inputs[0].shape[1] == operation.num_features
+    return type(operation) in ACTIVATIONS.values()
 
 
 def _output(path: str, operation: Callable[..., Any], inputs: list[Tensor]) -> Tensor:
