@@ -102,12 +102,14 @@ def _measure(path: str, operation: Operation, inputs: list[Tensor], input_shape:
 
 
 def _keeps_shape(operation: Operation, inputs: list[Tensor]) -> bool:
-    """An activation, or a batch norm that fits: on `meta` some of torch's load its compiler, which takes a second."""
+    """What needs no run on `meta`, where sums, products, GELU and batch norm load torch's compiler, in a second."""
+    if type(operation) is Add:
+        return len(inputs) == 2 and inputs[0].shape == inputs[1].shape
     if len(inputs) != 1:
         return False
     if isinstance(operation, nn.BatchNorm2d) and type(operation) in FREE:
         return inputs[0].ndim == 4 and inputs[0].shape[1] == operation.num_features
-    return type(operation) in ACTIVATIONS.values()
+    return type(operation) in (Identity, Mul, *ACTIVATIONS.values())
 
 
 def _output(path: str, operation: Callable[..., Any], inputs: list[Tensor]) -> Tensor:
