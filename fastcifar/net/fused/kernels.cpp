@@ -301,6 +301,28 @@ void pool_slope_apply(const T* x, const T* dz, const uint8_t* index, const float
   }
 }
 
+// The gradient of a pooled image goes to where its maxima were. T is an unsigned integer as wide as the numbers.
+template <class T>
+void unpool(const T* dz, const uint8_t* index, T* dx, int64_t images, Windows w, int threads) {
+  const int64_t channels = w.channels, out = w.width / 2;
+#pragma omp parallel for schedule(static) num_threads(threads)
+  for (int64_t line = 0; line < images * w.height; ++line) {
+    const int64_t y = line % w.height, windows = y / 2 < w.height / 2 ? out : 0;
+    const int64_t pooled = (line / w.height * (w.height / 2) + y / 2) * out;
+    T* q = dx + line * w.width * channels;
+    for (int64_t column = 0; column < 2 * windows; ++column, q += channels) {
+      const int32_t here = static_cast<int32_t>(2 * (y % 2) + column % 2);
+      const T* d = dz + (pooled + column / 2) * channels;
+      const uint8_t* k = index + (pooled + column / 2) * channels;
+      in_blocks(channels, [=](int64_t c, int64_t) {
+#pragma omp simd
+        for (int64_t i = c; i < c + LANES; ++i) q[i] = static_cast<int32_t>(k[i]) == here ? d[i] : T{0};
+      });
+    }
+    std::memset(q, 0, (w.width - 2 * windows) * channels * sizeof(T));
+  }
+}
+
 template <class F>
 void with_activation(int activation, const F& f) {
   switch (activation) {
@@ -374,6 +396,15 @@ void fc_backward(int half, int activation, const void* x, const void* dz, const 
               else
                 slope_apply<T, A>(from, d, scale, shift, on_x, constant, to, rows, channels, threads);
             });)
+}
+
+void fc_unpool(int half, const void* dz, const uint8_t* index, void* dx, int64_t images, int64_t height, int64_t width,
+               int64_t channels, int threads) {
+  const Windows w{height, width, channels};
+  if (half)
+    unpool(static_cast<const uint16_t*>(dz), index, static_cast<uint16_t*>(dx), images, w, threads);
+  else
+    unpool(static_cast<const uint32_t*>(dz), index, static_cast<uint32_t*>(dx), images, w, threads);
 }
 
 }  // extern "C"

@@ -25,6 +25,7 @@ _ARGUMENTS = {
     "fc_forward": [_INT, _INT, *[_POINTER] * 5, *_SIZES],
     "fc_backward_sums": [_INT, _INT, *[_POINTER] * 7, *_SIZES],
     "fc_backward": [_INT, _INT, *[_POINTER] * 8, *_SIZES],
+    "fc_unpool": [_INT, *[_POINTER] * 3, *_SIZES],
 }
 
 

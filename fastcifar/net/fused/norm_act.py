@@ -62,14 +62,18 @@ class _Pool(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor) -> Tensor:
         ones, zeros = torch.ones(x.shape[1]), torch.zeros(x.shape[1])
         z, index = _forward(x, ones, zeros, ACTIVATIONS[nn.Identity], True)
-        ctx.save_for_backward(x, index, ones, zeros)
+        ctx.save_for_backward(index)  # not x, which is large
+        ctx.shape = x.shape
         return z
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        x, index, ones, zeros = ctx.saved_tensors
-        dx = torch.empty_like(x)
-        _call("fc_backward", x, 0, _dense(gradients[0]), index, ones, zeros, zeros, zeros, dx)
+        (index,) = ctx.saved_tensors
+        dz = _dense(gradients[0])
+        dx = torch.empty(ctx.shape, dtype=dz.dtype, memory_format=torch.channels_last)
+        n, c, h, w = ctx.shape
+        pointers = dz.data_ptr(), index.data_ptr(), dx.data_ptr()
+        load_kernels().fc_unpool(dz.dtype == torch.bfloat16, *pointers, n, h, w, c, torch.get_num_threads())
         return dx
 
 
