@@ -67,6 +67,7 @@ VARIANTS = {
         Variant(name="compiled fp32", step="compiled"),
         Variant(name="eager fp16", precision="half"),
         Variant(name="compiled fp16", precision="half", step="compiled"),
+        Variant(name="captured fp16", precision="half", step="captured"),
     ),
 }
 

@@ -57,7 +57,11 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command line; return its exit code. Raises SystemExit for --help (0) and for wrong flags (2)."""
-    command = _parse(arguments)
+    try:
+        command = _parse(arguments)
+    except BrokenPipeError:  # of --help
+        _forget_stdout()
+        return 1
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         return command.run()

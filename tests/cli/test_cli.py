@@ -52,7 +52,7 @@ def synthetic_once():
 def test_train_prints_banner_table_and_closing_line(capsys):
     assert run(TRAIN) == 0
     out, err = capsys.readouterr()
-    banner, notice, header, first, second, closing, notice_again = out.splitlines()
+    banner, notice, header, first, second, closing, work, notice_again = out.splitlines()
     assert banner.startswith("resnet9-tiny on synthetic: train 64 images, valid = test, 10,000 images; seed 0; ")
     assert notice == notice_again and "SYNTHETIC" in notice
     assert header == format_header() and first.split()[0] == "1" and second.split()[:2] == ["2", "0.0000"]
@@ -60,6 +60,12 @@ def test_train_prints_banner_table_and_closing_line(capsys):
     assert closing.startswith("Finished Train/Valid in ") and abs(float(closing.split()[3]) - seconds) < 0.02
     folder = Path(err.split("record: ")[1].strip())
     assert folder.parent == Path("runs") and (folder / "run.json").exists()
+    record = json.loads((folder / "run.json").read_text())
+    rate = record["flops"] / record["seconds"]["train"]
+    assert work == (
+        f"trained {record['flops'] / 1e15:.3g} PFLOP at {rate / 1e12:.3g} TFLOP/s, "
+        f"{rate / record['product_rate']:.0%} of a matrix product's"
+    )
 
 
 def test_holdout_is_named_in_the_banner(capsys):
