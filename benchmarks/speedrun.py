@@ -3,8 +3,8 @@
     python benchmarks/speedrun.py --peer FILE [--recipes speedrun94-cpu] [--runs 5] [--device auto] [--data-dir DIR]
 
 FILE is airbench94_muon.py of a checkout of github.com/KellerJordan/cifar10-airbench (see speedrun_peer.py). Every run
-has a process of its own; with seed 0 each contender runs once, then with seed 1, and so on, the order turned by one
-place each time. A contender's time is that of whitening, preparing the images and training, with and without the
+has a process of its own; with seed 1 each contender runs once, then with seed 2, and so on, the order turned by one
+place each time (seed 0 is for choosing recipes). A contender's time is that of whitening, preparing the images and training, with and without the
 evaluation of its views; making the network, compiling and the other evaluations are outside on both sides. On a CPU the
 peer runs eagerly, once as it is and once with the allocator set as ours; on a GPU compiled, as it does itself.
 Adds each run to results/speedrun-DEVICE.jsonl as it ends, skips what is there, and writes results/speedrun-DEVICE.md.
@@ -126,7 +126,7 @@ def main() -> None:
     contenders = [*options.peers, *recipes]
     path = RESULTS / f"speedrun-{kind}.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    for seed in range(options.runs):
+    for seed in range(1, options.runs + 1):
         turned = contenders[seed % len(contenders) :] + contenders[: seed % len(contenders)]
         for contender in turned:
             if any(row["contender"] == contender and row["seed"] == seed for row in rows):
