@@ -3,8 +3,8 @@
     python benchmarks/notes.py [--quick] [--runs 1] [--device auto] [--data-dir DIR]
 
 The notes' figures are one run each, on a GPU that they do not name. In full that is 24 epochs, for a GPU. --quick is
-for a CPU: a quarter of the widths (but for the precisions, whose network is small already), 5 epochs of 10,000 or
-5,000 training images, 2,000 test images; there only the order of the rows and their ratios can be compared.
+for a CPU: a quarter of the widths and 5 epochs of 10,000 training images (for the precisions, whose network is small
+already, its epochs of 5,000), 2,000 test images; there only the order of the rows and their ratios can be compared.
 
 Each run is a line of results/notes-<device type>[-quick].jsonl, written when it ends: started again, the program does
 what is missing. Rows of a dataset that is not here are left out. At the end it writes the .md beside.
@@ -54,7 +54,7 @@ def epoch_tables(quick: bool) -> Iterator[Experiment]:
         yield Experiment(
             part="epoch tables",
             name=name,
-            recipe=shorten(recipe, 10_000) if quick else recipe,
+            recipe=shorten(recipe) if quick else recipe,
             accuracy=table["valid_acc"][-1],
             seconds=table["seconds"],
             epoch_seconds=stats.median(table["epoch_time"]),
@@ -109,12 +109,12 @@ def shortcuts(quick: bool) -> Iterator[Experiment]:
 
 def deep(layers: Sequence[str], count: int, quick: bool) -> Recipe:
     recipe = named_recipe("resnet9-384").with_params({"extra_layers": dict.fromkeys(layers, count)})
-    return shorten(recipe, 5000) if quick else recipe
+    return shorten(recipe) if quick else recipe
 
 
-def shorten(recipe: Recipe, images: int) -> Recipe:
+def shorten(recipe: Recipe) -> Recipe:
     widths = {layer: width // 4 for layer, width in recipe.channels.items()}
-    return recipe.with_params({**widths, "total_epoch": 5, "train_images": images})
+    return recipe.with_params({**widths, "total_epoch": 5, "train_images": 10_000})
 
 
 def short(layers: Sequence[str]) -> str:
