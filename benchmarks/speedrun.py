@@ -4,9 +4,10 @@
 
 FILE is airbench94_muon.py of a checkout of github.com/KellerJordan/cifar10-airbench (see speedrun_peer.py). Every run
 has a process of its own; with seed 1 each contender runs once, then with seed 2, and so on, the order turned by one
-place each time (seed 0 is for choosing recipes). A contender's time is that of whitening, preparing the images and training, with and without the
-evaluation of its views; making the network, compiling and the other evaluations are outside on both sides. On a CPU the
-peer runs eagerly, once as it is and once with the allocator set as ours; on a GPU compiled, as it does itself.
+place each time (seed 0 is for choosing recipes). A contender's time is that of whitening, preparing the images and
+training, with and without the evaluation of its views; making the network, compiling and the other evaluations are
+outside on both sides. On a CPU the peer runs eagerly, once as it is and once with the allocator set as ours; on a GPU
+compiled, as it does itself.
 Adds each run to results/speedrun-DEVICE.jsonl as it ends, skips what is there, and writes results/speedrun-DEVICE.md.
 """
 
