@@ -1,13 +1,14 @@
 """Our speedruns beside KellerJordan/cifar10-airbench's airbench94_muon.py: accuracy and time, run by run.
 
-    python benchmarks/speedrun.py --peer FILE [--recipes speedrun94-cpu] [--runs 5] [--device auto] [--data-dir DIR]
+    python benchmarks/speedrun.py --peer FILE [--kept] [--recipes speedrun94-cpu] [--runs 5] [--device auto]
+                                  [--data-dir DIR]
 
 FILE is airbench94_muon.py of a checkout of github.com/KellerJordan/cifar10-airbench (see speedrun_peer.py). Every run
 has a process of its own; with seed 1 each contender runs once, then with seed 2, and so on, the order turned by one
 place each time (seed 0 is for choosing recipes). A contender's time is that of whitening, preparing the images and
 training, with and without the evaluation of its views; making the network, compiling and the other evaluations are
-outside on both sides. On a CPU the peer runs eagerly, once as it is and once with the allocator set as ours; on a GPU
-compiled, as it does itself.
+outside on both sides. On a CPU the peer runs eagerly, and with --kept once more with the allocator set as ours; on a
+GPU compiled, as it does itself.
 Adds each run to results/speedrun-DEVICE.jsonl as it ends, skips what is there, and writes results/speedrun-DEVICE.md.
 """
 
@@ -24,10 +25,8 @@ from fastcifar.train import named_recipe, resolve_device, train
 
 RESULTS = Path(__file__).parent / "results"
 MARGIN = 0.002  # accuracy that may be lost; of 1
-PEERS = {
-    "cpu": {"airbench94_muon": [], "airbench94_muon, memory kept": ["--keep-memory"]},
-    "cuda": {"airbench94_muon": ["--compiled"]},
-}
+PEERS = {"cpu": {"airbench94_muon": []}, "cuda": {"airbench94_muon": ["--compiled"]}}
+KEPT = {"airbench94_muon, memory kept": ["--keep-memory"]}
 
 
 def ours(recipe: str, seed: int, device: str, data_dir: str | None) -> dict[str, Any]:
@@ -108,6 +107,7 @@ def _cell(found: Estimate) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peer", help="airbench94_muon.py of a checkout; without it only ours run")
+    parser.add_argument("--kept", action="store_true")
     parser.add_argument("--recipes", nargs="+")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--device", default="auto")
@@ -120,7 +120,9 @@ def main() -> None:
         print(json.dumps({**found, **{key: found["dataset"][key] for key in ("fingerprint", "canonical")}}))
         return
     kind = resolve_device(options.device).type
-    options.peers = PEERS[kind] if options.peer else {}
+    if options.kept and (kind != "cpu" or not options.peer):
+        parser.error("--kept: it is for the peer on a CPU")
+    options.peers = {**PEERS[kind], **(KEPT if options.kept else {})} if options.peer else {}
     recipes = options.recipes or ["speedrun94-cpu" if kind == "cpu" else "speedrun94"]
     for recipe in recipes:
         named_recipe(recipe)  # before anything is run
