@@ -31,10 +31,15 @@ KEPT = {"airbench94_muon, memory kept": ["--keep-memory"]}
 
 def ours(recipe: str, seed: int, device: str, data_dir: str | None) -> dict[str, Any]:
     """One run of a recipe, in this process."""
-    result = train(named_recipe(recipe), load(named_recipe(recipe).dataset, data_dir), seed, device=device)
+    data = load(named_recipe(recipe).dataset, data_dir)
+    step = "captured" if resolve_device(device).type == "cuda" else "auto"
+    result = train(named_recipe(recipe), data, seed, device=device, step=step)
+    if result.status != "finished":
+        raise SystemExit(f"{recipe}, seed {seed}: {result.status}: {result.message}")
     return {
         "accuracy": result.valid_acc,
-        "tta_accuracy": result.tta_acc,
+        "tta_accuracy": result.valid_acc if result.tta_acc is None else result.tta_acc,
+        "recipe": result.recipe.to_dict(),
         "seconds": result.times.prepare + result.times.train,
         "tta_seconds": result.times.tta,
         "precision": result.precision,
@@ -87,10 +92,10 @@ def report(rows: list[dict[str, Any]], base: str) -> str:
             continue
         views = Estimate.of([100 * (mine[seed]["tta_accuracy"] - runs[base][seed]["tta_accuracy"]) for seed in both])
         share = Estimate.of([_seconds(mine[seed]) / _seconds(runs[base][seed]) for seed in both])
-        verdict = "not inferior" if views.low > -100 * MARGIN else "not shown to be no worse"
+        verdict = "not inferior by" if views.low > -100 * MARGIN else "not shown to be within"
         lines.append(
             f"- {name} (n {len(both)}): {views.mean:+.2f} points over the views, 95 % interval {views.low:+.2f} to "
-            f"{views.high:+.2f}: {verdict} by {100 * MARGIN:g} points; in {share.mean:.2f} of its time, views "
+            f"{views.high:+.2f}: {verdict} {100 * MARGIN:g} points; in {share.mean:.2f} of its time, views "
             f"included ({share.low:.2f} to {share.high:.2f})."
         )
     return "\n".join(lines) + "\n"
@@ -129,6 +134,9 @@ def main() -> None:
     contenders = [*options.peers, *recipes]
     path = RESULTS / f"speedrun-{kind}.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    for row in rows:
+        if "recipe" in row and row["recipe"] != named_recipe(row["contender"]).to_dict():
+            parser.error(f"{path} has runs of another {row['contender']}; move it away")
     for seed in range(1, options.runs + 1):
         turned = contenders[seed % len(contenders) :] + contenders[: seed % len(contenders)]
         for contender in turned:

@@ -42,7 +42,11 @@ WITHOUT: dict[str, dict[str, Any]] = {  # technique -> what the recipe has inste
 def variants(recipe: Recipe) -> dict[str, Recipe]:
     """The whole recipe, and one without each technique that it has."""
     found = {WHOLE: recipe}
+    there = {"whiten": recipe.whiten > 0, "whiten_epochs": recipe.whiten > 0, "unit_head": recipe.unit_head}
+    there |= {"optimizer": recipe.optimizer == "muon", "bias_lr": recipe.bias_lr is not None}
     for name, changes in WITHOUT.items():
+        if not all(there.get(field, True) for field in changes):
+            continue
         without = recipe.with_params(changes)
         if without != recipe:
             found[name] = without
@@ -51,12 +55,14 @@ def variants(recipe: Recipe) -> dict[str, Recipe]:
 
 def run(recipe: Recipe, seed: int, device: str, data_dir: str | None) -> dict[str, Any]:
     result = train(recipe, load(recipe.dataset, data_dir), seed, device=device)
+    if result.status != "finished":
+        raise SystemExit(f"seed {seed}: {result.status}: {result.message}")
     return {
         "accuracy": result.valid_acc,
         "tta_accuracy": result.tta_acc,
         "seconds": result.times.prepare + result.times.train,
         "tta_seconds": result.times.tta,
-        "status": result.status,
+        "recipe": result.recipe.to_dict(),
         "images": result.dataset["train_images"],
         "canonical": result.dataset["canonical"],
         "device": result.provenance["device"],
@@ -122,6 +128,9 @@ def main() -> None:
     contenders = variants(named_recipe(name).with_params({"train_images": images}))
     path = RESULTS / f"techniques-{kind}.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    for row in rows:
+        if row["recipe"] != contenders.get(row["technique"], Recipe()).to_dict():
+            parser.error(f"{path} has runs of another recipe or of other images; move it away")
     order = list(contenders)
     for seed in range(options.runs):
         turn = seed % len(order)

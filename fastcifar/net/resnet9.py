@@ -37,7 +37,7 @@ def resnet9(
     leave_out: paths of optional blocks that are skipped, e.g. `prep/extra` or `layer1/residual`; what follows such a
         block takes its input from what came before it.
     style: activation, place of the pooling, batch norms.
-    whiten: 3 puts a convolution that whitens patches of 3 x 3 before `prep`, which then is one of 1 x 1; 0 is none.
+    whiten: 3 puts a convolution that whitens patches of 3 x 3 before `prep`, whose first one is of 1 x 1 then; or 0.
     any_size: the last pooling takes the maximum of all pixels, for images of other sides than 32.
 
     Raises ValueError for an unknown layer or block and for a number out of range.
@@ -63,10 +63,11 @@ def resnet9(
         if whiten != 3:
             raise ValueError(f"whiten: resnet9 whitens patches 3 pixels wide, or 0 for none, not {whiten!r}")
         net["whiten"] = WhitenConv(whiten, padding=1)
-        width_in, kernels["prep"] = net["whiten"].out_channels, 1
+        width_in = net["whiten"].out_channels
     for layer in LAYERS:
         width, kernel = widths[layer], kernels[layer]
-        block = conv_bn(width_in, width, kernel, style, pool=layer != "prep")
+        first = 1 if whiten and layer == "prep" else kernel
+        block = conv_bn(width_in, width, first, style, pool=layer != "prep")
         if layer in residual_layers:
             block["residual"] = residual(width, kernel, style)
         for i in range(extra.get(layer, 0)):

@@ -35,10 +35,10 @@ class Average:
         last = step == self.total
         if step == self.start:
             self.begin()
-        due = step > self.start and ((step - self.start) % self.every == 0 or last)
-        if not due:
+        regular = step > self.start and (step - self.start) % self.every == 0
+        if not regular and not (last and step > self.start):
             return False
-        if not (last and self.lookahead):
+        if regular or not self.lookahead:  # lookahead ends at the mean, whether it is due or not
             decay = self.decay * (step / self.total) ** 3 if self.lookahead else self.decay
             torch._foreach_lerp_(self.mean, self.tensors, 1 - decay)
         torch._foreach_copy_(self.tensors, self.mean)

@@ -118,7 +118,7 @@ def make_average(recipe: Recipe, network: Network, weights: Sequence[Tensor], st
         [*weights, *statistics],
         every=recipe.average_every,
         decay=recipe.average_decay,
-        tail_start=max(0, total - round(recipe.tail_epochs * steps)),
+        tail_start=max(0, total - max(1, round(recipe.tail_epochs * steps))),
         total=total,
     )
 

@@ -62,7 +62,8 @@ def kernels(device: torch.device, deterministic: bool) -> Iterator[None]:
         torch.set_deterministic_debug_mode("error")
     tf32 = torch.backends.cudnn.allow_tf32  # the user's: `flags` would switch it on
     try:
-        with torch.backends.cudnn.flags(benchmark=not deterministic, deterministic=deterministic, allow_tf32=tf32):
+        flags = torch.backends.cudnn.flags(benchmark=not deterministic, deterministic=deterministic, allow_tf32=tf32)
+        with torch.cuda.device(device), flags:  # streams and graphs are those of the current device
             yield
     finally:
         torch.set_deterministic_debug_mode(before)

@@ -201,8 +201,9 @@ class Recipe:
             if key.startswith("ks.") and isinstance(values["ks"], int):
                 values["ks"] = dict.fromkeys(CHANNELS, values["ks"])
             values[name] = _set_inside(values[name], rest, value, key) if rest else value
-        if "total_epoch" in params and "peak_epoch" not in params:
+        if "total_epoch" in params:
             _CHECKS["total_epoch"]("total_epoch", values["total_epoch"])
+        if "total_epoch" in params and "peak_epoch" not in params:
             values["peak_epoch"] = self.peak_epoch / self.total_epoch * values["total_epoch"]
         if "total_epoch" in params and not any(key.partition(".")[0] == "sizes" for key in params):
             total = int(values["total_epoch"])

@@ -51,7 +51,8 @@ def train(
     split: `test` trains on all training images and validates on test; `holdout` keeps 5,000 of them for validation.
     report_test: look at the test images once, after the last epoch; the result's `test_acc`.
     deterministic: on a GPU, choose only kernels that repeat themselves (on a CPU they do anyway).
-    step: eager, fused (kernels for a CPU), compiled (by torch) or auto: fused where it can be had, else eager.
+    step: eager, fused (kernels for a CPU), captured (CUDA graphs), compiled (by torch) or auto: fused where it can be
+        had, else eager.
     out: folder to make the run's folder in (see `record`); None keeps nothing on disk.
     checkpoint_every: epochs between checkpoints; by default 1 on a CPU and 8 on a GPU.
 
@@ -134,6 +135,7 @@ def resume(path: str | Path, dataset: Dataset | None = None, *, hooks: Hooks = H
                 f"{result.dataset['fingerprint'][:12]}, these have {dataset.fingerprint[:12]}"
             )
         device = resolve_device(result.settings["device"])
+        resolve_step(result.settings["step"], device)
         images = split_images(result.recipe, dataset, result.split)
         result.status, result.message = "running", ""
         result.resumed.append({"at": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **provenance(device)})

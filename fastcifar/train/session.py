@@ -115,7 +115,8 @@ class Session:
             valid_images = len(self.valid_split.labels)
             valid_sizes = {min(EVALUATION_BATCH, valid_images), valid_images % EVALUATION_BATCH} - {0}
             warm_up(state, num_classes, recipe.batch_size, valid_sizes, {*map(int, recipe.sizes), SIDE})
-        self.result.product_rate = product_rate(self.device, precision.weights, torch.get_num_threads())
+        low = precision.autocast or precision.weights
+        self.result.product_rate = product_rate(self.device, low, torch.get_num_threads())
         synchronize(self.device)
         self.result.times.build = self.before.build + time.perf_counter() - began
         return state

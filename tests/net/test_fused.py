@@ -1,5 +1,6 @@
 import copy
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -165,6 +166,32 @@ def test_what_has_two_users_or_few_channels_stays() -> None:
     assert list(fused) == ["input", "conv", "relu", "pool", "twice", "small", "small_bn", "wide_pool"]
     assert fused["pool"][1] == ["relu"] and fused["relu"][1] == ["conv"]
     assert fused["small_bn"] == graph["small_bn"] and fused["wide_pool"] == graph["wide_pool"]
+
+
+def test_another_default_format_changes_nothing() -> None:
+    x, first, second = images(2, 16, 4, 4), norm(16), norm(16)
+    torch.set_default_dtype(torch.float64)
+    try:
+        z, pooled = NormAct(first, 1, False)(x), pool(x)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(z, NormAct(second, 1, False)(x)) and torch.equal(pooled, F.max_pool2d(x, 2))
+
+
+def test_a_broken_library_is_made_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    load_kernels.cache_clear()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "one"))
+    load_kernels()
+    (whole,) = (tmp_path / "one").glob("fastcifar/kernels-*.so")
+    broken = tmp_path / "two" / "fastcifar" / whole.name
+    broken.parent.mkdir(parents=True)
+    broken.write_bytes(whole.read_bytes()[:100])
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "two"))
+    load_kernels.cache_clear()
+    load_kernels()
+    assert broken.stat().st_size > 10_000
+    monkeypatch.undo()
+    load_kernels.cache_clear()
 
 
 def test_a_machine_without_a_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:

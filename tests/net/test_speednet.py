@@ -61,6 +61,8 @@ def test_resnet9_takes_the_style_too():
     assert paths[1:5] == ["whiten", "prep/conv", "prep/bn", "prep/gelu"]
     assert paths.index("layer1/pool") < paths.index("layer1/bn") and "layer1/residual/res2/gelu" in paths
     assert isinstance(graph["whiten"][0], WhitenConv) and graph["prep/conv"][0].kernel_size == (1, 1)
+    wide = build_graph(resnet9(whiten=3, ks=5, extra_layers={"prep": 1}))
+    assert wide["prep/conv"][0].kernel_size == (1, 1) and wide["prep/extra/conv"][0].kernel_size == (5, 5)
     logits = Network(resnet9({"prep": 4, "layer1": 4, "layer2": 4, "layer3": 4}, any_size=True, whiten=3))(
         {"input": torch.rand(2, 3, 24, 24)}
     )["logits"]

@@ -37,9 +37,9 @@ class Recorder:
         return outputs, replay
 
 
-def states(recipe: Recipe) -> tuple[State, State, Recorder]:
+def states(recipe: Recipe, precision_name: str) -> tuple[State, State, Recorder]:
     """The same weights twice: a state that is recorded, and its plain twin."""
-    precision = resolve_precision("O0", CPU)
+    precision = resolve_precision(precision_name, CPU)
     twin, state = (build_state(recipe, 10, CPU, precision, step="eager") for _ in range(2))
     recorder = Recorder(state.weights)
     state = capture(state, recipe.label_smoothing, recorder)
@@ -55,15 +55,18 @@ def batch(number: int, side: int) -> tuple[torch.Tensor, torch.Tensor]:
     return images, torch.randint(0, 10, (8,), generator=generator)
 
 
-def test_replays_are_what_was_not_recorded():
-    state, twin, recorder = states(RECIPE)
+@pytest.mark.parametrize("averaging", ["none", "lookahead"])
+@pytest.mark.parametrize("precision", ["O0", "O1", "O2", "half"])
+def test_replays_are_what_was_not_recorded(precision, averaging):
+    state, twin, recorder = states(RECIPE.with_params({"averaging": averaging, "average_every": 1}), precision)
     assert recorder.recorded == 4  # two sides, each with the whitening's bias trained and not
     recorder.replayed = 0
     for epoch, side in enumerate((24, 32, 24, 32)):
         losses = []
         for one in (state, twin):
             train_whitening(one.network, epoch < 2)
-            batches = iter([batch(2 * epoch + i, side) for i in range(2)])
+            pairs = [batch(2 * epoch + i, side) for i in range(2)]
+            batches = iter([(images.to(one.precision.images), labels) for images, labels in pairs])
             losses.append(train_epoch(one, batches, lambda step: 0.01, RECIPE.label_smoothing, lambda step: None))
         assert losses[0] == losses[1]
     assert recorder.recorded == 4 and recorder.replayed == 8  # nothing is recorded while it trains

@@ -44,9 +44,11 @@ def load_kernels() -> ctypes.CDLL:
     digest = hashlib.sha256(source + machine.encode()).hexdigest()[:16]
     try:
         path = cache_folder() / f"kernels-{digest}.so"
-        if not path.exists():
+        try:
+            loaded = ctypes.CDLL(str(path))
+        except OSError:  # not there, or cut off by a crash
             _compile(compiler, source, path)
-        loaded = ctypes.CDLL(str(path))
+            loaded = ctypes.CDLL(str(path))
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         raise NoKernels(f"the kernels could not be compiled by {compiler}: {error}") from None
     for name, arguments in _ARGUMENTS.items():

@@ -60,7 +60,7 @@ class _Pool(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        ones, zeros = torch.ones(x.shape[1]), torch.zeros(x.shape[1])
+        ones, zeros = (torch.full((x.shape[1],), v, dtype=torch.float32) for v in (1.0, 0.0))
         z, index = _forward(x, ones, zeros, ACTIVATIONS[nn.Identity], True)
         ctx.save_for_backward(index)  # not x, which is large
         ctx.shape = x.shape
@@ -122,7 +122,7 @@ def _forward(x: Tensor, scale: Tensor, shift: Tensor, activation: int, pool: boo
 
 def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
     channels = x.shape[1]
-    mean, variance = torch.empty(channels), torch.empty(channels)
+    mean, variance = (torch.empty(channels, dtype=torch.float32) for _ in range(2))
     half, threads = x.dtype == torch.bfloat16, torch.get_num_threads()
     pointers = x.data_ptr(), x.numel() // channels, channels, mean.data_ptr(), variance.data_ptr()
     load_kernels().fc_moments(half, *pointers, threads)
