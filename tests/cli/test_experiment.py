@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from experiments import CODE, FITS, SPACE, output, rows_of, spec_of
 
 from fastcifar.cli import run
 from fastcifar.search import Experiment
@@ -23,51 +24,6 @@ from fastcifar.search.experiment.driver import StoppedNow
 from fastcifar.search.experiment.flat import text_of, value_of
 from fastcifar.search.experiment.spec import Spec, driving, make_folder
 from fastcifar.search.experiment.store import Store, TrialRow, locked
-
-SPACE = {
-    "x": {"_type": "uniform", "_value": [0, 1]},
-    "seed": {"_type": "choice", "_value": ["1", 1, "one", None]},
-    "net": {
-        "_type": "choice",
-        "_value": [{"_name": "a", "w": {"_type": "randint", "_value": [1, 9]}}, {"_name": "b"}],
-    },
-}
-CODE = """
-import time
-def f(params):
-    print("told", params["x"])
-    if params["net"]["_name"] == "b":
-        raise RuntimeError("no b here")
-    return params["x"]
-def slow(params):
-    time.sleep(params["x"] > 0.5 and 60 or 0.01)
-    return params["x"]
-"""
-
-
-@pytest.fixture(scope="session")
-def made(tmp_path_factory):
-    """A folder with one experiment of 8 trials, some of which fail."""
-    place = tmp_path_factory.mktemp("made")
-    (place / "objective.py").write_text(CODE)
-    (place / "space.json").write_text(json.dumps(SPACE))
-    before = Path.cwd()
-    try:
-        os.chdir(place)
-        arguments = ["--space", "space.json", "--objective", "objective:f", "--trials", "8", "--tuner", "Random"]
-        assert run(["search", *arguments, "--json"]) == 0
-    finally:
-        os.chdir(before)
-    return place
-
-
-@pytest.fixture
-def id(made, tmp_path, monkeypatch):
-    """The id of a copy of that experiment, in a working directory of its own."""
-    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    (folder,) = (tmp_path / "runs").iterdir()
-    return folder.name
 
 
 @pytest.fixture
@@ -98,30 +54,6 @@ def running(tmp_path, monkeypatch):
         for row in rows_of(folder):
             control.ask(folder, {"kill": row.number}) if row.state == "running" else None
         thread.join(0.5)
-
-
-def rows_of(folder):
-    store = Store.read(Path(folder))
-    try:
-        return store.trials()
-    finally:
-        store.close()
-
-
-def spec_of(folder):
-    store = Store.read(Path(folder))
-    try:
-        return store.meta()["spec"]
-    finally:
-        store.close()
-
-
-def output(capsys, *arguments, code=0):
-    """What the action prints on stdout; on stderr where it fails."""
-    capsys.readouterr()
-    assert run(["experiment", *arguments]) == code
-    out, err = capsys.readouterr()
-    return out if code == 0 else err
 
 
 def test_list(id, capsys):
@@ -265,101 +197,6 @@ def test_export(id, capsys):
 def test_cells_lose_nothing(value):
     found = value_of(text_of(value))
     assert found == value and type(found) is type(value)
-
-
-@pytest.mark.parametrize("name", ["all.json", "all.csv"])
-def test_import_of_an_export_and_resume(id, capsys, name):
-    output(capsys, "export", "-o", name)
-    before = [row for row in rows_of(f"runs/{id}") if row.state == "finished"]
-    here, id = id, make_folder(Path("runs"), "another").name
-    Store.create(Path("runs", id), {"spec": spec_of(f"runs/{here}"), "status": "done"}).close()
-    assert run(["experiment", "import", id, name]) == 0
-    assert capsys.readouterr().err.startswith(f"{len(before)} trials were added; {8 - len(before)} were passed over")
-    added = rows_of(f"runs/{id}")
-    assert [(row.params, row.value, row.seed, row.started, row.ended) for row in added] == [
-        (row.params, row.value, row.seed, row.started, row.ended) for row in before
-    ]
-    assert {(row.kind, row.state, row.message) for row in added} == {("search", "finished", f"imported from {name}")}
-    assert spec_of(f"runs/{id}")["trials"] == 8 + len(before)
-    for again in (id, here):
-        assert run(["experiment", "import", again, name]) == 0
-        assert capsys.readouterr().err.startswith(f"0 trials were added; {len(before)} were there already; ")
-        assert len(rows_of(f"runs/{again}")) == (8 if again == here else len(before))
-    assert run(["experiment", "update", id, "--trials", str(1 + len(before))]) == 0
-    assert run(["experiment", "resume", id, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["trials"]["all"] == 1 + len(before)
-
-
-def test_import_as_nnictl_exports(id, capsys):
-    params = {"x": 0.5, "seed": None, "net": {"_name": "b"}}
-    values = [7, "8", {"default": 9, "acc": 0.5}, '{"default": 10}']
-    entries = [{"parameter": params, "value": value, "trialJobId": "k2Xf"} for value in values]
-    Path("nni.json").write_text(json.dumps(entries))
-    assert run(["experiment", "import", id, "nni.json"]) == 0
-    added = rows_of(f"runs/{id}")[8:]
-    assert [row.value for row in added] == [7, 8, 9, 10] and added[2].metrics == {"acc": 0.5}
-    assert all(row.params == params for row in added)
-
-
-def test_what_is_there_already_is_not_imported_again(id, capsys):
-    """The same point may be tried twice, with one result: each trial stands for one entry."""
-    point = {"x": 0.5, "seed": None, "net": {"_name": "b"}}
-
-    def imported(*entries):
-        Path("some.json").write_text(json.dumps([{"parameter": point, **entry} for entry in entries]))
-        assert run(["experiment", "import", id, "some.json"]) == 0
-        return capsys.readouterr().err.strip()
-
-    assert imported({"value": 7}, {"value": 7}) == "2 trials were added"
-    assert imported({"value": 7}) == "0 trials were added; 1 was there already"
-    assert imported({"value": 7}, {"value": 7}, {"value": 7}) == "1 trial was added; 2 were there already"
-    assert imported({"value": 7, "seed": 5}) == "1 trial was added"  # another run of the point
-    assert imported({"value": 7, "seed": 5}, {"value": 8, "state": "failed"}) == (
-        "0 trials were added; 1 was there already; 1 was passed over: no finished trial of a search"
-    )
-    assert imported({"value": 7, "parameter": {**point, "x": 0.25}}) == "1 trial was added"
-    assert spec_of(f"runs/{id}")["trials"] == 8 + 5
-
-
-FITS = {"x": 0.5, "seed": 1, "net": {"_name": "a", "w": 3}}
-
-
-@pytest.mark.parametrize(
-    ("params", "value", "message"),
-    [
-        ({**FITS, "x": 1.5}, 1, "x: 1.5 is no value of uniform [0, 1]"),
-        ({**FITS, "seed": 2}, 1, "seed: 2 is none of its values"),
-        ({**FITS, "net": {"_name": "c"}}, 1, "net: {'_name': 'c'} is none of its options"),
-        ({**FITS, "y": 1}, 1, "y: the space has no such parameter"),
-        ({"x": 0.5}, 1, "seed: it is missing"),
-        (FITS, "good", "value: a number is needed, not 'good'"),
-        (FITS, None, "a result is a number"),
-        (FITS, "NaN", "the result is nan"),
-    ],
-)
-def test_import_names_the_entry_that_does_not_fit(id, capsys, params, value, message):
-    Path("bad.json").write_text(json.dumps([{"parameter": FITS, "value": 1}, {"parameter": params, "value": value}]))
-    assert f"bad.json, entry 1: {message}" in output(capsys, "import", id, "bad.json", code=2)
-    assert len(rows_of(f"runs/{id}")) == 8
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("[{]", "bad, line 1: not JSON"),
-        ("{}", "bad: a list of entries is needed"),
-        ("[1]", "bad, entry 0: an object"),
-        ("x,y\n1,2\n", "bad: neither a JSON list nor CSV with a column 'value'"),
-        ("value,x,params/seed,net/_name,z\n1,0.5,1,b,7\n", "bad, line 2: z: the space has no such parameter"),
-        ("value,x,params/seed,net/_name\n1,0.5,1,c\n", "bad, line 2: net/_name: 'c' is none of 'a', 'b'"),
-        ("value,x,params/seed,net/_name\n1,,1,b\n", "bad, line 2: x: it is missing"),
-        ("value,x,params/seed,net/_name\n1,0.5,1,b,5,6\n", "bad, line 2: it has more cells"),
-    ],
-)
-def test_import_of_a_bad_file(id, capsys, text, message):
-    Path("bad").write_text(text)
-    assert message in output(capsys, "import", id, "bad", code=2)
-    assert len(rows_of(f"runs/{id}")) == 8
 
 
 def test_update_where_it_does_not_run(id, capsys):
