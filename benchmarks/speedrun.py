@@ -109,6 +109,15 @@ def _cell(found: Estimate) -> str:
     return f"{found.mean:.2f}" if found.n == 1 else f"{found.mean:.2f}, sd {found.sd:.2f}"
 
 
+def kept_rows(path: Path) -> list[dict[str, Any]]:
+    """The runs that were made before. Raises ValueError where one is of a recipe that has changed since."""
+    rows: list[dict[str, Any]] = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    for row in rows:
+        if "recipe" in row and row["recipe"] != named_recipe(row["contender"]).to_dict():
+            raise ValueError(f"{path} has runs of another {row['contender']}; move it away")
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peer", help="airbench94_muon.py of a checkout; without it only ours run")
@@ -133,10 +142,7 @@ def main() -> None:
         named_recipe(recipe)  # before anything is run
     contenders = [*options.peers, *recipes]
     path = RESULTS / f"speedrun-{kind}.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    for row in rows:
-        if "recipe" in row and row["recipe"] != named_recipe(row["contender"]).to_dict():
-            parser.error(f"{path} has runs of another {row['contender']}; move it away")
+    rows = kept_rows(path)
     for seed in range(1, options.runs + 1):
         turned = contenders[seed % len(contenders) :] + contenders[: seed % len(contenders)]
         for contender in turned:

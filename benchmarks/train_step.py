@@ -187,45 +187,53 @@ def report(rows: list[dict[str, Any]], machine: dict[str, Any], options: argpars
     for network in dict.fromkeys(row["network"] for row in rows):
         mine = [row for row in rows if row["network"] == network]
         groups = {name: [r for r in mine if r["variant"] == name] for name in dict.fromkeys(r["variant"] for r in mine)}
-
-        def median(group: list[dict[str, Any]], key: str) -> float:
-            return float(stats.median(row[key] for row in group))
-
-        base = median(next(iter(groups.values())), "images_per_second")
-        lines += [
-            "",
-            f"## {network}: {mine[0]['flops'] / 1e9:,.0f} GFLOP a step",
-            "",
-            "| step | images/s | against plain | seconds | TFLOP/s | of the matrix product | of the convolutions alone "
-            "| peak memory, GiB |",
-            "| --- | --- | --- | --- | --- | --- | --- | --- |",
-        ]
-        for name, group in groups.items():
-            speeds = [row["images_per_second"] for row in group]
-            lines.append(
-                f"| {name} | {stats.median(speeds):,.0f} ({min(speeds):,.0f} to {max(speeds):,.0f}) "
-                f"| {stats.median(speeds) / base:.2f} | {median(group, 'seconds'):.3g} "
-                f"| {median(group, 'flops_per_second') / 1e12:.3g} | {median(group, 'share_of_product'):.0%} "
-                f"| {median(group, 'share_of_convolutions'):.0%} "
-                f"| {max(row['peak_memory_bytes'] for row in group) / 2**30:.2f} |"
-            )
-        lines += [
-            "",
-            "| ceilings in the process of | matrix product, TFLOP/s | convolutions: forward, input gradient, weight "
-            "gradient, TFLOP/s | convolutions alone, images/s | copying memory, GB/s |",
-            "| --- | --- | --- | --- | --- |",
-        ]
-        for name, group in groups.items():
-            limits = [row["ceilings"] for row in group]
-            parts = ", ".join(
-                f"{stats.median(c['convolution_flops_per_second'][part] for c in limits) / 1e12:.3g}" for part in PARTS
-            )
-            lines.append(
-                f"| {name} | {median(limits, 'product_flops_per_second') / 1e12:.3g} | {parts} "
-                f"| {options.batch_size / median(limits, 'convolution_seconds'):,.0f} "
-                f"| {median(limits, 'copy_bytes_per_second') / 1e9:.3g} |"
-            )
+        lines += ["", f"## {network}: {mine[0]['flops'] / 1e9:,.0f} GFLOP a step", ""]
+        lines += [*step_table(groups), "", *ceiling_table(groups, options.batch_size)]
     return "\n".join(lines) + "\n"
+
+
+def step_table(groups: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """What each variant does, beside the first; groups: variant -> its rows."""
+    base = _median(next(iter(groups.values())), "images_per_second")
+    lines = [
+        "| step | images/s | against plain | seconds | TFLOP/s | of the matrix product | of the convolutions alone "
+        "| peak memory, GiB |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, group in groups.items():
+        speeds = [row["images_per_second"] for row in group]
+        lines.append(
+            f"| {name} | {stats.median(speeds):,.0f} ({min(speeds):,.0f} to {max(speeds):,.0f}) "
+            f"| {stats.median(speeds) / base:.2f} | {_median(group, 'seconds'):.3g} "
+            f"| {_median(group, 'flops_per_second') / 1e12:.3g} | {_median(group, 'share_of_product'):.0%} "
+            f"| {_median(group, 'share_of_convolutions'):.0%} "
+            f"| {max(row['peak_memory_bytes'] for row in group) / 2**30:.2f} |"
+        )
+    return lines
+
+
+def ceiling_table(groups: dict[str, list[dict[str, Any]]], batch_size: int) -> list[str]:
+    """What the machine could do in the process of each variant."""
+    lines = [
+        "| ceilings in the process of | matrix product, TFLOP/s | convolutions: forward, input gradient, weight "
+        "gradient, TFLOP/s | convolutions alone, images/s | copying memory, GB/s |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for name, group in groups.items():
+        limits = [row["ceilings"] for row in group]
+        parts = ", ".join(
+            f"{stats.median(c['convolution_flops_per_second'][part] for c in limits) / 1e12:.3g}" for part in PARTS
+        )
+        lines.append(
+            f"| {name} | {_median(limits, 'product_flops_per_second') / 1e12:.3g} | {parts} "
+            f"| {batch_size / _median(limits, 'convolution_seconds'):,.0f} "
+            f"| {_median(limits, 'copy_bytes_per_second') / 1e9:.3g} |"
+        )
+    return lines
+
+
+def _median(group: list[dict[str, Any]], key: str) -> float:
+    return float(stats.median(row[key] for row in group))
 
 
 def instructions(device: torch.device) -> str:

@@ -3,8 +3,9 @@
 Each name is imported when it is first asked for: scipy takes half a second, for which each worker and trial would wait.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from fastcifar.lazy import lazy
 
 if TYPE_CHECKING:
     from fastcifar.search.assess import ASHA, Assessor, MedianStop
@@ -86,12 +87,7 @@ HOMES = {  # where the names are, as the imports above say it to type checkers
 }
 
 
-def __getattr__(name: str) -> Any:
-    for module, names in HOMES.items():
-        if name in names.split():
-            value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
-            return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy(__name__, HOMES, globals())
 
 
 def __dir__() -> list[str]:

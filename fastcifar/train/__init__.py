@@ -3,9 +3,9 @@
 What makes statistics of runs is imported when it is first asked for: it needs scipy, for which each run would wait.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from fastcifar.lazy import lazy
 from fastcifar.train.build import describe_network
 from fastcifar.train.checks import RecipeError
 from fastcifar.train.device import resolve_device
@@ -54,12 +54,7 @@ __all__ = [
 STATISTICS = {"comparison": "Comparison compare compare_results", "many": "Summary summarise"}  # module: names
 
 
-def __getattr__(name: str) -> Any:
-    for module, names in STATISTICS.items():
-        if name in names.split():
-            value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
-            return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy(__name__, STATISTICS, globals())
 
 
 def __dir__() -> list[str]:

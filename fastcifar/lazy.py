@@ -1,0 +1,22 @@
+"""Names of a package that are imported when they are first asked for."""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+
+def lazy(package: str, homes: Mapping[str, str], names: dict[str, Any]) -> Callable[[str], Any]:
+    """Make the `__getattr__` of `package`.
+
+    homes: module of the package -> the names that it has, in one string. names: the package's globals, which keep what
+    was found.
+    """
+
+    def get(name: str) -> Any:
+        for module, there in homes.items():
+            if name in there.split():
+                value = names[name] = getattr(import_module(f"{package}.{module}"), name)
+                return value
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    return get
