@@ -6,7 +6,7 @@ from fastcifar.net.drawing import Drawing, GraphvizError
 from fastcifar.net.fused import NoKernels, fuse, load_kernels
 from fastcifar.net.graph import Graph, Net, build_graph, path_iter, pipeline, remove_by_type
 from fastcifar.net.network import Add, BatchNorm, Flatten, Identity, Mul, Network, convert, run_graph
-from fastcifar.net.resnet9 import CHANNELS, LAYERS, MAX_EXTRA, resnet9
+from fastcifar.net.resnet9 import CHANNELS, EXTRA, LAYERS, MAX_EXTRA, resnet9
 from fastcifar.net.shapes import NodeSize, as_graph, count_flops, trace
 from fastcifar.net.speednet import GROUPS, speednet
 from fastcifar.net.summary import Row, Summary, summary
@@ -14,6 +14,7 @@ from fastcifar.net.summary import Row, Summary, summary
 __all__ = [
     "ACTIVATIONS",
     "CHANNELS",
+    "EXTRA",
     "GROUPS",
     "LAYERS",
     "MAX_EXTRA",

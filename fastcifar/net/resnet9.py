@@ -1,6 +1,7 @@
 """ResNet-9 of davidcpage/cifar10-fast (`dawn_utils.py`) with the extensions of the notes: extra blocks and kernels."""
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from torch import nn
@@ -10,7 +11,8 @@ from fastcifar.net.network import Flatten, Mul
 
 LAYERS = ("prep", "layer1", "layer2", "layer3")
 CHANNELS = {"prep": 64, "layer1": 128, "layer2": 256, "layer3": 512}
-MAX_EXTRA = 4
+EXTRA = ("extra", "extra_1", "extra_2", "extra_3")  # names of a layer's extra blocks
+MAX_EXTRA = len(EXTRA)
 
 
 def resnet9(
@@ -22,6 +24,7 @@ def resnet9(
     logits_weight: float = 0.125,
     leave_out: Iterable[str] = (),
     *,
+    extra_widths: Mapping[str, int] = MappingProxyType({}),
     style: Style = Style(),  # noqa: B008  frozen
     whiten: int = 0,
     any_size: bool = False,
@@ -30,12 +33,14 @@ def resnet9(
 
     channels: output channels of `prep`, `layer1`, `layer2`, `layer3`; a layer not named keeps 64, 128, 256, 512.
     extra_layers: conv-bn-relu blocks added at the end of a layer, `{"layer1": 2}`, at most 4; a list of layers means
-        one block each. They are named `extra`, `extra_1`, `extra_2`, `extra_3`.
+        one block each. They are named as in EXTRA.
     res_layers: layers that carry a residual pair, before their extra blocks.
     ks: kernel size, 3 or 5, of all layers or by layer (the others keep 3).
     logits_weight: factor of the logits.
     leave_out: paths of optional blocks that are skipped, e.g. `prep/extra` or `layer1/residual`; what follows such a
         block takes its input from what came before it.
+    extra_widths: output channels of extra blocks by path, `{"layer1/extra": 64}`; the others have their layer's. What
+        is said of a block that is not there says nothing.
     style: activation, place of the pooling, batch norms.
     whiten: 3 puts a convolution that whitens patches of 3 x 3 before `prep`, whose first one is of 1 x 1 then; or 0.
     any_size: the last pooling takes the maximum of all pixels, for images of other sides than 32.
@@ -55,7 +60,17 @@ def resnet9(
     for layer, kernel in kernels.items():
         if kernel not in (3, 5):
             raise ValueError(f"ks of {layer}: a kernel is 3 or 5 wide, not {kernel!r}")
+    for path, width in extra_widths.items():
+        _check_extra(path)
+        _check_int(f"extra_widths of {path}", width, 1)
     _check_int("num_classes", num_classes, 2)
+
+    optional = [f"{layer}/residual" for layer in residual_layers]
+    optional += [f"{layer}/{name}" for layer in LAYERS for name in EXTRA[: extra.get(layer, 0)]]
+    for path in (left_out := tuple(leave_out)):
+        if path not in optional:
+            have = ", ".join(optional) or "none"
+            raise ValueError(f"leave_out: {path!r} is no optional block of this network; it has: {have}")
 
     net: dict[str, Any] = {"input": (None, [])}
     width_in = 3
@@ -68,14 +83,16 @@ def resnet9(
         width, kernel = widths[layer], kernels[layer]
         first = 1 if whiten and layer == "prep" else kernel
         block = conv_bn(width_in, width, first, style, pool=layer != "prep")
-        if layer in residual_layers:
+        if layer in residual_layers and f"{layer}/residual" not in left_out:
             block["residual"] = residual(width, kernel, style)
-        for i in range(extra.get(layer, 0)):
-            block[f"extra_{i}" if i else "extra"] = conv_bn(width, width, kernel, style)
         net[layer] = block
         width_in = width
-    for path in leave_out:
-        _leave_out(net, path)
+        for name in EXTRA[: extra.get(layer, 0)]:
+            if f"{layer}/{name}" in left_out:
+                continue
+            width = extra_widths.get(f"{layer}/{name}", widths[layer])
+            block[name] = conv_bn(width_in, width, kernel, style)
+            width_in = width
     net["pool"] = GlobalMaxPool() if any_size else nn.MaxPool2d(4)
     net["flatten"] = Flatten()
     net["linear"] = nn.Linear(width_in, num_classes, bias=False)
@@ -96,11 +113,7 @@ def _check_int(what: str, value: Any, low: int, high: int | None = None) -> None
         raise ValueError(f"{what}: a whole number {rule} is needed, not {value!r}")
 
 
-def _leave_out(net: dict[str, Any], path: str) -> None:
+def _check_extra(path: str) -> None:
     layer, _, name = path.partition("/")
-    block = net.get(layer, {}) if layer in LAYERS else {}
-    optional = [f"{at}/{key}" for at in LAYERS for key in net[at] if key == "residual" or key.startswith("extra")]
-    if name not in block or path not in optional:
-        have = ", ".join(optional) or "none"
-        raise ValueError(f"leave_out: {path!r} is no optional block of this network; it has: {have}")
-    del block[name]
+    if layer not in LAYERS or name not in EXTRA:
+        raise ValueError(f"extra_widths: {path!r} is no extra block; they are named like layer1/extra, layer1/extra_1")

@@ -96,13 +96,15 @@ def forward_backward(state: State, images: Tensor, labels: Tensor, label_smoothi
 
 def run_forward(state: State, images: Tensor) -> Tensor:
     """Logits (B, num_classes), in fp32 where the network computes in less."""
-    low = state.precision.autocast
-    context: AbstractContextManager[object] = nullcontext()
-    if low:
-        context = torch.autocast(images.device.type, low, cache_enabled=state.captured is None)
-    with context:
+    with autocast(state.precision, images.device, cache=state.captured is None):
         logits = state.forward(images)
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+
+def autocast(precision: Precision, device: torch.device, cache: bool = True) -> AbstractContextManager[object]:
+    """The context in which torch chooses the formats of products, where `precision` leaves that to it."""
+    low = precision.autocast
+    return torch.autocast(device.type, low, cache_enabled=cache) if low else nullcontext()
 
 
 def backward(state: State, loss: Tensor) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 NETWORKS = ("resnet9", "speednet")
 MIN_SIDE = 8  # pixels
 ONLY = {  # fields that have a node in one network only
-    "resnet9": ("prep", "extra_layers", "res_layers", "ks", "leave_out", "lr_instead"),
+    "resnet9": ("prep", "extra_layers", "extra_widths", "res_layers", "ks", "leave_out", "lr_instead"),
     "speednet": ("convs",),
 }
 
@@ -67,6 +67,7 @@ def describe(recipe: "Recipe", num_classes: int, leave_out: tuple[str, ...]) -> 
         num_classes,
         recipe.logits_weight,
         leave_out,
+        extra_widths=recipe.extra_widths,
         style=style,
         whiten=recipe.whiten,
         any_size=bool(recipe.sizes),

@@ -9,7 +9,7 @@ from typing import Any
 
 from fastcifar.data import FLIPS, NAMES, SIDE
 from fastcifar.names import nearest
-from fastcifar.net import ACTIVATIONS, CHANNELS, MAX_EXTRA
+from fastcifar.net import ACTIVATIONS, CHANNELS, EXTRA, MAX_EXTRA
 from fastcifar.train.averaging import AVERAGING
 from fastcifar.train.checks import RecipeError, choice, mapping, number, one_of, optional, sequence, text
 from fastcifar.train.networks import MIN_SIDE, NETWORKS, check_network
@@ -87,6 +87,8 @@ class Recipe:
     """Convolutions of each layer, 2 or 3 (speednet)."""
     extra_layers: Mapping[str, int] = field(default_factory=dict)
     """Layer -> number of extra conv-bn-relu blocks, 0 to 4; a list of layers means one each (resnet9)."""
+    extra_widths: Mapping[str, int] = field(default_factory=dict)
+    """Output channels of extra blocks, e.g. {"layer1/extra": 64}; the others have their layer's (resnet9)."""
     res_layers: tuple[str, ...] = ("layer1", "layer3")
     """Layers with a residual pair (resnet9)."""
     ks: int | Mapping[str, int] = 3
@@ -237,8 +239,18 @@ def _kernel(name: str, value: Any) -> int:
     return int(value)
 
 
+def _extra_widths(name: str, value: Any) -> Mapping[str, int]:
+    for path in value if isinstance(value, Mapping) else ():
+        if path.endswith("/residual"):
+            raise RecipeError(
+                f"{name}: {path!r}: a residual pair has the width of its layer, or nothing could be added"
+            )
+    return _EXTRA_WIDTHS(name, value)  # type: ignore[no-any-return]
+
+
 _LAYERS = tuple(CHANNELS)
 _WIDTH = number(1, 1 << 16, whole=True)
+_EXTRA_WIDTHS = mapping(_WIDTH, tuple(f"{layer}/{name}" for layer in CHANNELS for name in EXTRA))
 _EXTRA = mapping(number(0, MAX_EXTRA, whole=True), _LAYERS)
 
 _CHECKS: dict[str, Any] = {
@@ -270,6 +282,7 @@ _CHECKS: dict[str, Any] = {
     "extra_layers": lambda name, value: _EXTRA(
         name, dict.fromkeys(value, 1) if isinstance(value, (list, tuple)) else value
     ),
+    "extra_widths": _extra_widths,
     "res_layers": sequence(one_of(_LAYERS)),
     "ks": lambda name, value: (
         mapping(_kernel, _LAYERS)(name, value) if isinstance(value, Mapping) else _kernel(name, value)

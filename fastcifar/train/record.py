@@ -83,18 +83,19 @@ class RunFolder:
     def id(self) -> str:
         return self.path.name
 
-    def write_json(self, document: Mapping[str, Any]) -> None:
-        """Replace run.json."""
-        with _replacing(self.path / "run.json") as temporary:
+    def write_json(self, document: Mapping[str, Any], name: str = "run.json") -> None:
+        """Replace run.json, or the file of that name."""
+        with _replacing(self.path / name) as temporary:
             temporary.write_text(json.dumps(document, indent=2) + "\n")
 
-    def read_json(self) -> dict[str, Any]:
-        """The document in run.json."""
-        path = self.path / "run.json"
+    def read_json(self, name: str = "run.json") -> dict[str, Any]:
+        """The document in run.json, or in the file of that name."""
+        path = self.path / name
         try:
             document = json.loads(path.read_text())
         except OSError as error:
-            raise RecordError(f"{self.path} is no run: {path.name} cannot be read ({error.strerror})") from error
+            kind = "run" if name == "run.json" else path.stem
+            raise RecordError(f"{self.path} is no {kind}: {name} cannot be read ({error.strerror})") from error
         except json.JSONDecodeError as error:
             raise RecordError(f"{path}, line {error.lineno}: not JSON: {error.msg}") from None
         if not isinstance(document, dict) or "recipe" not in document:

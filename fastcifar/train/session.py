@@ -57,6 +57,24 @@ def split_images(recipe: Recipe, dataset: Dataset, split: str) -> tuple[Split, S
     return train_split, valid_split
 
 
+def training_batches(recipe: Recipe, split: Split, seed: int, **on_device: Any) -> Batches:
+    """The images to train on, varied as the recipe says. on_device: further arguments of `Batches`."""
+    augmentation = Augmentation(
+        shift=recipe.shift,
+        flip=recipe.flip,
+        cutout=recipe.cutout,
+        brightness=recipe.brightness,
+        contrast=recipe.contrast,
+    )
+    return Batches(split, batch_size=recipe.batch_size, augmentation=augmentation, seed=seed, **on_device)
+
+
+def rate_at(recipe: Recipe, passed: float) -> float:
+    """The recipe's learning rate, for the mean loss, after so many epochs."""
+    rates = recipe.peak_lr, recipe.peak_epoch, recipe.total_epoch, recipe.lr_start, recipe.lr_end
+    return learning_rate(passed, *rates)
+
+
 class Session:
     """One process's part of a run: `run` takes the result to its end, or to what ends it."""
 
@@ -126,20 +144,7 @@ class Session:
         began = time.perf_counter()
         recipe = self.result.recipe
         on_device = self.on_device(state)
-        augmentation = Augmentation(
-            shift=recipe.shift,
-            flip=recipe.flip,
-            cutout=recipe.cutout,
-            brightness=recipe.brightness,
-            contrast=recipe.contrast,
-        )
-        batches = Batches(
-            self.train_split,
-            batch_size=recipe.batch_size,
-            augmentation=augmentation,
-            seed=self.result.seed,
-            **on_device,
-        )
+        batches = training_batches(recipe, self.train_split, self.result.seed, **on_device)
         valid_batches = Batches(self.valid_split, batch_size=EVALUATION_BATCH, **on_device)
         init_weights(
             state, derived_seed(self.result.seed, "weights"), identity=recipe.identity_init, unit_head=recipe.unit_head
@@ -226,10 +231,8 @@ class Session:
 def _epoch(
     recipe: Recipe, state: State, batches: Batches, valid_batches: Batches, epoch: int, hooks: Hooks
 ) -> EpochRow:
-    def lr_at(step: int) -> float:  # for the mean loss
-        passed = epoch + (step + 1) / len(batches)
-        rates = recipe.peak_lr, recipe.peak_epoch, recipe.total_epoch, recipe.lr_start, recipe.lr_end
-        return learning_rate(passed, *rates)
+    def lr_at(step: int) -> float:
+        return rate_at(recipe, epoch + (step + 1) / len(batches))
 
     began = time.perf_counter()
     train_whitening(state.network, epoch < recipe.whiten_epochs)

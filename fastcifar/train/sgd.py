@@ -11,9 +11,12 @@ from torch import Tensor
 
 
 def nesterov_step(
-    weight: Tensor, gradient: Tensor, velocity: Tensor, *, lr: float, weight_decay: float, momentum: float
+    weight: Tensor, gradient: Tensor, velocity: Tensor, *, lr: float | Tensor, weight_decay: float, momentum: float
 ) -> None:
-    """One step of one tensor, in place: the plain form of what `SGD.step` does for all at once."""
+    """One step of one tensor, in place: the plain form of what `SGD.step` does for all at once.
+
+    lr: one rate, or one for each number of the weight.
+    """
     change = -lr * (gradient + weight_decay * weight)
     velocity.mul_(momentum).add_(change)
     weight.add_(change + momentum * velocity)

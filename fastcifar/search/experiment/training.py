@@ -91,7 +91,10 @@ def load_images(name: str, data_dir: Path | None) -> int:
     return len(load(name, data_dir).train.labels) - HOLDOUT_SIZE
 
 
-ARCHITECTURE = ("dataset", "prep", "layer1", "layer2", "layer3", "extra_layers", "res_layers", "ks", "leave_out")
+ARCHITECTURE = (  # fields that decide how many products and parameters there are
+    *("dataset", "network", "prep", "layer1", "layer2", "layer3", "convs", "whiten", "pool_first"),
+    *("extra_layers", "extra_widths", "res_layers", "ks", "leave_out"),
+)
 
 
 def flops(recipe: Recipe) -> int:

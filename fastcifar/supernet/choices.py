@@ -1,0 +1,134 @@
+"""The table of choices: which networks a search space holds, and the one that holds them all."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from functools import cached_property, partial, reduce
+from typing import Any
+
+import numpy as np
+
+from fastcifar.names import nearest
+from fastcifar.net import CHANNELS
+from fastcifar.search import Params, Space
+from fastcifar.search.experiment.fits import check_fits
+from fastcifar.train import Recipe
+
+KINDS = {  # fields of a recipe that decide what is in its network, and how large it is
+    "width": (*CHANNELS, "extra_widths"),
+    "depth": ("extra_layers", "leave_out"),
+    "residual": ("res_layers",),
+    "kernel": ("ks",),
+}
+FIELDS = {field: kind for kind, fields in KINDS.items() for field in fields}
+ONLY = {  # fields of which a supernet has its own way, or none
+    **{"network": "resnet9", "optimizer": "sgd", "averaging": "none", "whiten": 0, "tta": "none"},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Choices:
+    """The networks of a space: `recipe` with the parameters of each of its points.
+
+    A point is what a trial would receive, e.g. {"prep": 32, "layer1": 56, ...}; its keys are fields of FIELDS, or
+    dotted paths into them.
+    vary: keys, or kinds of them (width, depth, residual, kernel), that are chosen while training; the others stay at
+        their largest. Empty is all.
+    Raises ValueError where the space or the recipe is not for a supernet.
+    """
+
+    recipe: Recipe
+    space: Space
+    vary: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for field, value in ONLY.items():
+            if getattr(self.recipe, field) != value:
+                raise ValueError(f"{field}: a supernet has {value!r} only, not {getattr(self.recipe, field)!r}")
+        for parameter in self.space.parameters:
+            if parameter.key.partition(".")[0] not in FIELDS:
+                raise ValueError(
+                    f"{parameter.key}: networks that share weights differ in {', '.join(FIELDS)} and in nothing else"
+                )
+            if parameter.parent is not None or parameter.branches is not None:
+                raise ValueError(f"{parameter.key}: a supernet takes no nested choices")
+            if parameter.values is None:
+                raise ValueError(f"{parameter.key}: a supernet needs a list of values, such as a choice or a randint")
+        for name in self.vary:
+            if name not in (*KINDS, *self.values):
+                raise ValueError(f"--vary: {name!r} is no choice{nearest(name, [*KINDS, *self.values])}")
+        if not self.varied:
+            raise ValueError(
+                f"--vary: of {', '.join(self.vary)} the space, with {', '.join(self.values)}, has no choice"
+            )
+        for key, values in self.values.items():  # a value that no recipe can have is found now
+            for value in values:
+                self.of({**self.largest, key: value})
+
+    @cached_property
+    def values(self) -> dict[str, tuple[Any, ...]]:
+        """The values of each key, in the order of the space."""
+        return {parameter.key: parameter.values or () for parameter in self.space.parameters}
+
+    @cached_property
+    def varied(self) -> dict[str, tuple[Any, ...]]:
+        """Those of the keys that are chosen while training."""
+        return {
+            key: values
+            for key, values in self.values.items()
+            if not self.vary or key in self.vary or FIELDS[key.partition(".")[0]] in self.vary
+        }
+
+    @cached_property
+    def largest(self) -> Params:
+        """The point with the largest value of each key."""
+        return {key: max(values, key=lambda value: _size(key, value)) for key, values in self.values.items()}
+
+    @cached_property
+    def smallest(self) -> Params:
+        """The point with the smallest value of each key that is varied, and the largest of the others."""
+        return self.largest | {
+            key: min(values, key=lambda value: _size(key, value)) for key, values in self.varied.items()
+        }
+
+    @cached_property
+    def full(self) -> Recipe:
+        """The network that all others are parts of. Not of the space itself where lists have no largest."""
+        recipes = [self.of({**self.largest, key: value}) for key, values in self.values.items() for value in values]
+        fields = {name: [getattr(recipe, name) for recipe in recipes] for name in FIELDS}
+        joined = {name: reduce(partial(_join, name), values) for name, values in fields.items()}
+        return dataclasses.replace(self.recipe, **joined)
+
+    def of(self, params: Params) -> Recipe:
+        """The recipe of a point. Raises ValueError for one that is not of the space."""
+        check_fits(self.space, params)
+        return self.recipe.with_params(params)
+
+    def points(self) -> Iterator[Params]:
+        """All points of the space, in its order."""
+        return (self.space.decode(row) for row in self.space.points())
+
+    def draw(self, rng: np.random.Generator) -> Params:
+        """A point drawn uniformly among those that are trained."""
+        return self.largest | {key: values[rng.integers(len(values))] for key, values in self.varied.items()}
+
+
+def _size(key: str, value: Any) -> float:
+    """What orders the values of a key; of a list, how much of the network it leaves."""
+    if isinstance(value, Mapping):
+        return float(sum(value.values()))
+    if isinstance(value, (list, tuple)):
+        return -len(value) if key == "leave_out" else len(value)
+    return float(value)
+
+
+def _join(field: str, a: Any, b: Any) -> Any:
+    """The smallest value of a field with which a network has all that it has with `a` and with `b`."""
+    if field == "leave_out":
+        return tuple(path for path in a if path in b)
+    if isinstance(a, tuple):
+        return tuple(dict.fromkeys((*a, *b)))
+    if field == "ks" and type(a) is not type(b):
+        a, b = (value if isinstance(value, Mapping) else dict.fromkeys(CHANNELS, value) for value in (a, b))
+    if isinstance(a, Mapping):
+        return {key: max(a.get(key, b.get(key)), b.get(key, a.get(key))) for key in (*a, *(k for k in b if k not in a))}
+    return max(a, b)

@@ -1,0 +1,45 @@
+"""The images of a supernet: to train on, to measure statistics on, to score on."""
+
+from itertools import islice
+from typing import Any
+
+from torch import Tensor
+
+from fastcifar.data import Batches, Dataset, Split, statistics
+from fastcifar.supernet.plan import Plan
+from fastcifar.supernet.supernet import Supernet
+from fastcifar.train.session import EVALUATION_BATCH, split_images, training_batches
+
+CALIBRATION = 2  # batches for a network's statistics
+
+
+class Material:
+    """Training images less the holdout, and the holdout, on the supernet's device. Test images are never looked at.
+
+    Raises ValueError where the images are of another dataset than the recipe's, or too few.
+    """
+
+    def __init__(self, plan: Plan, dataset: Dataset, supernet: Supernet) -> None:
+        self.plan = plan
+        self.train_split, self.valid_split = check_images(plan, dataset)
+        mean, std = statistics(dataset)
+        dtype = supernet.state.precision.images
+        self._on_device: dict[str, Any] = {"mean": mean, "std": std, "device": supernet.device, "dtype": dtype}
+        self.batches = training_batches(plan.recipe, self.train_split, plan.seed, **self._on_device)
+
+    def calibration(self, batches: int = CALIBRATION) -> list[Tensor]:
+        """Batches of training images (B, 3, 32, 32), varied as in training: always the same."""
+        after = self.plan.recipe.total_epoch  # an epoch that is not trained on
+        return [images for images, _ in islice(self.batches.epoch(after), batches)]
+
+    def valid(self, images: int | None = None) -> list[tuple[Tensor, Tensor]]:
+        """The first so many of the holdout's images, or all, and their labels, in batches."""
+        some = Split(images=self.valid_split.images[:images], labels=self.valid_split.labels[:images])
+        return list(Batches(some, batch_size=EVALUATION_BATCH, **self._on_device).epoch())
+
+
+def check_images(plan: Plan, dataset: Dataset) -> tuple[Split, Split]:
+    """The images to train on and the holdout. Raises ValueError where they are not the recipe's, or too few."""
+    if dataset.name != plan.recipe.dataset:
+        raise ValueError(f"dataset: the recipe is for {plan.recipe.dataset}, the images are {dataset.name}")
+    return split_images(plan.recipe, dataset, "holdout")

@@ -1,0 +1,70 @@
+"""What is kept of a supernet: a folder with supernet.json, epochs.csv and checkpoint.safetensors."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fastcifar.supernet.plan import Plan
+from fastcifar.train import EpochRow, RecordError, Times
+from fastcifar.train.record import RunFolder
+
+FILE = "supernet.json"
+
+
+@dataclass(kw_only=True)
+class Record:
+    """A supernet's record.
+
+    epochs: a row's `valid` columns are the full network's, on a part of the holdout; its `train` columns those of the
+        first network of each step, which with sandwich is the full one.
+    settings: device, step, and init, the weights that were started from. provenance: see `train.provenance`.
+    status: running, finished, interrupted, diverged or failed.
+    """
+
+    plan: Plan
+    settings: dict[str, Any]
+    dataset: dict[str, Any]
+    provenance: dict[str, Any]
+    precision: str
+    status: str = "running"
+    message: str = ""
+    path: str | None = None
+    epochs: list[EpochRow] = field(default_factory=list)
+    times: Times = field(default_factory=Times)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as JSON values, without the rows."""
+        return {
+            "schema": 1,
+            "status": self.status,
+            "message": self.message,
+            **self.plan.to_dict(),
+            "settings": self.settings,
+            "precision": self.precision,
+            "dataset": self.dataset,
+            "provenance": self.provenance,
+            "seconds": self.times.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> "Record":
+        """Read what `to_dict` gave."""
+        names = ("settings", "dataset", "provenance", "precision", "status", "message")
+        return cls(
+            plan=Plan.from_dict(document),
+            times=Times(**document["seconds"]),
+            **{name: document[name] for name in names},
+        )
+
+
+def read_record(path: str | Path) -> Record:
+    """The record in the folder `path`. Raises RecordError where there is none, or it is damaged."""
+    folder = RunFolder(Path(path))
+    document = folder.read_json(FILE)
+    try:
+        record = Record.from_dict(document)
+    except (KeyError, TypeError) as error:
+        raise RecordError(f"{folder.path / FILE}: not a record of this version ({error!r})") from None
+    record.path, record.epochs = str(folder.path), folder.read_epochs()
+    return record

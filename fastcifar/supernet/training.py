@@ -1,0 +1,229 @@
+"""The training of a supernet, from the images to its end; one that was interrupted goes on from its last epoch."""
+
+import math
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+from fastcifar.data import Dataset, derived_seed, load, num_classes
+from fastcifar.supernet.material import Material, check_images
+from fastcifar.supernet.methods import distils, drawn
+from fastcifar.supernet.plan import Plan
+from fastcifar.supernet.rates import rate_factors
+from fastcifar.supernet.record import FILE, Record, read_record
+from fastcifar.supernet.scores import scores
+from fastcifar.supernet.start import start_from
+from fastcifar.supernet.supernet import Supernet
+from fastcifar.supernet.update import gradients, update
+from fastcifar.train import EpochRow, Hooks, RecordError, Times, checkpoint, resolve_device
+from fastcifar.train.device import keep_memory, kernels, synchronize
+from fastcifar.train.loop import Diverged
+from fastcifar.train.precision import resolve_precision
+from fastcifar.train.provenance import provenance
+from fastcifar.train.record import RunFolder
+from fastcifar.train.session import rate_at
+from fastcifar.train.step import resolve_step
+
+CHECKED = 1000  # images of the holdout on which the full network is looked at after each epoch
+
+
+def train_supernet(
+    plan: Plan,
+    dataset: Dataset | None = None,
+    *,
+    device: str = "auto",
+    step: str = "auto",
+    init: str | Path | None = None,
+    out: str | Path | None = None,
+    name: str = "supernet",
+    hooks: Hooks = Hooks(),  # noqa: B008  frozen
+) -> tuple[Supernet, Record]:
+    """Train the networks of `plan` in one set of weights, on the training images less the holdout.
+
+    device, step: as for `train`; a supernet runs eager or fused. init: a run's folder, whose weights are started from.
+    out: folder to make the supernet's folder in; None keeps nothing on disk. hooks: `on_start` is not called.
+    KeyboardInterrupt is recorded and raised again. Raises ValueError for arguments that do not fit together, before
+    anything is kept; RecordError where `out` cannot be written or `init` cannot be read.
+    """
+    where = resolve_device(device)
+    images = load(plan.recipe.dataset) if dataset is None else dataset
+    train_split, valid_split = check_images(plan, images)
+    record = Record(
+        plan=plan,
+        settings={"device": str(where), "step": resolve_step(step, where), "init": None if init is None else str(init)},
+        dataset={
+            "name": images.name,
+            "fingerprint": images.fingerprint,
+            "canonical": images.canonical,
+            "train_images": len(train_split.labels),
+            "valid_images": len(valid_split.labels),
+        },
+        provenance=provenance(where),
+        precision=resolve_precision(plan.recipe.precision, where).name,
+    )
+    supernet = build(record)
+    supernet.init(derived_seed(plan.seed, "weights"))
+    if init is not None:
+        start_from(supernet, Path(init))
+    if out is None:
+        return supernet, _Training(record, supernet, images, None, hooks).run()
+    bytes_needed = 20 * sum(weight.numel() for weight in supernet.shared.values()) + 200_000
+    folder = RunFolder.create(Path(out), name, bytes_needed)
+    record.path = str(folder.path)
+    with folder.locked():
+        return supernet, _Training(record, supernet, images, folder, hooks).run()
+
+
+def resume_supernet(
+    path: str | Path,
+    dataset: Dataset | None = None,
+    *,
+    hooks: Hooks = Hooks(),  # noqa: B008  frozen
+) -> tuple[Supernet, Record]:
+    """Go on with the supernet in the folder `path` from its last epoch, to the same end.
+
+    Raises RecordError where it has ended, or another process is at work on it; ValueError for other images.
+    """
+    record = read_record(path)
+    folder = RunFolder(Path(path))
+    with folder.locked():
+        if record.status in ("finished", "diverged"):
+            raise RecordError(f"{path}: the supernet has ended ({record.status}); there is nothing to resume")
+        images = load(record.plan.recipe.dataset) if dataset is None else dataset
+        check_images(record.plan, images)
+        _check_same(record, images)
+        supernet = build(record)
+        supernet.init(derived_seed(record.plan.seed, "weights"))
+        if record.settings["init"] is not None:
+            start_from(supernet, Path(record.settings["init"]))
+        record.status, record.message = "running", ""
+        return supernet, _Training(record, supernet, images, folder, hooks).run()
+
+
+def load_supernet(path: str | Path, device: str | None = None) -> tuple[Supernet, Record]:
+    """The trained supernet in the folder `path`, on its own device or another. Raises RecordError where it is none."""
+    record = read_record(path)
+    if record.status != "finished":
+        raise RecordError(f"{path}: the supernet is {record.status}, not finished; fastcifar supernet train --resume")
+    if device is not None:
+        where = resolve_device(device)
+        record.settings |= {"device": str(where), "step": resolve_step("auto", where)}
+    supernet = build(record)
+    checkpoint.load(RunFolder(Path(path)), supernet.state)
+    return supernet, record
+
+
+def build(record: Record) -> Supernet:
+    """The supernet of a record, its weights not yet set."""
+    device = resolve_device(record.settings["device"])
+    if device.type == "cpu":
+        keep_memory()
+    precision = resolve_precision(record.precision, device)
+    classes = num_classes(record.plan.recipe.dataset)
+    return Supernet(record.plan.choices, classes, device, precision, record.settings["step"])
+
+
+def _check_same(record: Record, dataset: Dataset) -> None:
+    if dataset.fingerprint != record.dataset["fingerprint"]:
+        raise ValueError(
+            f"{record.path}: made with {record.dataset['name']} images of fingerprint "
+            f"{record.dataset['fingerprint'][:12]}, these have {dataset.fingerprint[:12]}"
+        )
+
+
+class _Training:
+    """Takes a supernet whose weights are set to its end, or to what ends it."""
+
+    def __init__(
+        self, record: Record, supernet: Supernet, dataset: Dataset, folder: RunFolder | None, hooks: Hooks
+    ) -> None:
+        self.record, self.plan, self.supernet, self.folder, self.hooks = record, record.plan, supernet, folder, hooks
+        self.recipe = record.plan.recipe
+        self.material = Material(record.plan, dataset, supernet)
+        self.epochs_done, before = (checkpoint.place(folder) if folder else None) or (0, Times())
+        if folder and self.epochs_done:
+            checkpoint.load(folder, supernet.state)
+        self.began = time.perf_counter() - before.wall
+
+    def run(self) -> Record:
+        record = self.record
+        self.write()
+        try:
+            with kernels(self.supernet.device, False):
+                self.train()
+            record.status = "finished"
+        except Diverged:
+            record.status = "diverged"
+            record.message = f"the loss became NaN or infinite in epoch {self.epochs_done + 1}"
+        except BaseException as error:
+            by_user = isinstance(error, KeyboardInterrupt)
+            record.status, record.message = ("interrupted", "") if by_user else ("failed", str(error))
+            with suppress(RecordError):  # the first error is the one to tell
+                self.write()
+            raise
+        self.write()
+        return record
+
+    def train(self) -> None:
+        """Epoch by epoch; a row is on disk before it is announced."""
+        factors = rate_factors(self.plan.choices, self.supernet.num_classes, self.plan.rates)
+        if factors is not None:
+            factors = {path: factor.to(self.supernet.device) for path, factor in factors.items()}
+        calibration, valid = self.material.calibration(), self.material.valid(CHECKED)
+        for epoch in range(self.epochs_done, self.recipe.total_epoch):
+            began = time.perf_counter()
+            loss, accuracy = self.epoch(epoch, factors)
+            synchronize(self.supernet.device)
+            trained = time.perf_counter()
+            (score,) = scores(self.supernet, [self.plan.choices.full], calibration, valid)
+            row = EpochRow(
+                epoch=epoch + 1,
+                lr=rate_at(self.recipe, epoch + 1),
+                train_time=trained - began,
+                train_loss=loss,
+                train_acc=accuracy,
+                valid_time=time.perf_counter() - trained,
+                valid_loss=score.loss,
+                valid_acc=score.accuracy,
+            )
+            self.announce(row)
+
+    def epoch(self, epoch: int, factors: dict[str, torch.Tensor] | None) -> tuple[float, float]:
+        """One pass over the training images; mean loss and accuracy of the first network of each step."""
+        batches = self.material.batches
+        losses, correct = [], []
+        for step, (images, labels) in enumerate(batches.epoch(epoch)):
+            recipes = drawn(self.plan.choices, self.plan.method, self.plan.seed, epoch * len(batches) + step)
+            members = [self.supernet.member(recipe) for recipe in recipes]
+            distil = distils(self.plan.method)
+            logits, loss = gradients(self.supernet, members, images, labels, self.recipe.label_smoothing, distil)
+            lr = rate_at(self.recipe, epoch + (step + 1) / len(batches))
+            update(self.supernet, members, lr / self.recipe.batch_size, factors)
+            losses.append(loss)
+            correct.append((logits.argmax(1) == labels).sum())
+            if loss.device.type == "cpu" and not torch.isfinite(loss):  # a GPU is not waited for
+                raise Diverged
+            self.hooks.progress(epoch, step)
+        images_seen = len(batches) * self.recipe.batch_size
+        mean_loss = float(torch.stack(losses).double().sum()) / images_seen
+        if not math.isfinite(mean_loss):
+            raise Diverged
+        return mean_loss, int(torch.stack(correct).sum()) / images_seen
+
+    def announce(self, row: EpochRow) -> None:
+        record = self.record
+        record.epochs = [*record.epochs[: row.epoch - 1], row]
+        record.times.train = sum(row.train_time for row in record.epochs)
+        record.times.evaluate = sum(row.valid_time for row in record.epochs)
+        record.times.wall = time.perf_counter() - self.began
+        self.epochs_done = row.epoch
+        if self.folder:
+            self.folder.write_epochs(record.epochs)
+            checkpoint.save(self.folder, self.supernet.state, row.epoch, record.times)
+        self.hooks.on_epoch(row)
+
+    def write(self) -> None:
+        if self.folder:
+            self.folder.write_json(self.record.to_dict(), FILE)

@@ -1,0 +1,87 @@
+"""Which networks a space holds."""
+
+import pytest
+from supernet.made import ENTRIES, RECIPE, WIDTHS
+
+from fastcifar.search import Space
+from fastcifar.supernet import Choices
+from fastcifar.train import describe_network
+
+
+def choices(entries=ENTRIES, recipe=RECIPE, vary=()):
+    return Choices(recipe, Space.from_dict(entries), vary)
+
+
+def test_the_full_network_has_all_that_any_has():
+    full = choices().full
+    assert (full.prep, full.layer1, full.layer2, full.layer3) == (4, 8, 8, 8)
+    assert dict(full.ks) == {"prep": 3, "layer1": 5, "layer2": 3, "layer3": 3}
+    assert dict(full.extra_layers) == {"layer1": 2} and dict(full.extra_widths) == {"layer1/extra": 6}
+    assert full.res_layers == ("layer1", "layer3")
+
+
+def test_the_full_network_is_no_point_where_lists_have_no_largest():
+    entries = {"res_layers": {"_type": "choice", "_value": [["layer1"], ["layer3"]]}}
+    assert choices(entries).full.res_layers == ("layer1", "layer3")
+    entries = {"leave_out": {"_type": "choice", "_value": [["layer1/residual"], ["layer3/residual"], []]}}
+    assert choices(entries).full.leave_out == ()
+    assert choices(entries).smallest == {"leave_out": ["layer1/residual"]}
+
+
+def test_every_network_lies_in_the_full_one():
+    made = choices()
+    full = {path: weight.shape for path, weight in describe_network(made.full, 10).path_parameters()}
+    for params in made.points():
+        for path, weight in describe_network(made.of(params), 10).path_parameters():
+            assert all(a >= b for a, b in zip(full[path], weight.shape, strict=True))
+
+
+def test_the_smallest_keeps_what_is_not_varied():
+    made = choices(WIDTHS, vary=("prep", "layer3"))
+    assert made.smallest == {"prep": 4, "layer1": 8, "layer2": 8, "layer3": 4}
+    assert list(made.varied) == ["prep", "layer3"]
+    assert list(choices(vary=("depth",)).varied) == ["extra_layers.layer1"]
+    assert list(choices(vary=("width", "kernel")).varied) == [
+        "prep",
+        "layer1",
+        "ks.layer1",
+        "extra_widths.layer1/extra",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ({"peak_lr": {"_type": "choice", "_value": [0.1, 0.2]}}, "peak_lr: networks that share weights differ in prep"),
+        ({"prep": {"_type": "uniform", "_value": [8, 16]}}, "prep: a supernet needs a list of values"),
+        ({"prep": {"_type": "choice", "_value": [{"_name": "a"}]}}, "prep: a supernet takes no nested choices"),
+        ({"ks": {"_type": "choice", "_value": [3, 7]}}, "ks: a kernel is 3 or 5 wide, not 7"),
+        (
+            {"extra_widths.layer1/residual": {"_type": "choice", "_value": [4, 8]}},
+            "extra_widths: 'layer1/residual': a residual pair has the width of its layer",
+        ),
+        ({"extra_widths.layer1/extra9": {"_type": "choice", "_value": [4, 8]}}, "'layer1/extra9' is not known"),
+    ],
+)
+def test_a_space_that_is_not_for_a_supernet(entries, message):
+    with pytest.raises(ValueError, match=message):
+        choices(entries)
+
+
+def test_a_recipe_that_is_not_for_a_supernet():
+    with pytest.raises(ValueError, match="optimizer: a supernet has 'sgd' only, not 'muon'"):
+        choices(recipe=RECIPE.with_params({"optimizer": "muon"}))
+
+
+def test_what_is_varied_has_to_be_a_choice():
+    with pytest.raises(ValueError, match=r"--vary: .dept. is no choice.*depth"):
+        choices(vary=("dept",))
+    with pytest.raises(ValueError, match=r"--vary: of depth the space, with prep, .*, has no choice"):
+        choices(WIDTHS, vary=("depth",))
+
+
+def test_a_point_outside_the_space_is_named():
+    with pytest.raises(ValueError, match="prep: 3 is none of its values"):
+        choices(WIDTHS).of({"prep": 3, "layer1": 8, "layer2": 8, "layer3": 8})
+    with pytest.raises(ValueError, match="layer3: it is missing"):
+        choices(WIDTHS).of({"prep": 4, "layer1": 8, "layer2": 8})

@@ -1,0 +1,131 @@
+"""A supernet from the images to its folder, interrupted and taken up again."""
+
+import pytest
+import torch
+from supernet.made import ENTRIES, RECIPE, images, plan
+from supernet.made import supernet as made
+
+from fastcifar.data import derived_seed
+from fastcifar.supernet import calibrate, load_supernet, read_record, resume_supernet, scores, train_supernet
+from fastcifar.supernet.material import Material
+from fastcifar.train import Hooks, RecordError, describe_network, train
+from fastcifar.train.build import rate_factors
+from fastcifar.train.start import read_weights
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return images()
+
+
+def tensors(supernet):
+    return [*supernet.shared.values(), *supernet.optimizer.velocities]
+
+
+@pytest.mark.parametrize("method", ["uniform", "fair", "sandwich", "sandwich-labels"])
+def test_it_learns(dataset, method, tmp_path):
+    wanted = plan(method=method, recipe=RECIPE.with_params({"train_images": 640, "total_epoch": 4}))
+    supernet, record = train_supernet(wanted, dataset, device="cpu", out=tmp_path)
+    assert record.status == "finished" and len(record.epochs) == 4
+    assert record.epochs[-1].valid_acc > 0.3 and record.epochs[-1].valid_loss < record.epochs[0].valid_loss
+    material = Material(wanted, dataset, supernet)
+    (smallest,) = scores(
+        supernet, [wanted.choices.of(wanted.choices.smallest)], material.calibration(), material.valid(500)
+    )
+    assert smallest.accuracy > 0.25
+
+
+@pytest.mark.parametrize("changes", [{"method": "fair", "rates": "sqrt"}, {"method": "sandwich"}])
+def test_an_interrupted_supernet_ends_as_it_would_have(dataset, tmp_path, changes):
+    wanted = plan(ENTRIES, **changes)
+    whole, _ = train_supernet(wanted, dataset, device="cpu")
+
+    def interrupt(row):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_supernet(wanted, dataset, device="cpu", out=tmp_path, hooks=Hooks(on_epoch=interrupt))
+    (path,) = tmp_path.iterdir()
+    assert read_record(path).status == "interrupted" and len(read_record(path).epochs) == 1
+    with pytest.raises(RecordError, match="is interrupted, not finished"):
+        load_supernet(path)
+    resumed, record = resume_supernet(path, dataset)
+    assert record.status == "finished" and [row.epoch for row in record.epochs] == [1, 2]
+    assert all(map(torch.equal, tensors(whole), tensors(resumed)))
+    loaded, _ = load_supernet(path)
+    assert all(map(torch.equal, tensors(whole), tensors(loaded)))
+    with pytest.raises(RecordError, match="has ended \\(finished\\); there is nothing to resume"):
+        resume_supernet(path, dataset)
+
+
+def test_the_seed_decides(dataset):
+    runs = [train_supernet(plan(seed=seed), dataset, device="cpu")[0] for seed in (0, 0, 1)]
+    assert all(map(torch.equal, tensors(runs[0]), tensors(runs[1])))
+    assert not all(map(torch.equal, tensors(runs[0]), tensors(runs[2])))
+
+
+@pytest.mark.parametrize("step", ["eager", "fused"])
+def test_scores_are_those_of_each_network_by_itself(dataset, step):
+    wanted = plan(ENTRIES)
+    supernet, _ = train_supernet(wanted, dataset, device="cpu", step=step)
+    material = Material(wanted, dataset, supernet)
+    calibration, valid = material.calibration(2), material.valid(600)
+    recipes = [wanted.choices.of(params) for params in wanted.choices.points()]
+    done = []
+    found = scores(supernet, recipes, calibration, valid, done.append)
+    assert done == list(range(1, len(recipes) + 1))
+    for recipe, score in list(zip(recipes, found, strict=True))[::9]:
+        network = supernet.frozen(recipe)
+        calibrate(network, lambda x, network=network: network({"input": x}), calibration)
+        logits = torch.cat([network({"input": x})["logits"].detach() for x, _ in valid])
+        labels = torch.cat([labels for _, labels in valid])
+        assert score.loss == pytest.approx(float(torch.nn.functional.cross_entropy(logits, labels)), abs=1e-4)
+        assert score.accuracy == pytest.approx(float((logits.argmax(1) == labels).float().mean()), abs=2e-3)
+    assert found == scores(supernet, recipes, calibration, valid)
+
+
+def test_own_rates_stay_with_their_blocks(dataset):
+    """`lr_instead` counts the tensors of the full network; a block that is skipped keeps its places."""
+    full = plan(ENTRIES).choices.full
+    paths = [path for path, _ in describe_network(full, 10).path_parameters()]
+    rates = [0.0 if "layer1/extra" in path else 0.1 for path in paths]
+    rates[paths.index("layer1/extra_1/conv/weight")] = 0.05
+    wanted = plan(ENTRIES, recipe=RECIPE.with_params({"lr_instead": rates}))
+    supernet, _ = train_supernet(wanted, dataset, device="cpu")
+    factors = dict(zip(supernet.trained, supernet.optimizer.factors, strict=True))
+    assert factors == dict(zip(paths, rates, strict=True))
+    assert list(factors.values()) == rate_factors(supernet.choices.full, 10)
+    start = made(ENTRIES)
+    start.init(derived_seed(0, "weights"))
+    moved = {path for path, weight in supernet.shared.items() if not torch.equal(weight, start.shared[path])}
+    assert "layer1/extra_1/conv/weight" in moved and "layer2/conv/weight" in moved
+    assert not moved & {"layer1/extra/conv/weight", "layer1/extra/bn/bias", "layer1/extra_1/bn/weight"}
+
+
+def test_it_starts_from_the_weights_of_a_run(dataset, tmp_path):
+    small = RECIPE.with_params({"layer1": 4, "total_epoch": 1})
+    run = train(small, dataset, 5, device="cpu", out=tmp_path / "runs")
+    frozen = plan(recipe=RECIPE.with_params({"peak_lr": 1e-12}))
+    supernet, _ = train_supernet(frozen, dataset, device="cpu", init=run.path)
+    member = supernet.frozen(small)
+    saved = read_weights(run.path)
+    for path, weight in member.path_parameters():
+        node, _, name = path.rpartition("/")
+        torch.testing.assert_close(weight.detach(), saved[f"{node.replace('/', '_')}.{name}"], rtol=1e-5, atol=1e-6)
+
+    large = train(RECIPE.with_params({"layer2": 16, "total_epoch": 1}), dataset, device="cpu", out=tmp_path / "runs")
+    with pytest.raises(RecordError, match=r"layer2_\S+: a part of shape \(16,.* cannot be taken from one of shape \(8"):
+        train_supernet(plan(), dataset, device="cpu", init=large.path)
+    other = RECIPE.with_params({"extra_layers.prep": 1, "total_epoch": 1})
+    extra = train(other, dataset, device="cpu", out=tmp_path / "runs")
+    with pytest.raises(RecordError, match=r"the supernet has no prep_extra_(conv|bn)\.\w+ for its weights"):
+        train_supernet(plan(), dataset, device="cpu", init=extra.path)
+    with pytest.raises(RecordError, match="there are no weights"):
+        train_supernet(plan(), dataset, device="cpu", init=tmp_path / "nowhere")
+
+
+def test_other_images_are_refused(dataset, tmp_path):
+    with pytest.raises(ValueError, match="dataset: the recipe is for cifar10, the images are synthetic"):
+        train_supernet(plan(recipe=RECIPE.with_params({"dataset": "cifar10"})), dataset, device="cpu")
+    with pytest.raises(RecordError, match=r"is no supernet: supernet\.json cannot be read"):
+        read_record(tmp_path)
