@@ -17,6 +17,7 @@ from fastcifar.cli.compare import Compare
 from fastcifar.cli.experiment import Experiments
 from fastcifar.cli.inspect import Data, Graph, Recipes, Runs
 from fastcifar.cli.search import Search
+from fastcifar.cli.supernet import Supernets
 from fastcifar.cli.train import Train
 from fastcifar.errors import Failure
 
@@ -35,6 +36,7 @@ COMMANDS: dict[str, Any] = {
     "compare": Compare,
     "search": Search,
     "experiment": Experiments,
+    "supernet": Supernets,
     "recipes": Recipes,
     "runs": Runs,
     "graph": Graph,

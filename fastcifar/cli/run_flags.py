@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
 
-from fastcifar.cli.flags import Count, Folder, Name, Settings, parse_settings
+from fastcifar.cli.flags import Count, Folder, Name, Settings, absent, parse_settings
 
 if TYPE_CHECKING:
     from fastcifar.data import Dataset
@@ -35,6 +35,8 @@ class RunFlags:
     """On a GPU, use only kernels that repeat themselves (on a CPU they do anyway)."""
     step: Annotated[str, arg(metavar="{auto,eager,fused,compiled,captured}")] = "auto"
     """How the network runs: as written, with a CPU's fused kernels, or through torch.compile (a minute to build)."""
+    init: Annotated[str | None, absent("RUN")] = None
+    """Start from the weights of this run (its folder, or its id under --out), of an export, or of a .safetensors."""
     out: Annotated[Path, arg(metavar="DIR")] = Path("runs")
     """Where the folders of runs are made."""
     checkpoint_every: Count = None
@@ -63,9 +65,16 @@ class RunFlags:
             "split": self.split,
             "deterministic": self.deterministic,
             "step": self.step,
+            "init": self._init(),
             "out": self.out,
             "checkpoint_every": self.checkpoint_every,
         }
+
+    def _init(self) -> Path | None:
+        if self.init is None:
+            return None
+        given, under = Path(self.init), self.out / self.init
+        return under if under.exists() and not given.exists() else given
 
     def load(self, recipe: "Recipe") -> "tuple[Recipe, Dataset]":
         """The recipe's images; or with --or-synthetic made-up ones, and the recipe for those."""

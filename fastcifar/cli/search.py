@@ -85,8 +85,11 @@ class Search:
             self._only_resumes()
             folder = find_folder(self.out, self.resume)
             store = Store.read(folder)
-            spec = Spec.from_dict(store.meta()["spec"])
+            meta = store.meta()
+            spec = Spec.from_dict(meta["spec"])
             store.close()
+            if "supernet" in meta:
+                raise ValueError(f"--resume: fastcifar supernet search --resume {folder} goes on with this one")
         else:
             spec = self._spec()
             spec.plan()  # whatever is wrong with it is said before a folder is made
@@ -141,7 +144,7 @@ class Search:
             seconds=None if self.duration is None else seconds(self.duration, "--duration"),
             trial_seconds=None if self.trial_duration is None else seconds(self.trial_duration, "--trial-duration"),
             concurrency=self.concurrency or 1,
-            confirm=_pair(self.confirm or ("2x3" if self._trains else "0x0")),
+            confirm=pair(self.confirm or ("2x3" if self._trains else "0x0")),
             function=self.objective,
             command=self.command,
             code_directory=str(Path.cwd()),
@@ -204,23 +207,13 @@ class Search:
         if spec.recipe is None:
             return spec
         from fastcifar.cli.search_view import estimate
-        from fastcifar.search.experiment.training import check_space, flops, load_images, probe, shortened
+        from fastcifar.search.experiment.training import measured
         from fastcifar.train import Recipe
 
-        recipe, space = Recipe.from_dict(spec.recipe), driver.plan.space
-        available = load_images(recipe.dataset, None if spec.data_dir is None else Path(spec.data_dir))
-        samples = check_space(recipe, space)
         print("measuring what a trial costs here ...", file=sys.stderr, flush=True)
-        middle = sorted(samples, key=flops)[len(samples) // 2]
-        cost = probe(driver.engine, middle, driver.store.folder, available)
-        fixed = {parameter.key.partition(".")[0] for parameter in space.parameters}
-        on_gpu = spec.device.startswith("cuda")
-        hyperband = driver.plan.budget is not None
-        short = {} if on_gpu or hyperband else shortened(recipe, samples, cost, fixed)
-        spec = replace(spec, short=short)
-        driver.store.set({"spec": spec.to_dict()})
-        driver.plan = replace(driver.plan, short=short)
-        print(estimate(spec, recipe, samples, cost), file=sys.stderr, flush=True)
+        spec, samples, cost = measured(spec, driver)
+        assert spec.recipe is not None
+        print(estimate(spec, Recipe.from_dict(spec.recipe), samples, cost), file=sys.stderr, flush=True)
         return spec
 
     def _only_resumes(self) -> None:
@@ -257,7 +250,8 @@ def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _pair(text: str) -> tuple[int, int]:
+def pair(text: str) -> tuple[int, int]:
+    """Read KxN. Raises ValueError for anything else."""
     first, cross, second = text.partition("x")
     if not cross or not first.isdigit() or not second.isdigit():
         raise ValueError(f"--confirm: KxN is needed, e.g. 2x3, not {text!r}")

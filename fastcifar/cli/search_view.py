@@ -98,7 +98,7 @@ class SearchView:
             print("no trial has a result")
             return
         if found and found.best:
-            _print_confirmed(spec, found)
+            print_confirmed(spec, found)
         else:
             value = mean_value(driver, best)
             result = "" if value is None else f", whose result was {value:.6g}"
@@ -125,16 +125,16 @@ def estimate(spec: Spec, recipe: "Recipe", samples: "Sequence[Recipe]", cost: "C
     points, seeds = spec.confirm
     repeats = (points + 1) * seeds if points and seeds else 0
     short = "; ".join(f"{key} {value:,}" for key, value in spec.short.items())
-    lines = [f"a trial: about {_time(each)}" + (f", shortened ({short})" if short else "")]
+    lines = [f"a trial: about {duration(each)}" + (f", shortened ({short})" if short else "")]
     after = repeats * full / spec.concurrency
     if repeats:
-        lines.append(f"confirmation: {counted(repeats, 'training')} at full budget of about {_time(full)}")
+        lines.append(f"confirmation: {counted(repeats, 'training')} at full budget of about {duration(full)}")
     if spec.trials is not None:
         total = start + spec.trials * each / spec.concurrency + after
-        lines.append(f"{counted(spec.trials, 'trial')}, {spec.concurrency} at a time: about {_time(total)} in all")
+        lines.append(f"{counted(spec.trials, 'trial')}, {spec.concurrency} at a time: about {duration(total)} in all")
     elif spec.seconds is not None:
         count = counted(round(max(0.0, spec.seconds - start) * spec.concurrency / each), "trial")
-        lines.append(f"about {count}, {_time(spec.seconds + after)} in all")
+        lines.append(f"about {count}, {duration(spec.seconds + after)} in all")
     return "\n".join(lines)
 
 
@@ -142,7 +142,7 @@ def _line(row: TrialRow, spec: Spec, driver: Driver) -> str:
     value = "" if row.value is None else f" {row.value:.6g}"
     why = f": {row.message}" if row.message else ""
     kind = "" if row.kind == "search" else f" ({row.kind})"
-    return f"trial {row.number}{kind} {row.state}{value}, {_time(row.seconds or 0)}{why}  {_params(row.params)}"
+    return f"trial {row.number}{kind} {row.state}{value}, {duration(row.seconds or 0)}{why}  {_params(row.params)}"
 
 
 def _table(spec: Spec, driver: Driver) -> Table:
@@ -154,21 +154,24 @@ def _table(spec: Spec, driver: Driver) -> Table:
     values = [row.value for row in ended if row.value is not None]
     best = "" if not values else f"{(max if spec.maximize else min)(values):.6g}"
     counts = [sum(row.state == state for row in rows) for state in (FINISHED, STOPPED, "failed")]
-    table.add_row(best, str(len(driver.running)), *map(str, counts), _time(driver.seconds), _left(spec, driver, ended))
+    table.add_row(
+        best, str(len(driver.running)), *map(str, counts), duration(driver.seconds), _left(spec, driver, ended)
+    )
     return table
 
 
 def _left(spec: Spec, driver: Driver, ended: Sequence[TrialRow]) -> str:
     """An estimate of the time that the search still takes."""
     if driver.plan.limits.seconds is not None:
-        return _time(max(0.0, driver.plan.limits.seconds - driver.seconds))
+        return duration(max(0.0, driver.plan.limits.seconds - driver.seconds))
     if driver.plan.limits.trials is None or not ended:
         return "?"
     each = statistics.mean(row.seconds or 0.0 for row in ended)
-    return _time(each * max(0, driver.plan.limits.trials - len(driver.history)) / driver.plan.concurrency)
+    return duration(each * max(0, driver.plan.limits.trials - len(driver.history)) / driver.plan.concurrency)
 
 
-def _print_confirmed(spec: Spec, found: Found) -> None:
+def print_confirmed(spec: Spec, found: Found) -> None:
+    """The winner, the others and the default, with their intervals."""
     trains = spec.recipe is not None
     unit = " %" if trains and spec.metric == "default" else ""
     table = Table(box=None, padding=(0, 2, 0, 0))
@@ -238,7 +241,8 @@ def _signed(one: Estimate) -> str:
     return f"{one.mean:+.2f}" + (f" ± {one.half:.2f}" if math.isfinite(one.half) else "")
 
 
-def _time(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, whatever is short."""
     if seconds < 100:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,8 +1,12 @@
-"""Many networks in one set of weights."""
+"""Many networks in one set of weights: trained together, ranked, searched, taken out."""
 
 from fastcifar.supernet.calibrate import calibrate
 from fastcifar.supernet.choices import Choices
+from fastcifar.supernet.export import export, freeze
+from fastcifar.supernet.material import Material
+from fastcifar.supernet.networks import Limits, networks
 from fastcifar.supernet.plan import Plan
+from fastcifar.supernet.predictors import Judged, judge, pareto, predicted
 from fastcifar.supernet.record import Record, read_record
 from fastcifar.supernet.scores import Score, scores
 from fastcifar.supernet.supernet import Supernet
@@ -10,12 +14,21 @@ from fastcifar.supernet.training import load_supernet, resume_supernet, train_su
 
 __all__ = [
     "Choices",
+    "Judged",
+    "Limits",
+    "Material",
     "Plan",
     "Record",
     "Score",
     "Supernet",
     "calibrate",
+    "export",
+    "freeze",
+    "judge",
     "load_supernet",
+    "networks",
+    "pareto",
+    "predicted",
     "read_record",
     "resume_supernet",
     "scores",

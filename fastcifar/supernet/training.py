@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -39,11 +40,13 @@ def train_supernet(
     out: str | Path | None = None,
     name: str = "supernet",
     hooks: Hooks = Hooks(),  # noqa: B008  frozen
+    on_start: Callable[[Record], None] = lambda record: None,
 ) -> tuple[Supernet, Record]:
     """Train the networks of `plan` in one set of weights, on the training images less the holdout.
 
     device, step: as for `train`; a supernet runs eager or fused. init: a run's folder, whose weights are started from.
-    out: folder to make the supernet's folder in; None keeps nothing on disk. hooks: `on_start` is not called.
+    out: folder to make the supernet's folder in; None keeps nothing on disk.
+    hooks: `on_epoch` and `progress`. on_start: called once, before the first epoch.
     KeyboardInterrupt is recorded and raised again. Raises ValueError for arguments that do not fit together, before
     anything is kept; RecordError where `out` cannot be written or `init` cannot be read.
     """
@@ -68,12 +71,12 @@ def train_supernet(
     if init is not None:
         start_from(supernet, Path(init))
     if out is None:
-        return supernet, _Training(record, supernet, images, None, hooks).run()
+        return supernet, _Training(record, supernet, images, None, hooks).run(on_start)
     bytes_needed = 20 * sum(weight.numel() for weight in supernet.shared.values()) + 200_000
     folder = RunFolder.create(Path(out), name, bytes_needed)
     record.path = str(folder.path)
     with folder.locked():
-        return supernet, _Training(record, supernet, images, folder, hooks).run()
+        return supernet, _Training(record, supernet, images, folder, hooks).run(on_start)
 
 
 def resume_supernet(
@@ -81,6 +84,7 @@ def resume_supernet(
     dataset: Dataset | None = None,
     *,
     hooks: Hooks = Hooks(),  # noqa: B008  frozen
+    on_start: Callable[[Record], None] = lambda record: None,
 ) -> tuple[Supernet, Record]:
     """Go on with the supernet in the folder `path` from its last epoch, to the same end.
 
@@ -99,7 +103,7 @@ def resume_supernet(
         if record.settings["init"] is not None:
             start_from(supernet, Path(record.settings["init"]))
         record.status, record.message = "running", ""
-        return supernet, _Training(record, supernet, images, folder, hooks).run()
+        return supernet, _Training(record, supernet, images, folder, hooks).run(on_start)
 
 
 def load_supernet(path: str | Path, device: str | None = None) -> tuple[Supernet, Record]:
@@ -147,10 +151,11 @@ class _Training:
             checkpoint.load(folder, supernet.state)
         self.began = time.perf_counter() - before.wall
 
-    def run(self) -> Record:
+    def run(self, on_start: Callable[[Record], None]) -> Record:
         record = self.record
         self.write()
         try:
+            on_start(record)
             with kernels(self.supernet.device, False):
                 self.train()
             record.status = "finished"

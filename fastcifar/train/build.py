@@ -45,7 +45,7 @@ def build_state(
     weights: list[Tensor] = list(trained)
     if precision.masters:
         weights = [torch.empty_like(weight, dtype=torch.float32, requires_grad=False) for weight in weights]
-    optimizer = make_optimizer(recipe, _trained_paths(network), weights, factors)
+    optimizer = make_optimizer(recipe, trained_paths(network), weights, factors)
 
     state = State(
         network=network,
@@ -123,16 +123,17 @@ def make_average(recipe: Recipe, network: Network, weights: Sequence[Tensor], st
     )
 
 
-def _trained_paths(network: Network) -> list[str]:
+def trained_paths(network: Network) -> list[str]:
+    """Paths of the parameters that are trained, in the network's order."""
     return [path for path, parameter in network.path_parameters() if parameter.requires_grad]
 
 
 def rate_factors(recipe: Recipe, num_classes: int) -> list[float]:
     """Factor of the scheduled rate for each trained parameter tensor, from lr_scale and lr_instead."""
-    paths = _trained_paths(describe_network(recipe, num_classes))
+    paths = trained_paths(describe_network(recipe, num_classes))
     factors = scale_factors(paths, recipe.lr_scale)
     if recipe.lr_instead is not None:
-        full = _trained_paths(describe_network(recipe, num_classes, leave_out=()))
+        full = trained_paths(describe_network(recipe, num_classes, leave_out=()))
         instead = instead_factors(paths, full, recipe.lr_instead)
         factors = [a * b for a, b in zip(factors, instead, strict=True)]
     return factors

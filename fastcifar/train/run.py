@@ -13,6 +13,7 @@ from fastcifar.train.recipe import Recipe
 from fastcifar.train.record import RecordError, RunFolder, save_drawing
 from fastcifar.train.result import Result
 from fastcifar.train.session import Hooks, Session, split_images
+from fastcifar.train.start import check_weights
 from fastcifar.train.step import resolve_step
 from fastcifar.train.work import training_flops
 
@@ -24,6 +25,7 @@ class RunSettings(TypedDict, total=False):
     split: str
     deterministic: bool
     step: str
+    init: str | Path | None
     out: str | Path | None
     checkpoint_every: int | None
 
@@ -38,6 +40,7 @@ def train(
     report_test: bool = False,
     deterministic: bool = False,
     step: str = "auto",
+    init: str | Path | None = None,
     out: str | Path | None = None,
     name: str = "run",
     checkpoint_every: int | None = None,
@@ -53,12 +56,13 @@ def train(
     deterministic: on a GPU, choose only kernels that repeat themselves (on a CPU they do anyway).
     step: eager, fused (kernels for a CPU), captured (CUDA graphs), compiled (by torch) or auto: fused where it can be
         had, else eager.
+    init: a run's folder, or a safetensors file, whose weights and statistics are started from.
     out: folder to make the run's folder in (see `record`); None keeps nothing on disk.
     checkpoint_every: epochs between checkpoints; by default 1 on a CPU and 8 on a GPU.
 
     A loss that is not finite ends the run with the status `diverged`; KeyboardInterrupt is recorded and raised again.
     Raises ValueError for arguments that do not fit together, before anything is kept; RecordError (a ValueError) where
-    `out` cannot be written; TrainError where memory runs out.
+    `init` has other weights or `out` cannot be written; TrainError where memory runs out.
     """
     began = time.perf_counter()
     where = resolve_device(device)
@@ -70,6 +74,8 @@ def train(
         dataset = load(recipe.dataset)
     images = check_fit(recipe, dataset, split)
     network = describe_network(recipe, len(dataset.classes))
+    if init is not None:
+        check_weights(network, init)
     result = Result(
         recipe=recipe,
         recipe_name=name,
@@ -80,6 +86,7 @@ def train(
             "report_test": report_test,
             "deterministic": deterministic,
             "step": resolve_step(step, where),
+            "init": None if init is None else str(init),
             "checkpoint_every": checkpoint_every,
         },
         dataset={

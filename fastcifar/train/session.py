@@ -22,6 +22,7 @@ from fastcifar.train.recipe import Recipe
 from fastcifar.train.record import RecordError, RunFolder
 from fastcifar.train.result import Result, Times
 from fastcifar.train.schedule import learning_rate
+from fastcifar.train.start import start_from
 from fastcifar.train.table import EpochRow
 from fastcifar.train.views import logits_of_views
 from fastcifar.train.whiten import train_whitening, whitening_filters
@@ -151,6 +152,8 @@ class Session:
         )
         if recipe.whiten:
             self.whiten(state)
+        if self.result.settings.get("init") is not None and not self.epochs_done:
+            start_from(state, self.result.settings["init"])
         if self.folder and self.epochs_done:
             checkpoint.load(self.folder, state)
         synchronize(self.device)

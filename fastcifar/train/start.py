@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from fastcifar.net import Network
 from fastcifar.train.loop import State
 from fastcifar.train.record import RecordError, read_tensors
 
@@ -23,21 +24,25 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     return read_tensors(file)[0]
 
 
+def check_weights(network: Network, path: str | Path) -> dict[str, Tensor]:
+    """The weights at `path`. Raises RecordError where they are not those of such a network."""
+    saved, wanted = read_weights(path), network.state_dict()
+    for name in (*wanted, *saved):
+        have, want = (tuple(one[name].shape) if name in one else None for one in (saved, wanted))
+        if have != want:
+            there, here = ("not there" if shape is None else f"of shape {shape}" for shape in (have, want))
+            raise RecordError(f"{path}: the weights are of another network: {name} is {there}, but {here} in this one")
+    return saved
+
+
 @torch.no_grad()
 def start_from(state: State, path: str | Path) -> None:
     """Set the network's weights and statistics. Raises RecordError where those at `path` are of another network."""
-    saved, wanted = read_weights(path), state.network.state_dict()
-    for name, tensor in wanted.items():
-        if name not in saved or saved[name].shape != tensor.shape:
-            have = "is not there" if name not in saved else f"has the shape {tuple(saved[name].shape)}"
-            raise RecordError(f"{path}: the weights are of another network: {name} {have}, not {tuple(tensor.shape)}")
-    for name in saved:
-        if name not in wanted:
-            raise RecordError(f"{path}: the weights are of another network, which has {name}")
-    for name, tensor in wanted.items():
+    saved = check_weights(state.network, path)
+    for name, tensor in state.network.state_dict().items():
         tensor.copy_(saved[name])
-    by_weight: dict[Tensor, Tensor] = {weight: saved[name] for name, weight in state.network.named_parameters()}
+    values: dict[Tensor, Tensor] = {weight: saved[name] for name, weight in state.network.named_parameters()}
     for target, weight in zip(state.optimizer.weights, state.weights, strict=True):
-        target.copy_(by_weight[weight])  # fp32 copies are no coarser than what was saved
+        target.copy_(values[weight])  # fp32 copies are no coarser than what was saved
     if state.average:
         state.average.begin()

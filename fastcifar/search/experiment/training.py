@@ -3,10 +3,10 @@
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,6 +20,10 @@ from fastcifar.search.experiment.evaluator import Reporter
 from fastcifar.search.experiment.gpus import GPUs
 from fastcifar.search.space import Params, Space
 from fastcifar.train import Hooks, Recipe, describe_network, train
+
+if TYPE_CHECKING:
+    from fastcifar.search.experiment.driver import Driver
+    from fastcifar.search.experiment.spec import Spec
 
 PROBE_BATCHES = 6
 EPOCHS = 5  # of a shortened trial, where the recipe has more
@@ -169,6 +173,25 @@ def probe(engine: Engine, recipe: Recipe, folder: Path, available: int) -> Cost:
                 if event.value is None:
                     raise ProbeError(f"a first, short training failed: {event.message}")
                 return _cost(event.metrics, images, available, time.monotonic() - began)
+
+
+def measured(spec: "Spec", driver: "Driver") -> tuple["Spec", list[Recipe], Cost]:
+    """The spec with a budget that fits the device, kept in the store; networks of its space; what training them costs.
+
+    Raises what `check_space` and `load` raise, and ProbeError.
+    """
+    assert spec.recipe is not None
+    recipe, space = Recipe.from_dict(spec.recipe), driver.plan.space
+    available = load_images(recipe.dataset, None if spec.data_dir is None else Path(spec.data_dir))
+    samples = check_space(recipe, space)
+    middle = sorted(samples, key=flops)[len(samples) // 2]
+    cost = probe(driver.engine, middle, driver.store.folder, available)
+    fixed = {parameter.key.partition(".")[0] for parameter in space.parameters}
+    whole = spec.device.startswith("cuda") or driver.plan.budget is not None  # of Hyperband
+    spec = replace(spec, short={} if whole else shortened(recipe, samples, cost, fixed))
+    driver.store.set({"spec": spec.to_dict()})
+    driver.plan = replace(driver.plan, short=spec.short)
+    return spec, samples, cost
 
 
 class ProbeError(Failure):

@@ -1,0 +1,161 @@
+"""The ground truth of the supernet's tables: networks of search_spaces/channels.json, each trained by itself.
+
+    python benchmarks/supernet_truth.py [--networks 40] [--seeds 2] [--images 6000] [--epochs 6] [--batch-size 128]
+    python benchmarks/supernet_truth.py --device cuda --networks 256 --seeds 1 --images 0 --epochs 24 --batch-size 512
+
+Trains `resnet9` with the widths of so many networks, drawn once and for all (the first 40 are among the first 41), on
+the training images less the holdout, or a stratified part of them (--images; 0 is all), all networks with one seed,
+then with the next; and looks at the holdout. On a CPU one process a core, each on one thread. Adds each training to
+results/supernet_truth-DEVICE.jsonl as it ends, skips what is there, and writes results/supernet_truth-DEVICE.md; with
+all 256 networks also tables/channels-cifar10-q75.csv, for searchers to be tested on.
+"""
+
+import argparse
+import json
+import os
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fastcifar.data import load
+from fastcifar.net import count_flops
+from fastcifar.search import Space
+from fastcifar.statistics import Estimate
+from fastcifar.statistics.tau import kendall
+from fastcifar.train import Recipe, describe_network, named_recipe, resolve_device, train
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+SPACE = Space.load(HERE.parent / "search_spaces" / "channels.json")
+WIDTHS = tuple(parameter.key for parameter in SPACE.parameters)
+
+
+def networks(count: int) -> list[dict[str, Any]]:
+    """The first so many points of the space, in an order that is drawn once and for all."""
+    order = np.random.default_rng(20261121).permutation(256)
+    return [SPACE.decode(row) for row in SPACE.points()[order[:count]]]
+
+
+def recipe_of(options: argparse.Namespace) -> Recipe:
+    """What every network is trained by."""
+    changes = {"total_epoch": options.epochs, "batch_size": options.batch_size, "train_images": options.images or None}
+    return named_recipe("resnet9").with_params(changes)
+
+
+def training(recipe: Recipe, params: dict[str, Any], seed: int, device: str, data_dir: str | None) -> dict[str, Any]:
+    """One training; a row of the table."""
+    made = recipe.with_params(params)
+    result = train(made, load(recipe.dataset, data_dir), seed, device=device, split="holdout")
+    if result.status != "finished":
+        raise RuntimeError(f"{params}, seed {seed}: {result.status}: {result.message}")
+    network = describe_network(made, 10)
+    last = result.epochs[-1]
+    return {
+        "params": params,
+        "seed": seed,
+        "accuracy": last.valid_acc,
+        "loss": last.valid_loss,
+        "flops": count_flops(network),
+        "parameters": result.parameters,
+        "seconds": result.times.train,
+        "recipe": recipe.to_dict(),
+        "canonical": result.dataset["canonical"],
+        "threads": result.provenance["threads"],
+        "device": result.provenance["device"],
+        "torch": result.provenance["versions"]["torch"],
+    }
+
+
+def read(path: Path, recipe: Recipe) -> list[dict[str, Any]]:
+    """The rows that are there, of this recipe."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [row for row in map(json.loads, lines) if row["recipe"] == recipe.to_dict()]
+
+
+def table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """One row a network: widths, accuracy of each seed (percent), their mean, FLOPs, parameters, seconds."""
+    seeds = sorted({row["seed"] for row in rows})
+    found: dict[tuple[int, ...], dict[str, Any]] = {}
+    for row in rows:
+        line = found.setdefault(tuple(row["params"].values()), dict(row["params"]))
+        line |= {f"acc{seeds.index(row['seed'])}": 100 * row["accuracy"], "flops": row["flops"]}
+        line |= {"params": row["parameters"], "seconds": row["seconds"]}
+    frame = pd.DataFrame(found.values())
+    accuracies = [name for name in frame if name.startswith("acc")]
+    frame = frame.dropna(subset=accuracies)
+    frame["mean"] = frame[accuracies].mean(axis=1)
+    return frame
+
+
+def report(rows: list[dict[str, Any]]) -> str:
+    frame, last = table(rows), rows[-1]
+    recipe = last["recipe"]
+    spread = ""
+    if "acc1" in frame:
+        noise = (frame["acc0"] - frame["acc1"]).std() / 2**0.5
+        tau = kendall(frame["acc0"].to_numpy(), frame["acc1"].to_numpy())
+        spread = (
+            f"\nStandard deviation of one training around its network's mean: {noise:.2f} points; of the networks' "
+            f"means: {frame['mean'].std():.2f}. Kendall's tau of one seed with the other: {tau:.3f}.\n"
+        )
+    accuracies = [name for name in frame if name.startswith("acc")]
+    lines = [
+        "# Networks of channels.json, each trained by itself",
+        "",
+        f"Made by `benchmarks/supernet_truth.py`: resnet9, {recipe['total_epoch']} epochs of "
+        f"{recipe['train_images'] or 'all'} training images in batches of {recipe['batch_size']}; accuracy on the "
+        f"holdout, percent; {last['device']}, {last['threads']} thread(s) a training, torch {last['torch']}, "
+        f"canonical: {str(last['canonical']).lower()}.",
+        spread,
+        f"| {' | '.join(WIDTHS)} | {' | '.join(accuracies)} | mean | FLOPs | parameters | seconds |",
+        "| " + " | ".join(["---"] * (len(WIDTHS) + len(accuracies) + 4)) + " |",
+    ]
+    for _, row in frame.sort_values("mean", ascending=False).iterrows():
+        cells = [str(int(row[name])) for name in WIDTHS] + [f"{row[name]:.2f}" for name in (*accuracies, "mean")]
+        cells += [f"{row['flops'] / 1e6:.1f} M", f"{row['params'] / 1e3:.0f} k", f"{row['seconds']:.0f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    estimate = Estimate.of(frame["mean"].tolist())
+    return "\n".join([*lines, "", f"Mean of {estimate.n} networks: {estimate}."]) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", type=int, default=40)
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--images", type=int, default=6000)
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--data-dir")
+    options = parser.parse_args()
+    device = resolve_device(options.device)
+    recipe = recipe_of(options)
+    load(recipe.dataset, options.data_dir)  # says what is wrong with the images before anything runs
+    path = RESULTS / f"supernet_truth-{device.type}.jsonl"
+    rows = read(path, recipe)
+    there = {(str(row["params"]), row["seed"]) for row in rows}
+    wanted = [(params, seed) for seed in range(1, options.seeds + 1) for params in networks(options.networks)]
+    left = [one for one in wanted if (str(one[0]), one[1]) not in there]
+    workers = 1
+    if device.type == "cpu":
+        os.environ["OMP_NUM_THREADS"], workers = "1", os.cpu_count() or 1  # of the processes to come
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        futures = [pool.submit(training, recipe, *one, str(device), options.data_dir) for one in left]
+        for done, future in enumerate(as_completed(futures), 1):
+            rows.append(future.result())
+            with path.open("a") as file:
+                file.write(json.dumps(rows[-1]) + "\n")
+            print(f"{done} of {len(left)}: {rows[-1]['params']} {100 * rows[-1]['accuracy']:.2f} %", flush=True)
+    text = report(rows)
+    (RESULTS / f"supernet_truth-{device.type}.md").write_text(text)
+    if len(table(rows)) == 256:
+        table(rows).drop(columns=["mean", "seconds"]).to_csv(HERE / "tables" / "channels-cifar10-q75.csv", index=False)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

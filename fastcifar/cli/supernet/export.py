@@ -1,0 +1,40 @@
+"""`fastcifar supernet export`."""
+
+from dataclasses import dataclass
+from json import dumps
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from fastcifar.cli.flags import Folder, Settings, parse_settings
+from fastcifar.cli.supernet.flags import CommonFlags
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export(CommonFlags):
+    """Take one network out of a supernet: weights, recipe, drawing, and ONNX where its packages are installed."""
+
+    supernet: Positional[Annotated[str, arg(metavar="RUN")]]
+    """The supernet: its folder, or its id under --out."""
+    network: Settings = ()
+    """The network, e.g. --network prep=32 layer1=56; what is not named is at its largest."""
+    to: Folder = None
+    """Where the files are written; by default a folder `network` in the supernet's."""
+
+    def run(self) -> int:
+        from fastcifar.data import load
+        from fastcifar.supernet import Material, export, freeze, load_supernet
+
+        path = self.folder(self.supernet)
+        supernet, record = load_supernet(path, "cpu")
+        params = record.plan.choices.largest | parse_settings(self.network)
+        record.plan.choices.of(params)
+        material = Material(record.plan, load(record.plan.recipe.dataset, self.data_dir), supernet)
+        recipe, network = freeze(supernet, params, material.calibration())
+        files = export(recipe, network, self.to or Path(path) / "network")
+        if self.json:
+            print(dumps({"params": params, "files": [str(file) for file in files]}, indent=2))
+        else:
+            print("\n".join(map(str, files)))
+        return 0

@@ -1,0 +1,110 @@
+"""Flags that several actions of `fastcifar supernet` have."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Protocol
+
+from tyro.conf import arg
+
+from fastcifar.cli.flags import Count, File, Folder, Name, Settings, absent, parse_settings
+
+if TYPE_CHECKING:
+    from fastcifar.supernet import Limits, Plan
+    from fastcifar.train import Recipe
+
+
+class Action(Protocol):
+    """One action: a frozen dataclass of its flags that runs itself."""
+
+    @property
+    def debug(self) -> bool: ...
+
+    def run(self) -> int: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommonFlags:
+    """Where the images and the results are, and what is printed."""
+
+    data_dir: Folder = None
+    """Where the images are, or are downloaded to; by default $FASTCIFAR_DATA, else the user's cache folder."""
+    out: Annotated[Path, arg(metavar="DIR")] = Path("runs")
+    """Where folders are made and looked for."""
+    json: bool = False
+    """Print one JSON document."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+    def folder(self, name: str) -> Path:
+        """The folder of a supernet or an experiment: a path, or its id under --out."""
+        given, under = Path(name), self.out / name
+        return under if under.exists() and not given.exists() else given
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanFlags(CommonFlags):
+    """What decides a supernet."""
+
+    space: File = None
+    """The networks: a search space over widths, depths, kernels and residual pairs; see search_spaces/supernet.json."""
+    recipe: Name = None
+    """How they are trained: a named recipe or a JSON file; by default resnet9 on a GPU, resnet9-tiny on a CPU."""
+    set: Settings = ()
+    """Other values for fields of the recipe, e.g. --set train_images=10000 peak_lr=0.3."""
+    epochs: Count = None
+    """Passes over the training images (the recipe's total_epoch)."""
+    method: Annotated[str, arg(metavar="{sandwich,sandwich-labels,uniform,fair}")] = "sandwich"
+    """Which networks a step trains: the full one, which teaches the smallest and two drawn ones (or all learn the
+    labels); one drawn; or one drawn so that every choice comes equally often."""
+    rates: Annotated[str, arg(metavar="{equal,sqrt,inverse}")] = "equal"
+    """Learning rates of weights that only some networks have, with uniform and fair: p^-1/2 or 1/p of their chance."""
+    seed: Annotated[int, arg(metavar="N")] = 0
+    """Decides weights, order, augmentation and which networks are drawn."""
+    device: Annotated[str, arg(metavar="DEV")] = "auto"
+    """auto, cpu, cuda or cuda:N."""
+
+    def found_recipe(self) -> "tuple[str, Recipe]":
+        """The recipe's name, and the recipe with the values of the flags."""
+        from fastcifar.train import find_recipe, resolve_device
+
+        device = resolve_device(self.device)
+        name, recipe = find_recipe(self.recipe or ("resnet9-tiny" if device.type == "cpu" else "resnet9"))
+        epochs = {} if self.epochs is None else {"total_epoch": self.epochs}
+        return name, recipe.with_params({**parse_settings(self.set), **epochs})
+
+    def plan(self, recipe: "Recipe", vary: tuple[str, ...] = ()) -> "Plan":
+        """The plan. Raises ValueError where there is no space, or it is not for a supernet."""
+        from fastcifar.search.experiment.spec import read_space
+        from fastcifar.supernet import Plan
+
+        if self.space is None:
+            raise ValueError("--space: a search space is needed, e.g. --space search_spaces/channels.json")
+        entries = read_space(self.space)
+        return Plan(recipe=recipe, space=entries, vary=vary, method=self.method, rates=self.rates, seed=self.seed)
+
+    def only_resumes(self, allowed: Collection[str]) -> None:
+        """Raise ValueError where a flag was given that what is resumed has its own value of."""
+        for field in fields(self):
+            if field.name not in allowed and getattr(self, field.name) != field.default:
+                raise ValueError(
+                    f"--{field.name.replace('_', '-')}: what is resumed has its own settings; leave it out"
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitFlags:
+    """What a network may cost."""
+
+    max_flops: Annotated[float | None, absent("N")] = None
+    """Only networks with at most so many FLOPs for one image."""
+    max_params: Annotated[float | None, absent("N")] = None
+    """Only networks with at most so many parameters."""
+    max_seconds: Annotated[float | None, absent("S")] = None
+    """Only networks whose training by itself would take at most so long, as foretold from the supernet's."""
+
+    def limits(self) -> "Limits":
+        from fastcifar.supernet import Limits
+
+        given = {"flops": self.max_flops, "parameters": self.max_params, "seconds": self.max_seconds}
+        return Limits(**{name: value for name, value in given.items() if value is not None})

@@ -1,0 +1,55 @@
+"""`fastcifar supernet rank`."""
+
+from dataclasses import dataclass
+from json import dumps
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from fastcifar.cli.flags import Count, absent
+from fastcifar.cli.supernet.flags import CommonFlags, LimitFlags
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rank(CommonFlags, LimitFlags):
+    """Rank the networks of a trained supernet by their loss on the holdout, and write them to networks.csv."""
+
+    supernet: Positional[Annotated[str, arg(metavar="RUN")]]
+    """The supernet: its folder, or its id under --out."""
+    sample: Count = None
+    """Rank so many networks, drawn; by default all, or of more than 1,024 those that evolution comes to."""
+    images: Annotated[int, arg(metavar="N")] = 2000
+    """Images of the holdout (5,000) that they are judged on."""
+    device: Annotated[str | None, absent("DEV")] = None
+    """auto, cpu, cuda or cuda:N; by default the one that it was trained on."""
+
+    def run(self) -> int:
+        from fastcifar.cli.supernet.view import Counter, networks_text
+        from fastcifar.data import load
+        from fastcifar.supernet import Material, load_supernet, networks
+        from fastcifar.supernet.networks import check_amounts
+
+        check_amounts(self.images, self.sample)
+        supernet, record = load_supernet(self.folder(self.supernet), self.device)
+        material = Material(record.plan, load(record.plan.recipe.dataset, self.data_dir), supernet)
+        counter = Counter("networks scored")
+        found = networks(
+            supernet,
+            record,
+            material,
+            limits=self.limits(),
+            sample=self.sample,
+            images=self.images,
+            seed=record.plan.seed,
+            progress=counter,
+        )
+        counter.end()
+        path = Path(record.path or ".") / "networks.csv"
+        found.to_csv(path, index=False)
+        if self.json:
+            print(dumps(found.to_dict("records"), indent=2))
+        else:
+            print(networks_text(found, list(record.plan.choices.values)))
+            print(f"all {len(found)}: {path}")
+        return 0

@@ -1,0 +1,172 @@
+"""`fastcifar supernet search`."""
+
+import sys
+from dataclasses import dataclass, replace
+from json import dumps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from tyro.conf import arg
+
+from fastcifar.cli.flags import Count, absent
+from fastcifar.cli.supernet.flags import LimitFlags, PlanFlags
+
+if TYPE_CHECKING:
+    from fastcifar.cli.search_view import SearchView
+    from fastcifar.search.experiment.driver import Driver
+    from fastcifar.search.experiment.spec import Spec
+    from fastcifar.supernet import Record
+    from fastcifar.supernet.search import Asked
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search(PlanFlags, LimitFlags):
+    """Find the best networks of a space: a supernet, a few trainings alone, a regression on both, a confirmation."""
+
+    trainings: Annotated[int, arg(metavar="N")] = 12
+    """Networks that are trained by themselves, for the regression."""
+    confirm: Annotated[str, arg(metavar="KxN")] = "2x3"
+    """Run the best K again on N fresh seeds, at full budget, beside the recipe's own network."""
+    concurrency: Count = None
+    """Trainings beside each other; by default one a core or one a GPU, at most 8."""
+    resume: Annotated[str | None, absent("ID")] = None
+    """Go on with this search (its folder, or its id under --out), with its own settings."""
+
+    def run(self) -> int:
+        from fastcifar.cli.search_view import SearchView
+        from fastcifar.search.experiment.spec import driving, make_folder
+        from fastcifar.supernet.search import KEY
+
+        if self.resume is None:
+            spec, asked = self._asked()
+            folder = make_folder(self.out, spec.name)
+        else:
+            spec, asked, folder = self._resumed(self.resume)
+        view = SearchView(quiet=self.json)
+        document = None
+        try:
+            with driving(folder, spec, view.watch) as driver:
+                driver.store.set({KEY: asked.to_dict()})
+                document = self._searched(spec, asked, driver, view)
+        finally:
+            view.close()
+            if document is None:
+                print(f"go on with: fastcifar supernet search --resume {folder}", file=sys.stderr)
+        if document is None:  # Ctrl-C once: what ran has ended
+            return 130
+        if self.json:
+            print(dumps(document, indent=2))
+        return 0
+
+    def _searched(self, spec: "Spec", asked: "Asked", driver: "Driver", view: "SearchView") -> dict[str, Any] | None:
+        """The supernet, the trainings, the fit, the confirmation; the summary. None where the user has stopped it."""
+        from fastcifar.cli.supernet.view import Counter, TrainView, print_found, print_judged
+        from fastcifar.data import load
+        from fastcifar.search.experiment.summary import summary
+        from fastcifar.supernet import Material, networks, pareto
+        from fastcifar.supernet.search import KEY, confirmed, finalists, foretold, judged_json, plan_of, trained
+        from fastcifar.train import Recipe, describe_network
+        from fastcifar.train.record import save_drawing
+
+        folder = driver.store.folder
+        assert spec.recipe is not None
+        dataset = load(Recipe.from_dict(spec.recipe).dataset, None if spec.data_dir is None else Path(spec.data_dir))
+        if not asked.measured:
+            spec, asked = self._measured(spec, asked, driver)
+        assert spec.recipe is not None
+        plan = plan_of(spec, asked)
+
+        def began(record: "Record") -> None:
+            assert record.path is not None
+            driver.store.set({KEY: replace(asked, folder=Path(record.path).name).to_dict()})
+            table_view.start(record)
+
+        table_view = TrainView(quiet=self.json, on_stderr=True)
+        supernet, record = trained(plan, dataset, spec.device, folder, asked.folder, table_view.hooks(), began)
+        table_view.end(record)
+        counter = Counter("networks scored")
+        material = Material(plan, dataset, supernet)
+        table = networks(supernet, record, material, limits=asked.limits, seed=spec.seed, progress=counter)
+        counter.end()
+        view.begin(spec, driver)
+        result = foretold(driver, plan.choices, table, asked.trainings)
+        if result is None:
+            return None
+        table, judged = result
+        table.to_csv(folder / "networks.csv", index=False)
+        found = confirmed(spec, driver, finalists(plan.choices, table, spec.confirm[0]))
+        view.close()
+        if found is None:
+            return None
+        document = summary(spec, driver, found)
+        document["supernet"] = {"path": record.path, **judged_json(judged), "networks": str(folder / "networks.csv")}
+        driver.store.set({"summary": document})
+        if found.best is not None:
+            best = Recipe.from_dict(spec.recipe).with_params(found.best.params)
+            save_drawing(describe_network(best, len(dataset.classes)), folder / "network")
+        if not self.json:
+            print_judged(judged, asked.trainings)
+            print_found(spec, found, pareto(table), list(plan.choices.values), folder, dataset.canonical)
+        return document
+
+    def _measured(self, spec: "Spec", asked: "Asked", driver: "Driver") -> "tuple[Spec, Asked]":
+        """With a budget that fits the device; said before anything is trained."""
+        from fastcifar.cli.supernet.view import estimate
+        from fastcifar.search.experiment.training import measured
+        from fastcifar.supernet.search import KEY, plan_of
+
+        print("measuring what a training costs here ...", file=sys.stderr, flush=True)
+        spec, samples, cost = measured(spec, driver)
+        asked = replace(asked, measured=True)
+        driver.store.set({KEY: asked.to_dict()})
+        print(estimate(spec, plan_of(spec, asked), samples, cost), file=sys.stderr, flush=True)
+        return spec, asked
+
+    def _resumed(self, name: str) -> "tuple[Spec, Asked, Path]":
+        from fastcifar.search.experiment.spec import Spec, find_folder
+        from fastcifar.search.experiment.store import Store
+        from fastcifar.supernet.search import KEY, Asked
+
+        self.only_resumes({"resume", "out", "json", "debug"})
+        folder = find_folder(self.out, name)
+        store = Store.read(folder)
+        meta = store.meta()
+        store.close()
+        if KEY not in meta:
+            raise ValueError(f"--resume: {folder} is no supernet's search; fastcifar search --resume goes on with it")
+        return Spec.from_dict(meta["spec"]), Asked.from_dict(meta[KEY]), folder
+
+    def _asked(self) -> "tuple[Spec, Asked]":
+        """What is trained alone, and what is asked of the supernet. Raises ValueError before anything is made."""
+        from fastcifar.cli.search import pair
+        from fastcifar.search.experiment.spec import Spec
+        from fastcifar.search.experiment.training import default_concurrency, spread
+        from fastcifar.supernet.predict import LEAST
+        from fastcifar.supernet.search import Asked
+        from fastcifar.train import resolve_device
+
+        device = resolve_device(self.device)
+        name, recipe = self.found_recipe()
+        plan = self.plan(recipe)
+        if self.trainings < LEAST + 1:
+            raise ValueError(f"--trainings: at least {LEAST + 1} are needed for the fit, not {self.trainings}")
+        points, seeds = pair(self.confirm)
+        if points < 1 or seeds < 1:
+            raise ValueError(f"--confirm: at least one network and one seed are needed, not {self.confirm}")
+        gpus = spread(device)
+        assert self.space is not None
+        spec = Spec(
+            name=f"supernet-{self.space.stem}",
+            space=dict(plan.space),
+            tuner={"name": "Random"},
+            seed=self.seed,
+            trials=self.trainings,
+            concurrency=self.concurrency or default_concurrency(device, gpus),
+            confirm=(points, seeds),
+            recipe=recipe.to_dict(),
+            recipe_name=name,
+            data_dir=None if self.data_dir is None else str(self.data_dir.absolute()),
+            device=str(device),
+            gpus=gpus,
+        )
+        return spec, Asked(method=self.method, rates=self.rates, limits=self.limits(), trainings=self.trainings)

@@ -1,0 +1,69 @@
+"""`fastcifar supernet train`."""
+
+from dataclasses import dataclass
+from json import dumps
+from typing import TYPE_CHECKING, Annotated
+
+from tyro.conf import arg
+
+from fastcifar.cli.flags import absent
+from fastcifar.cli.supernet.flags import PlanFlags
+
+if TYPE_CHECKING:
+    from fastcifar.cli.supernet.view import TrainView
+    from fastcifar.supernet import Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train(PlanFlags):
+    """Train all networks of a space in one set of weights, on the training images less the holdout."""
+
+    vary: Annotated[tuple[str, ...], arg(metavar="NAME ...")] = ()
+    """Choose only these while training, keys of the space or width, depth, residual, kernel; the rest stays largest."""
+    init: Annotated[str | None, absent("RUN")] = None
+    """Start from the weights of this run (its folder, or its id under --out), where they lie in the supernet."""
+    step: Annotated[str, arg(metavar="{auto,eager,fused}")] = "auto"
+    """How the networks run: as written, or with a CPU's fused kernels; auto takes these where they can be had."""
+    resume: Annotated[str | None, absent("RUN")] = None
+    """Go on with this supernet (its folder, or its id under --out) from its last epoch, with its own settings."""
+
+    def run(self) -> int:
+        from fastcifar.cli.supernet.view import TrainView
+
+        view = TrainView(quiet=self.json)
+        try:
+            record = self._begin(view) if self.resume is None else self._go_on(view, self.resume)
+        except KeyboardInterrupt:
+            view.interrupted()
+            raise
+        view.end(record)
+        if self.json:
+            print(dumps(record.to_dict(), indent=2))
+        return 1 if record.status == "diverged" else 0
+
+    def _begin(self, view: "TrainView") -> "Record":
+        from fastcifar.data import load
+        from fastcifar.supernet import train_supernet
+
+        name, recipe = self.found_recipe()
+        plan = self.plan(recipe, self.vary)
+        return train_supernet(
+            plan,
+            load(recipe.dataset, self.data_dir),
+            device=self.device,
+            step=self.step,
+            init=None if self.init is None else self.folder(self.init),
+            out=self.out,
+            name=f"supernet-{name}",
+            hooks=view.hooks(),
+            on_start=view.start,
+        )[1]
+
+    def _go_on(self, view: "TrainView", name: str) -> "Record":
+        from fastcifar.data import load
+        from fastcifar.supernet import read_record, resume_supernet
+
+        self.only_resumes({"resume", "out", "data_dir", "json", "debug"})
+        path = self.folder(name)
+        dataset = load(read_record(path).plan.recipe.dataset, self.data_dir)
+        return resume_supernet(path, dataset, hooks=view.hooks(), on_start=view.start)[1]

@@ -1,0 +1,65 @@
+"""Kendall's tau: how well one order of things agrees with another."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+BOOTSTRAPS = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tau:
+    """Kendall's tau-b and its 95 % interval, over `pairs` pairs; NaN where they do not say."""
+
+    value: float
+    low: float
+    high: float
+    pairs: int
+
+
+def kendall(a: np.ndarray, b: np.ndarray, near: np.ndarray | None = None) -> float:
+    """Tau-b of two scores (n,); of the pairs that `near` (n, n) allows only. NaN where all of them are ties."""
+    x, y = (np.sign(np.subtract.outer(values, values)) for values in (a, b))
+    if near is not None:
+        x, y = x * near, y * near
+    scale = float(np.sqrt((x * x).sum() * (y * y).sum()))
+    return float((x * y).sum()) / scale if scale else float("nan")
+
+
+def tau(a: np.ndarray, b: np.ndarray, near: np.ndarray | None = None, seed: int = 0) -> Tau:
+    """Tau-b of two scores (n,), with a percentile bootstrap over the n things."""
+    pairs = len(a) * (len(a) - 1) // 2 if near is None else int(np.triu(near, 1).sum())
+    low, high = interval(lambda some: kendall(a[some], b[some], _of(near, some)), len(a), seed)
+    return Tau(value=kendall(a, b, near), low=low, high=high, pairs=pairs)
+
+
+def tau_gain(a: np.ndarray, other: np.ndarray, b: np.ndarray, near: np.ndarray | None = None, seed: int = 0) -> Tau:
+    """How much better `a` orders `b` than `other` does: the difference of their taus, paired over the things."""
+
+    def gain(some: np.ndarray) -> float:
+        return kendall(a[some], b[some], _of(near, some)) - kendall(other[some], b[some], _of(near, some))
+
+    low, high = interval(gain, len(a), seed)
+    everything = np.arange(len(a))
+    pairs = len(a) * (len(a) - 1) // 2 if near is None else int(np.triu(near, 1).sum())
+    return Tau(value=gain(everything), low=low, high=high, pairs=pairs)
+
+
+def interval(statistic: Callable[[np.ndarray], float], n: int, seed: int = 0) -> tuple[float, float]:
+    """The 95 % percentile bootstrap interval of a function of indices (n,); draws that give NaN are passed over."""
+    rng = np.random.default_rng(seed)
+    found = np.array([statistic(rng.integers(n, size=n)) for _ in range(BOOTSTRAPS)])
+    found = found[np.isfinite(found)]
+    return tuple(np.quantile(found, [0.025, 0.975]).tolist()) if len(found) else (float("nan"), float("nan"))
+
+
+def within(costs: np.ndarray, share: float) -> np.ndarray:
+    """Which pairs (n, n) differ by at most `share` of the larger in a cost (n,)."""
+    larger = np.maximum.outer(costs, costs)
+    near: np.ndarray = np.abs(np.subtract.outer(costs, costs)) <= share * larger
+    return near
+
+
+def _of(near: np.ndarray | None, some: np.ndarray) -> np.ndarray | None:
+    return None if near is None else near[np.ix_(some, some)]

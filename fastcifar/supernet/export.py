@@ -1,0 +1,103 @@
+"""One network out of a supernet, as files that need no supernet: weights, recipe, drawing, ONNX."""
+
+import json
+import logging
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from fastcifar.net import Network
+from fastcifar.search import Params
+from fastcifar.supernet.calibrate import calibrate
+from fastcifar.supernet.supernet import Supernet
+from fastcifar.train import Recipe, RecipeError, describe_network
+from fastcifar.train.build import trained_paths
+from fastcifar.train.record import RunFolder, save_drawing
+from fastcifar.train.schedule import scale_factors
+from fastcifar.train.start import FILE as WEIGHTS
+
+ONNX = ("onnx", "onnxscript")  # what torch needs to write it
+
+
+def freeze(supernet: Supernet, params: Params, calibration: Sequence[Tensor]) -> tuple[Recipe, Network]:
+    """A point's network with a copy of its weights, its statistics measured on `calibration`, and its recipe.
+
+    The network is an ordinary one, in fp32, evaluating. calibration: batches of images (B, 3, 32, 32) in the format
+    that the supernet computes in. Raises ValueError for a point that is not of the space.
+    """
+    recipe = supernet.choices.of(params)
+    network = supernet.frozen(recipe)
+    calibrate(network, lambda images: network({"input": images}), calibration)
+    return alone(supernet, recipe), network.float()
+
+
+def alone(supernet: Supernet, recipe: Recipe) -> Recipe:
+    """The recipe of one network by itself: rates of parts that only others have go out of it."""
+    paths = trained_paths(describe_network(recipe, supernet.num_classes))
+    kept = {}
+    for prefix, factor in recipe.lr_scale.items():
+        with suppress(RecipeError):  # it covers nothing here
+            scale_factors(paths, {prefix: factor})
+            kept[prefix] = factor
+    changes: Params = {"lr_scale": kept}
+    if recipe.lr_instead is not None:  # one rate for each tensor, those of blocks that are left out too
+        everything, mine = (
+            trained_paths(describe_network(one, supernet.num_classes, leave_out=()))
+            for one in (supernet.choices.full, recipe)
+        )
+        rates = dict(zip(everything, recipe.lr_instead, strict=True))
+        changes["lr_instead"] = [rates[path] for path in mine]
+    return recipe.with_params(changes)
+
+
+def export(recipe: Recipe, network: Network, folder: Path) -> list[Path]:
+    """Write a frozen network to `folder`; return the files.
+
+    `weights.safetensors` (with the recipe in it), `recipe.json` (which `fastcifar train` takes, with `--init FOLDER`
+    to go on from the weights), `network.dot` and, where Graphviz is there, `network.svg`; `model.onnx` where the
+    packages of the extra `onnx` are installed. Raises RecordError where `folder` cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    out = RunFolder(folder)
+    out.write_json(recipe.to_dict(), "recipe.json")
+    out.save_tensors(WEIGHTS, network.state_dict(), {"recipe": json.dumps(recipe.to_dict())})
+    save_drawing(network, folder / "network")
+    if all(find_spec(package) for package in ONNX):
+        write_onnx(network, folder / "model.onnx")
+    names = ("recipe.json", WEIGHTS, "network.dot", "network.svg", "model.onnx")
+    return [folder / name for name in names if (folder / name).exists()]
+
+
+def write_onnx(network: Network, path: Path) -> None:
+    """Write a network as ONNX: `images` (B, 3, 32, 32), normalised, to `logits` (B, num_classes), any B."""
+    images = torch.zeros(2, 3, 32, 32)
+    module = _Logits(network).cpu().eval()
+    logging.disable(logging.WARNING)  # torch says much that is for its developers
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module,
+            (images,),
+            str(path),
+            input_names=["images"],
+            output_names=["logits"],
+            dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
+            external_data=False,
+            verbose=False,
+        )
+    logging.disable(logging.NOTSET)
+
+
+class _Logits(nn.Module):
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.network({"input": images})["logits"]
+        return logits

@@ -1,0 +1,122 @@
+"""What foretells which network is better: costs, a supernet, regressions; judged on networks trained by themselves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from fastcifar.search import Params
+from fastcifar.statistics.tau import Tau, tau, tau_gain, within
+from fastcifar.supernet.choices import FIELDS, Choices
+from fastcifar.supernet.predict import features, fit, left_out
+
+NEAR = 0.05  # share of the FLOPs by which two networks of a pair differ at most
+SUPERNET, WITHOUT, WITH = "supernet", "regression", "regression with the supernet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictor:
+    """How well a predictor orders the trained networks: all pairs of them, and those of nearly equal FLOPs."""
+
+    name: str
+    overall: Tau
+    near: Tau
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """The predictors, and what the supernet adds to the regression: the difference of their taus."""
+
+    predictors: tuple[Predictor, ...]
+    gain: Tau
+    gain_near: Tau
+    better: str  # WITH or WITHOUT: which foretells the trainings that are left out with the smaller error
+
+    @property
+    def adds(self) -> bool:
+        """Whether the trainings can tell that the supernet adds something."""
+        return self.gain.low > 0 or self.gain_near.low > 0
+
+
+def judge(choices: Choices, table: pd.DataFrame, points: Sequence[Params], accuracy: np.ndarray) -> Judged:
+    """Judge all predictors of `table` (see `networks`) on trainings of `points`, with `accuracy` (n,), shares of 1.
+
+    A regression foretells each training from the others. Raises ValueError where there are too few.
+    """
+    rows = rows_of(choices, table, points)
+    plain, more = designs(choices, table)
+    error = np.log(np.maximum(1 - accuracy, 1e-4))
+    foretold = {WITHOUT: left_out(plain[rows], accuracy, plain), WITH: left_out(more[rows], accuracy, more)}
+    found = {
+        "FLOPs": table["flops"].to_numpy(float)[rows],
+        "parameters": table["parameters"].to_numpy(float)[rows],
+        "sum of log-widths": log_widths(choices, table)[rows],
+        SUPERNET: -table["loss"].to_numpy(float)[rows],
+        WITHOUT: -foretold[WITHOUT],
+        WITH: -foretold[WITH],
+    }
+    close = within(found["FLOPs"], NEAR)
+    squares = {name: float(((values - error) ** 2).mean()) for name, values in foretold.items()}
+    return Judged(
+        predictors=tuple(
+            Predictor(name=name, overall=tau(values, accuracy), near=tau(values, accuracy, close))
+            for name, values in found.items()
+        ),
+        gain=tau_gain(found[WITH], found[WITHOUT], accuracy),
+        gain_near=tau_gain(found[WITH], found[WITHOUT], accuracy, close),
+        better=min(squares, key=lambda name: squares[name]),
+    )
+
+
+def predicted(
+    choices: Choices, table: pd.DataFrame, points: Sequence[Params], accuracy: np.ndarray, by: str
+) -> pd.DataFrame:
+    """`table` with the accuracy that a training of each network would reach, `low` and `high` of its 95 % interval.
+
+    by: WITH or WITHOUT.
+    """
+    design = designs(choices, table)[by == WITH]
+    mean, deviation = fit(design[rows_of(choices, table, points)], accuracy, design)(design)
+    return table.assign(
+        predicted=1 - np.exp(mean),
+        low=1 - np.exp(mean + 1.96 * deviation),
+        high=1 - np.exp(mean - 1.96 * deviation),
+    )
+
+
+def designs(choices: Choices, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """The features of the networks, (n, d) without and (n, d + 1) with the logarithm of the supernet's loss."""
+    plain = features(points_of(choices, table), choices.values)
+    return plain, np.column_stack([plain, np.log(table["loss"].to_numpy(float))])
+
+
+def log_widths(choices: Choices, table: pd.DataFrame) -> np.ndarray:
+    """The sum of log2 of the widths that are chosen, (n,)."""
+    keys = [key for key in choices.values if FIELDS[key.partition(".")[0]] == "width"]
+    return sum((np.log2(table[key].to_numpy(float)) for key in keys), np.zeros(len(table)))
+
+
+def pareto(table: pd.DataFrame, cost: str = "flops", value: str = "predicted") -> pd.DataFrame:
+    """The networks that no other beats in both `value` and `cost`, the cheapest first."""
+    ordered = table.sort_values([cost, value], ascending=[True, False], kind="stable")
+    best = ordered[value].cummax().shift(fill_value=-np.inf)
+    return ordered[ordered[value] > best]
+
+
+def points_of(choices: Choices, table: pd.DataFrame) -> list[Params]:
+    """The points of a table's rows."""
+    return [{str(key): value for key, value in row.items()} for row in table[list(choices.values)].to_dict("records")]
+
+
+def rows_of(choices: Choices, table: pd.DataFrame, points: Sequence[Params]) -> np.ndarray:
+    """Where points stand in a table. Raises ValueError for one that does not."""
+    places = {_key(one): number for number, one in enumerate(points_of(choices, table))}
+    missing = [one for one in points if _key(one) not in places]
+    if missing:
+        raise ValueError(f"{missing[0]}: no such network among the {len(places)} scored")
+    return np.array([places[_key(one)] for one in points], dtype=np.intp)
+
+
+def _key(params: Params) -> str:
+    return repr(sorted(params.items()))

@@ -1,0 +1,134 @@
+"""A supernet's search: the supernet, a few trainings alone, a regression on both, the best few on fresh seeds."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fastcifar.data import Dataset
+from fastcifar.errors import Failure
+from fastcifar.search import Params
+from fastcifar.search.experiment.confirm import candidates, winner
+from fastcifar.search.experiment.driver import Driver, confirm_seeds, trial_seed
+from fastcifar.search.experiment.spec import Spec
+from fastcifar.search.experiment.store import FINISHED
+from fastcifar.search.experiment.summary import Found
+from fastcifar.statistics.tau import Tau
+from fastcifar.supernet.choices import Choices
+from fastcifar.supernet.networks import Limits
+from fastcifar.supernet.plan import Plan
+from fastcifar.supernet.predict import LEAST, spread_out
+from fastcifar.supernet.predictors import Judged, designs, judge, points_of, predicted
+from fastcifar.supernet.record import Record, read_record
+from fastcifar.supernet.supernet import Supernet
+from fastcifar.supernet.training import load_supernet, resume_supernet, train_supernet
+from fastcifar.train import Hooks, Recipe
+
+KEY = "supernet"  # in the experiment's store: what was asked of the supernet, as JSON
+
+
+class SearchError(Failure):
+    """A search that cannot go on; the message is for the user."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is asked of the supernet of a search. folder: of the supernet, in the experiment's; None before it is made.
+
+    measured: whether the experiment's spec has the budget that fits the device.
+    """
+
+    method: str
+    rates: str
+    limits: Limits
+    trainings: int
+    folder: str | None = None
+    measured: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values; a limit that is none is null."""
+        limits = {key: None if value == float("inf") else value for key, value in asdict(self.limits).items()}
+        return {**asdict(self), "limits": limits}
+
+    @classmethod
+    def from_dict(cls, document: dict[str, Any]) -> "Asked":
+        """Read what `to_dict` gave."""
+        limits = {key: value for key, value in document["limits"].items() if value is not None}
+        return cls(**{**document, "limits": Limits(**limits)})
+
+
+def plan_of(spec: Spec, asked: Asked) -> Plan:
+    """The supernet's plan: the budget of the search's trainings, on the space of the experiment."""
+    assert spec.recipe is not None
+    recipe = Recipe.from_dict(spec.recipe).with_params(spec.short)
+    return Plan(recipe=recipe, space=spec.space, method=asked.method, rates=asked.rates, seed=spec.seed)
+
+
+def trained(
+    plan: Plan,
+    dataset: Dataset,
+    device: str,
+    out: Path,
+    folder: str | None,
+    hooks: Hooks,
+    on_start: Callable[[Record], None],
+) -> tuple[Supernet, Record]:
+    """The supernet in `out`: trained anew, or taken up in its `folder` there where an earlier session has left it."""
+    path = None if folder is None else out / folder
+    if path is None or not path.exists():
+        return train_supernet(plan, dataset, device=device, out=out, hooks=hooks, on_start=on_start)
+    if read_record(path).status == "finished":
+        return load_supernet(path)
+    return resume_supernet(path, dataset, hooks=hooks, on_start=on_start)
+
+
+def foretold(driver: Driver, choices: Choices, table: pd.DataFrame, count: int) -> tuple[pd.DataFrame, Judged] | None:
+    """Train `count` networks of `table` alone, spread out; the table with predictions, and the predictors judged.
+
+    None where the user has stopped the trainings. Raises SearchError where too many of them have failed.
+    """
+    wanted = [points_of(choices, table)[index] for index in spread_out(designs(choices, table)[0], count)]
+    rows = driver.repeat("search", wanted, [trial_seed(driver.plan.seed, 0)])
+    if driver.stopping:
+        return None
+    ended = [row for row in rows if row.state == FINISHED and row.value is not None]
+    if len(ended) < LEAST + 1:
+        raise SearchError(f"{len(ended)} of {len(rows)} trainings have ended with a result: too few for a fit")
+    points, accuracy = [row.params for row in ended], np.array([row.value for row in ended], dtype=float) / 100
+    judged = judge(choices, table, points, accuracy)
+    return predicted(choices, table, points, accuracy, judged.better), judged
+
+
+def confirmed(spec: Spec, driver: Driver, points: list[Params]) -> Found | None:
+    """Run points again on fresh seeds at full budget, and the recipe as it is with them; None where it was stopped."""
+    fresh = confirm_seeds(spec.seed, spec.confirm[1])
+    found = candidates(driver.repeat("confirm", points, fresh))
+    default = candidates(driver.repeat("default", [{}], fresh))
+    if driver.stopping:
+        return None
+    best = winner(found, spec.maximize)
+    others = tuple(one for one in found if one is not best)
+    return Found(best=best, others=others, default=default[0] if default else None)
+
+
+def finalists(choices: Choices, table: pd.DataFrame, count: int) -> list[Params]:
+    """The points for which most is predicted."""
+    return points_of(choices, table.sort_values("predicted", ascending=False, kind="stable").head(count))
+
+
+def judged_json(judged: Judged) -> dict[str, Any]:
+    """The predictors as JSON values."""
+
+    def plain(one: Tau) -> dict[str, Any]:
+        return {key: None if value != value else value for key, value in asdict(one).items()}
+
+    return {
+        "predictors": {one.name: {"tau": plain(one.overall), "tau_near": plain(one.near)} for one in judged.predictors},
+        "gain": plain(judged.gain),
+        "gain_near": plain(judged.gain_near),
+        "adds": judged.adds,
+        "used": judged.better,
+    }
