@@ -74,12 +74,12 @@ class RunsView:
         """Print what the runs say together."""
         print()
         first = next(results[0] for results in self.results.values() if results)
-        for line in (*lines, *notices(first)):
+        for line in (*lines, *notices(first.dataset)):
             print(line)
 
     def _head(self, result: Result) -> None:
         print(self.banner(result))
-        for line in notices(result):
+        for line in notices(result.dataset):
             print(line)
         accuracies = ["valid acc", "tta acc"] if self.views else ["valid acc"]
         names = ["run", *(["recipe"] if self.turns[0] else []), "seed", *accuracies, *self.parts()]

@@ -35,6 +35,8 @@ class Search:
     """Instead of training, call this Python function with the parameters; what it returns is the result."""
     command: Annotated[str | None, absent("COMMAND")] = None
     """Instead of training, run this command, which asks for its parameters and reports as NNI's trials do."""
+    supernet: Folder = None
+    """Instead of training, take the holdout loss of the network in this trained supernet, and search for the least."""
     tuner: Annotated[str, arg(metavar="NAME")] = "GP"
     """GP, TPE, Random, GridSearch, Evolution or Hyperband, which gives functions and commands a TRIAL_BUDGET."""
     assessor: Name = None
@@ -137,7 +139,7 @@ class Search:
             space=read_space(self.space),
             tuner={"name": self.tuner},
             assessor=None if self.assessor is None else {"name": self.assessor},
-            maximize=self.minimize is None,
+            maximize=self.minimize is None and (self.supernet is None or self.maximize is not None),
             metric=self.minimize or self.maximize or "default",
             seed=self.seed,
             trials=TRIALS if self._trains and not self._limited else self.trials,
@@ -147,6 +149,8 @@ class Search:
             confirm=pair(self.confirm or ("2x3" if self._trains else "0x0")),
             function=self.objective,
             command=self.command,
+            supernet=None if self.supernet is None else str(self.supernet.absolute()),
+            data_dir=None if self.data_dir is None else str(self.data_dir.absolute()),
             code_directory=str(Path.cwd()),
             gpus=None if self.trial_gpus is None else {"number": self.trial_gpus, "use_active": True},
             max_flops=self.max_flops,
@@ -157,7 +161,12 @@ class Search:
 
     @property
     def _trains(self) -> bool:
-        return self.objective is None and self.command is None
+        return self._instead is None
+
+    @property
+    def _instead(self) -> str | None:
+        """The flag that says what a trial is, where it does not train."""
+        return next((name for name in ("objective", "command", "supernet") if getattr(self, name) is not None), None)
 
     @property
     def _limited(self) -> bool:
@@ -168,12 +177,15 @@ class Search:
         from fastcifar.search import Space
         from fastcifar.search.experiment.evaluator import find_function
         from fastcifar.search.experiment.gpus import GPUs
+        from fastcifar.search.experiment.spec import SUPERNET
 
         if not self._limited and Space.from_dict(spec.space).size() == float("inf"):
             raise ValueError("--trials or --duration: one of them is needed, the space has no end")
         if self.objective is not None:
             sys.path.insert(0, str(Path.cwd()))
             find_function(self.objective)
+        if self.supernet is not None:
+            find_function(SUPERNET)(folder=self.supernet).check(Space.from_dict(spec.space))
         if spec.gpus is None:
             return spec
         room = GPUs(**spec.gpus).capacity()  # infinite where they are hidden
@@ -196,7 +208,6 @@ class Search:
             tuner=tuner if self.tuner.lower() == "hyperband" else spec.tuner,
             recipe=recipe.to_dict(),
             recipe_name=name,
-            data_dir=None if self.data_dir is None else str(self.data_dir.absolute()),
             device=str(device),
             gpus=gpus,
             concurrency=self.concurrency or default_concurrency(device, gpus),
@@ -229,8 +240,9 @@ class Search:
         """Raise ValueError for flags that do not fit together, and for numbers out of range."""
         if self.space is None:
             raise ValueError("--space: a search space is needed, e.g. --space search_spaces/channels.json")
-        if self.objective is not None and self.command is not None:
-            raise ValueError("--objective and --command: one of them says what a trial is, not both")
+        given = [f"--{name}" for name in ("objective", "command", "supernet") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)}: one of them says what a trial is, not both")
         if self.command is not None and not self.command.strip():
             raise ValueError("--command: it is empty")
         if self.minimize is not None and self.maximize is not None:
@@ -238,7 +250,8 @@ class Search:
         if self._trains:
             self._refuse(("trial_gpus",), "a training has one GPU; --device or CUDA_VISIBLE_DEVICES says which")
         else:
-            self._refuse(TRAINING, f"only trainings have it, not --{'command' if self.command else 'objective'}")
+            names = set(TRAINING) - ({"data_dir"} if self.supernet is not None else set())
+            self._refuse(names, f"only trainings have it, not --{self._instead}")
         numbers = (("trials", 1, MANY), ("concurrency", 1, MANY), ("seed", 0, 10**9), ("trial_gpus", 0, MANY))
         for name, least, most in numbers:
             value = getattr(self, name)

@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from fastcifar.train import EpochRow, Hooks, Result, format_closing, format_header, format_row
 
@@ -38,7 +39,7 @@ class RunView:
         if result.flops_per_second and result.product_rate:
             rate, share = result.flops_per_second / 1e12, result.flops_per_second / result.product_rate
             print(f"trained {result.flops / 1e15:.3g} PFLOP at {rate:.3g} TFLOP/s, {share:.0%} of a matrix product's")
-        for line in notices(result):
+        for line in notices(result.dataset):
             print(line)
         if result.path:
             print(f"record: {result.path}", file=sys.stderr)
@@ -60,7 +61,7 @@ class RunView:
         self.result = result
         if not self.quiet:
             print(banner(result))
-            for line in notices(result):
+            for line in notices(result.dataset):
                 print(line)
             print(format_header())
             for row in result.epochs[:epochs_done]:
@@ -112,12 +113,12 @@ def machine(result: Result) -> str:
     return f"{result.provenance['device']}{threads}"
 
 
-def notices(result: Result) -> list[str]:
-    """What a reader of the table has to know of its data; printed before it and after it."""
-    if result.dataset["name"].startswith("synthetic"):
+def notices(dataset: Mapping[str, Any]) -> list[str]:
+    """What a reader of the table has to know of its data; printed before it and after it. dataset: of a record."""
+    if dataset["name"].startswith("synthetic"):
         return ["*** SYNTHETIC IMAGES: made up on the spot, not CIFAR; accuracies say nothing about CIFAR ***"]
-    if not result.dataset["canonical"]:
-        return [f"canonical: false (these are not the published {result.dataset['name']} files)"]
+    if not dataset["canonical"]:
+        return [f"canonical: false (these are not the published {dataset['name']} files)"]
     return []
 
 

@@ -66,27 +66,27 @@ def fit(x: np.ndarray, accuracy: np.ndarray, spread: np.ndarray | None = None) -
     centre, scale = wide.mean(0), wide.std(0)
     scale = np.where(scale > 0, scale, 1.0)
     design = _with_constant((x - centre) / scale)
-    constant = 1e4 * max(float(y @ y) / len(y), 1e-6)  # a flat prior, as good as none
+    flat = 1e4 * max(float(y @ y) / len(y), 1e-6)  # the constant's prior variance, as good as no prior
 
     def posterior(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-        prior = np.full(design.shape[1], np.exp(theta[0]))
-        prior[-1] = constant
-        noise = float(np.exp(theta[1]))
-        covariance = design @ (prior[:, None] * design.T) + noise * np.eye(len(y))
-        solved = np.linalg.solve(covariance, np.column_stack([y, design * prior]))
-        gain = (design * prior).T
-        weights = gain @ solved[:, 0]
-        value = 0.5 * (y @ solved[:, 0] + np.linalg.slogdet(covariance)[1])
-        return weights, np.diag(prior) - gain @ solved[:, 1:], float(value)
+        """Mean and covariance of the weights for log-variances (of a weight, of the noise); minus the log evidence."""
+        prior, noise = np.exp(theta[0]) * np.ones(design.shape[1]), float(np.exp(theta[1]))
+        prior[-1] = flat
+        precision = design.T @ design / noise + np.diag(1 / prior)
+        weights = np.linalg.solve(precision, design.T @ y) / noise
+        rest = y - design @ weights
+        loss = rest @ rest / noise + weights @ (weights / prior)
+        loss += np.linalg.slogdet(precision)[1] + np.log(prior).sum() + len(y) * np.log(noise)
+        return weights, np.linalg.inv(precision), 0.5 * float(loss)
 
     variance = max(float(y.var()), 1e-8)
     start = np.log([variance / max(1, x.shape[1]), variance / 10])
 
-    def loss(theta: np.ndarray) -> float:
+    def objective(theta: np.ndarray) -> float:
         # Weak priors keep a handful of trainings from an answer that is too sure of itself.
         return posterior(theta)[2] + float(((theta - start) ** 2).sum()) / (2 * 2.0**2)
 
-    theta = minimize(loss, start, method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-6}).x
+    theta = minimize(objective, start, method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-6}).x
     mean, covariance, _ = posterior(theta)
     return Fit(centre=centre, scale=scale, mean=mean, covariance=covariance, noise=float(np.exp(theta[1])))
 

@@ -113,13 +113,18 @@ class Search(PlanFlags, LimitFlags):
         """With a budget that fits the device; said before anything is trained."""
         from fastcifar.cli.supernet.view import estimate
         from fastcifar.search.experiment.training import measured
+        from fastcifar.supernet.networks import check_limits, costs_of
         from fastcifar.supernet.search import KEY, plan_of
 
         print("measuring what a training costs here ...", file=sys.stderr, flush=True)
         spec, samples, cost = measured(spec, driver)
         asked = replace(asked, measured=True)
         driver.store.set({KEY: asked.to_dict()})
-        print(estimate(spec, plan_of(spec, asked), samples, cost), file=sys.stderr, flush=True)
+        plan = plan_of(spec, asked)
+        images = min(plan.recipe.train_images or cost.available, cost.available)
+        rate = 3 * spec.concurrency / cost.seconds_per_work  # the supernet has all cores
+        check_limits(plan.choices, asked.limits, costs_of(plan, rate, images))
+        print(estimate(spec, plan, samples, cost), file=sys.stderr, flush=True)
         return spec, asked
 
     def _resumed(self, name: str) -> "tuple[Spec, Asked, Path]":
@@ -141,6 +146,7 @@ class Search(PlanFlags, LimitFlags):
         from fastcifar.cli.search import pair
         from fastcifar.search.experiment.spec import Spec
         from fastcifar.search.experiment.training import default_concurrency, spread
+        from fastcifar.supernet.networks import check_limits, costs_of
         from fastcifar.supernet.predict import LEAST
         from fastcifar.supernet.search import Asked
         from fastcifar.train import resolve_device
@@ -153,6 +159,8 @@ class Search(PlanFlags, LimitFlags):
         points, seeds = pair(self.confirm)
         if points < 1 or seeds < 1:
             raise ValueError(f"--confirm: at least one network and one seed are needed, not {self.confirm}")
+        limits = self.limits()
+        check_limits(plan.choices, limits, costs_of(plan, float("inf"), 1))
         gpus = spread(device)
         assert self.space is not None
         spec = Spec(
@@ -169,4 +177,4 @@ class Search(PlanFlags, LimitFlags):
             device=str(device),
             gpus=gpus,
         )
-        return spec, Asked(method=self.method, rates=self.rates, limits=self.limits(), trainings=self.trainings)
+        return spec, Asked(method=self.method, rates=self.rates, limits=limits, trainings=self.trainings)

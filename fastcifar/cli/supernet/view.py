@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from fastcifar.cli.search_view import duration, print_confirmed
+from fastcifar.cli.show import notices
 from fastcifar.cli.table import table
 from fastcifar.names import counted
 from fastcifar.search.experiment.spec import Spec
@@ -101,14 +102,12 @@ def banner(record: Record) -> list[str]:
         device += f", {record.provenance['threads']} threads"
     rates = "" if plan.rates == "equal" else f", rates {plan.rates}"
     vary = f", only {', '.join(plan.vary)} varied" if plan.vary else ""
-    lines = [
+    return [
         f"{counted(int(size), 'network')} in one, {plan.method}{rates}{vary}; {data['name']}: train "
         f"{data['train_images']:,} images, valid = the full network on a part of the holdout; seed {plan.seed}; "
-        f"{record.precision} on {device}"
+        f"{record.precision} on {device}",
+        *notices(data),
     ]
-    if not data["canonical"]:
-        lines.append(f"canonical: false (these are not the published {data['name']} files)")
-    return lines
 
 
 def networks_text(found: pd.DataFrame, keys: Sequence[str], value: str = "loss", top: int = TOP) -> str:

@@ -23,10 +23,13 @@ from fastcifar.search.experiment.workers import WorkerEngine
 from fastcifar.search.simple import Grid
 from fastcifar.search.space import MAX_POINTS, Space
 
+SUPERNET = "fastcifar.supernet.evaluate:SupernetEvaluator"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """Everything that decides a search, as JSON values. One of recipe, function and command says what a trial is.
+    """Everything that decides a search, as JSON values. One of recipe, function, command and supernet (its folder)
+    says what a trial is.
 
     metric: of a trial's result; `default` is the result itself. trial_seconds: that a trial may take.
     short: fields of the recipe beneath the parameters of the search's trials, but not of what confirms.
@@ -53,6 +56,7 @@ class Spec:
     device: str = "auto"
     function: str | None = None
     command: str | None = None
+    supernet: str | None = None
     code_directory: str = "."
     short: dict[str, Any] = field(default_factory=dict)
     gpus: dict[str, Any] | None = None
@@ -111,6 +115,10 @@ class Spec:
 
             data_dir = None if self.data_dir is None else Path(self.data_dir)
             return TrainEvaluator(recipe=Recipe.from_dict(self.recipe), data_dir=data_dir, device=self.device)
+        if self.supernet is not None:  # by name, as its room lies above this one
+            data_dir = None if self.data_dir is None else Path(self.data_dir)
+            evaluator: Evaluator = find_function(SUPERNET)(folder=Path(self.supernet), data_dir=data_dir)
+            return evaluator
         if self.function is not None:
             sys.path.insert(0, self.code_directory)  # where it was found first
             find_function(self.function)

@@ -1,0 +1,137 @@
+"""`fastcifar supernet` as a user meets it."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from fastcifar.cli import run
+from fastcifar.search.experiment.store import Store
+
+SPACE = {
+    "prep": {"_type": "choice", "_value": [2, 4]},
+    "layer1": {"_type": "choice", "_value": [2, 4]},
+    "layer2": {"_type": "choice", "_value": [4, 8]},
+    "extra_layers.layer3": {"_type": "randint", "_value": [0, 2]},
+}
+SMALL = "--set dataset=synthetic prep=2 layer1=2 layer2=4 layer3=4 batch_size=32 train_images=64 total_epoch=2"
+TRAIN = f"train --space space.json {SMALL} --device cpu"
+SEARCH = f"search --space space.json {SMALL} --device cpu --trainings 5 --confirm 1x1"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    (tmp_path / "space.json").write_text(json.dumps(SPACE))
+    (tmp_path / "lr.json").write_text('{"peak_lr": {"_type": "uniform", "_value": [0.1, 1]}}')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    return tmp_path
+
+
+def supernet(words):
+    return run(["supernet", *words.split()])
+
+
+def test_train_rank_and_export(capsys):
+    assert supernet(TRAIN) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("16 networks in one, sandwich; synthetic: train 64 images")
+    assert "SYNTHETIC IMAGES" in out and len(out.splitlines()) == 5
+    path = Path(err.split("supernet: ")[1].strip())
+    assert {"supernet.json", "epochs.csv", "checkpoint.safetensors"} <= {file.name for file in path.iterdir()}
+
+    assert supernet(f"rank {path.name} --images 100") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:3] == ["loss", "accuracy", "%"] and len(lines) == 1 + 16 + 1
+    table = pd.read_csv(path / "networks.csv")
+    assert len(table) == 16 and list(table)[:4] == list(SPACE)
+    most = int(table["flops"].median())
+    assert supernet(f"rank {path} --images 100 --json --max-flops {most}") == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert len(rows) == (table["flops"] <= most).sum() and max(row["flops"] for row in rows) <= most
+
+    assert supernet(f"export {path} --network prep=2 layer1=2 --to net") == 0
+    assert "net/weights.safetensors" in capsys.readouterr().out
+    assert run(["train", "net/recipe.json", "--init", "net", "--epochs", "1", "--device", "cpu"]) == 0
+    capsys.readouterr()
+    assert run(["search", "--space", "space.json", "--supernet", str(path), "--trials", "3", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["maximize"] is False and document["best_value"] < 5
+    assert run(["search", "--space", "lr.json", "--supernet", str(path), "--trials", "3"]) == 2
+    assert "is a supernet of another space, over prep, layer1" in capsys.readouterr().err
+
+
+def test_search(capsys):
+    assert supernet(SEARCH) == 0
+    out, err = capsys.readouterr()
+    assert "measuring what a training costs here" in err and "5 trainings alone of about" in err
+    for name in ("FLOPs", "parameters", "sum of log-widths", "supernet", "regression", "regression with the supernet"):
+        assert any(line.startswith(name + " ") for line in out.splitlines())
+    assert "the supernet adds" in out and "best for its FLOPs, as predicted" in out and "winner" in out
+    (path,) = Path("runs").iterdir()
+    assert {"best.json", "network.dot", "networks.csv", "experiment.db"} <= {file.name for file in path.iterdir()}
+    assert set(pd.read_csv(path / "networks.csv")) >= {*SPACE, "predicted", "low", "high", "loss", "flops"}
+    store = Store.read(path)
+    document, kinds = store.meta()["summary"], [row.kind for row in store.trials()]
+    store.close()
+    assert kinds == ["search"] * 5 + ["confirm", "default"]
+    assert len(document["supernet"]["predictors"]) == 6 and document["best"].keys() == SPACE.keys()
+
+    assert supernet(f"search --resume {path.name} --json") == 0  # nothing is left to do, and it says the same
+    again = json.loads(capsys.readouterr().out)
+    assert again["supernet"] == document["supernet"] and again["best"] == document["best"]
+    assert run(["search", "--resume", path.name]) == 2
+    assert "fastcifar supernet search --resume" in capsys.readouterr().err
+
+
+def test_a_search_that_is_killed_goes_on(folder, capsys):
+    """While the supernet is trained, and while networks are trained alone."""
+    command = [sys.executable, "-m", "fastcifar", "supernet", *SEARCH.split()]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    for wanted in ("runs/*/*/checkpoint.safetensors", "runs/*/trials/1"):
+        deadline = time.monotonic() + 120
+        while not list(folder.glob(wanted)) and process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        (path,) = Path("runs").iterdir()
+        command = [sys.executable, "-m", "fastcifar", "supernet", "search", "--resume", path.name]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert process.wait(180) == 0, process.stderr.read()
+    store = Store.read(path)
+    rows = list(store.trials())
+    store.close()
+    assert [row.kind for row in rows] == ["search"] * 5 + ["confirm", "default"]
+    assert all(row.state == "finished" for row in rows)
+    assert len(list(path.glob("*/supernet.json"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("train", "--space: a search space is needed, e.g. --space search_spaces/channels.json"),
+        ("train --space nowhere.json", "the search space nowhere.json cannot be read"),
+        ("train --space lr.json", "peak_lr: networks that share weights differ in prep"),
+        (f"{TRAIN} --method sandwitch", "--method: 'sandwitch' is not known"),
+        (f"{TRAIN} --vary dept", "--vary: 'dept' is no choice"),
+        (f"{TRAIN} --rates sqrt", "--rates: sandwich trains every weight at every step"),
+        (f"{TRAIN} --init nowhere", "nowhere: there are no weights"),
+        ("train --resume x --space space.json", "--space: what is resumed has its own settings"),
+        ("train --resume nowhere", "nowhere is no supernet: supernet.json cannot be read"),
+        ("rank nowhere", "nowhere is no supernet"),
+        (f"{SEARCH} --trainings 4", "--trainings: at least 5 are needed for the fit, not 4"),
+        (f"{SEARCH} --confirm 0x3", "--confirm: at least one network and one seed are needed"),
+        (f"{SEARCH} --max-params 5", "no network of the space is within the limits; the smallest have"),
+        ("search --resume nowhere", "there is no experiment 'nowhere'"),
+    ],
+)
+def test_mistakes_are_named_before_anything_is_made(folder, capsys, words, message):
+    assert supernet(words) in (1, 2)
+    assert message in capsys.readouterr().err
+    assert not (folder / "runs").exists()

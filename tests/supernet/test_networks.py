@@ -1,0 +1,113 @@
+"""The table of networks: what each costs, within limits; and what is taken out."""
+
+import json
+from importlib import import_module
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from supernet.made import ENTRIES, RECIPE, WIDTHS, batch, images, plan, supernet
+
+from fastcifar.net import count_flops
+from fastcifar.supernet import Limits, Material, export, freeze, networks, train_supernet
+from fastcifar.train import Recipe, RecordError, describe_network, train
+from fastcifar.train.build import rate_factors
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return images()
+
+
+@pytest.fixture(scope="module")
+def made(dataset):
+    wanted = plan()
+    shared, record = train_supernet(wanted, dataset, device="cpu")
+    return shared, record, Material(wanted, dataset, shared)
+
+
+def test_all_networks_with_their_costs(made):
+    table = networks(*made, images=100)
+    assert len(table) == 16 and table["loss"].is_monotonic_increasing
+    for row in table.head(4).to_dict("records"):
+        recipe = RECIPE.with_params({key: row[key] for key in WIDTHS})
+        assert row["flops"] == count_flops(describe_network(recipe, 10))
+        assert row["parameters"] == sum(weight.numel() for weight in describe_network(recipe, 10).parameters())
+    np.testing.assert_allclose(table["seconds"] / table["flops"], table["seconds"][0] / table["flops"][0])
+    assert networks(*made, images=100).equals(table)  # the same weights and images, the same ranking
+
+
+def test_no_network_beyond_a_limit(made):
+    table = networks(*made, images=50)
+    for cost in ("flops", "parameters", "seconds"):
+        most = float(table[cost].median())
+        some = networks(*made, images=50, limits=Limits(**{cost: most}))
+        assert some[cost].max() <= most and len(some) == (table[cost] <= most).sum()
+    with pytest.raises(ValueError, match=f"within the limits; the smallest have {int(table.flops.min()):,} flops, "):
+        networks(*made, limits=Limits(flops=10))
+    with pytest.raises(ValueError, match=r"--images: 1 to 5,000 of the holdout, not 0"):
+        networks(*made, images=0)
+
+
+def test_a_large_space_is_searched_by_evolution(dataset, monkeypatch):
+    """It looks at a part of it, comes to better ones than are drawn, and never beyond a limit."""
+    room = import_module("fastcifar.supernet.networks")  # the front door has a function of that name
+    wanted = plan(ENTRIES)
+    shared, record = train_supernet(wanted, dataset, device="cpu")
+    material = Material(wanted, dataset, shared)
+    everything = networks(shared, record, material, images=50)
+    assert len(everything) == 144
+    monkeypatch.setattr(room, "ALL", 80)
+    monkeypatch.setattr(room, "GENERATION", 8)
+    most = float(everything["flops"].quantile(0.7))
+    some = networks(shared, record, material, images=50, limits=Limits(flops=most))
+    assert len(some) == 80 and some["flops"].max() <= most
+    allowed = everything[everything["flops"] <= most]
+    assert some["loss"].head(5).mean() < allowed["loss"].quantile(0.25)
+
+
+def test_frozen_files_need_no_supernet(made, tmp_path):
+    shared, _, material = made
+    params = {"prep": 4, "layer1": 8, "layer2": 4, "layer3": 8}
+    recipe, network = freeze(shared, params, material.calibration())
+    names = [path.name for path in export(recipe, network, tmp_path / "net")]
+    assert {"recipe.json", "weights.safetensors", "network.dot", "model.onnx"} <= set(names)
+    x, _ = batch(5)
+    expected = network({"input": x})["logits"].detach()
+    session = onnxruntime.InferenceSession(tmp_path / "net" / "model.onnx")
+    np.testing.assert_allclose(session.run(None, {"images": x.numpy()})[0], expected, atol=1e-5)
+    assert Recipe.from_dict(json.loads((tmp_path / "net" / "recipe.json").read_text())) == recipe
+    assert (recipe.layer1, recipe.layer2) == (8, 4)
+
+
+def test_training_goes_on_from_what_was_taken_out(made, dataset, tmp_path):
+    shared, _, material = made
+    recipe, network = freeze(shared, shared.choices.largest, material.calibration())
+    export(recipe, network, tmp_path / "net")
+    still = recipe.with_params({"peak_lr": 1e-12, "bn_momentum": 1e-6, "total_epoch": 1})
+    result = train(still, dataset, device="cpu", split="holdout", init=tmp_path / "net")
+    (x, labels) = zip(*material.valid(), strict=True)
+    logits = network({"input": torch.cat(x)})["logits"]
+    assert result.valid_acc == pytest.approx(float((logits.argmax(1) == torch.cat(labels)).float().mean()), abs=2e-3)
+    afresh = train(still, dataset, device="cpu", split="holdout")
+    assert afresh.valid_acc != result.valid_acc
+    other = still.with_params({"layer3": 4})
+    message = r"another network: layer3_conv\.weight is of shape \(8, 8, 3, 3\), but of shape \(4, 8, 3, 3\) in this"
+    with pytest.raises(RecordError, match=message):
+        train(other, dataset, device="cpu", init=tmp_path / "net")
+    with pytest.raises(RecordError, match=r"there are no weights \(weights\.safetensors\) to start from"):
+        train(still, dataset, device="cpu", init=tmp_path)
+
+
+def test_own_rates_of_a_frozen_recipe_are_those_of_its_parts():
+    full = supernet(ENTRIES).choices.full
+    paths = [path for path, _ in describe_network(full, 10).path_parameters()]
+    rates = [0.01 * (i + 1) for i in range(len(paths))]
+    recipe = RECIPE.with_params({"lr_instead": rates, "lr_scale": {"layer1/extra": 2.0, "layer2": 3.0}})
+    made = supernet(ENTRIES, recipe=recipe)
+    smallest, network = freeze(made, {**made.choices.smallest, "res_layers": ["layer3"]}, [batch()[0]])
+    assert dict(smallest.lr_scale) == {"layer2": 3.0}
+    mine = [path for path, _ in network.path_parameters()]
+    wanted = [rates[paths.index(path)] * (3 if path.startswith("layer2") else 1) for path in mine]
+    assert rate_factors(smallest, 10) == pytest.approx(wanted)

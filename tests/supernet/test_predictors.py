@@ -1,0 +1,147 @@
+"""Regressions against published accuracies, and what is said of predictors."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from supernet.made import RECIPE
+
+from fastcifar.search import Space
+from fastcifar.statistics.tau import kendall
+from fastcifar.supernet import Choices, judge, pareto, predicted
+from fastcifar.supernet.predict import features, fit, left_out, spread_out
+from fastcifar.supernet.predictors import WITH, WITHOUT, designs, log_widths, points_of
+
+TABLES = Path(__file__).parents[2] / "benchmarks" / "tables"
+FOUR = [2, 4, 8, 16]
+ENTRIES = {
+    **{layer: {"_type": "choice", "_value": FOUR} for layer in ("prep", "layer1", "layer2", "layer3")},
+    "extra_layers.layer1": {"_type": "randint", "_value": [0, 2]},
+    "res_layers": {"_type": "choice", "_value": [["layer1"], ["layer3"], []]},
+}
+
+
+@pytest.fixture(scope="module")
+def resnet():
+    """Log-widths (16384, 7), the mean accuracy of three trainings, the three; shares of 1."""
+    frame = pd.read_csv(TABLES / "channel-bench-resnet.csv.gz")
+    three = frame[["acc0", "acc1", "acc2"]].to_numpy() / 100
+    return frame, np.log2(frame[[f"w{i}" for i in range(1, 8)]].to_numpy(float)), three.mean(1), three
+
+
+def test_costs_order_the_published_networks_as_their_readme_says(resnet):
+    """FLOPs 0.673, parameters 0.509, sum of log-widths 0.614."""
+    frame, widths, mean, _ = resnet
+    some = np.random.default_rng(0).permutation(len(mean))[:4000]
+    for values, expected in ((frame["flops"], 0.673), (frame["params"], 0.509), (widths.sum(1), 0.614)):
+        assert kendall(np.asarray(values, float)[some], mean[some]) == pytest.approx(expected, abs=0.02)
+
+
+@pytest.mark.parametrize(("count", "expected"), [(20, 0.696), (50, 0.755)])
+def test_a_fit_to_drawn_trainings_does_as_well_as_published(resnet, count, expected):
+    _, widths, mean, three = resnet
+    rng, taus, some = np.random.default_rng(1), [], slice(None, None, 8)
+    for _ in range(20):
+        chosen = rng.integers(len(mean), size=count)
+        made = fit(widths[chosen], three[chosen, rng.integers(3, size=count)], widths)
+        taus.append(kendall(-made(widths[some])[0], mean[some]))
+    assert np.mean(taus) == pytest.approx(expected, abs=0.04)
+
+
+def test_networks_that_are_spread_out_tell_more(resnet):
+    """20 chosen ones as much as 50 drawn ones."""
+    _, widths, mean, three = resnet
+    taus, some = [], slice(None, None, 8)
+    for seed in range(10):
+        chosen = spread_out(widths, 20, seed)
+        assert len(set(chosen.tolist())) == 20
+        taus.append(kendall(-fit(widths[chosen], three[chosen, seed % 3], widths)(widths[some])[0], mean[some]))
+    assert np.mean(taus) > 0.74
+
+
+def test_the_interval_of_a_training_covers_it(resnet):
+    _, widths, _, three = resnet
+    rng, inside = np.random.default_rng(3), []
+    for _ in range(20):
+        chosen = rng.integers(len(widths), size=30)
+        mean, deviation = fit(widths[chosen], three[chosen, 0], widths)(widths)
+        inside.append(np.mean(np.abs(np.log(1 - three[:, 1]) - mean) < 1.96 * deviation))
+    assert 0.88 < np.mean(inside) < 0.99
+
+
+def test_a_fit_is_ridge_regression():
+    """The mean, for the variances that it has found, against the normal equations."""
+    rng = np.random.default_rng(4)
+    x = rng.standard_normal((40, 3))
+    accuracy = 1 - np.exp(-1 + 0.3 * x[:, 0] - 0.2 * x[:, 2] + 0.01 * rng.standard_normal(40))
+    made = fit(x, accuracy)
+    mean, deviation = made(x[:5])
+    slopes = made.mean[:-1] / made.scale
+    np.testing.assert_allclose(slopes, [0.3, 0, -0.2], atol=0.02)
+    np.testing.assert_allclose(mean, np.log(1 - accuracy[:5]), atol=0.05)
+    assert (deviation > np.sqrt(made.noise)).all() and np.sqrt(made.noise) == pytest.approx(0.01, rel=0.6)
+    with pytest.raises(ValueError, match="a fit needs at least 4 trainings, not 3"):
+        fit(x[:3], accuracy[:3])
+
+
+def test_left_out_does_not_look_at_what_it_foretells():
+    rng = np.random.default_rng(5)
+    x, accuracy = rng.standard_normal((12, 2)), rng.uniform(0.5, 0.9, 12)
+    before = left_out(x, accuracy)
+    changed = accuracy.copy()
+    changed[7] = 0.99
+    after = left_out(x, changed)
+    assert after[7] == before[7] and after[6] != before[6]
+
+
+def test_features_of_each_kind():
+    choices = Choices(RECIPE, Space.from_dict(ENTRIES))
+    points = [
+        {"prep": 2, "layer1": 4, "layer2": 8, "layer3": 16, "extra_layers.layer1": 1, "res_layers": ["layer3"]},
+        {"prep": 16, "layer1": 2, "layer2": 2, "layer3": 2, "extra_layers.layer1": 0, "res_layers": []},
+    ]
+    np.testing.assert_allclose(features(points, choices.values), [[1, 2, 3, 4, 1, 0, 1], [4, 1, 1, 1, 0, 0, 0]])
+
+
+def made_table(seed=0):
+    """All networks, an accuracy that hangs on two widths and on something that only the supernet sees."""
+    choices = Choices(RECIPE, Space.from_dict({key: ENTRIES[key] for key in ("prep", "layer1", "layer2", "layer3")}))
+    table = pd.DataFrame(choices.points())
+    rng = np.random.default_rng(seed)
+    hidden = rng.standard_normal(len(table))
+    table["flops"] = (table.prep * 10 + table.layer1 * table.layer2).astype(float)
+    table["parameters"] = table.layer3.astype(float)
+    table["seconds"] = table.flops
+    error = np.exp(-0.1 * np.log2(table.layer1) - 0.05 * np.log2(table.layer2) + 0.05 * hidden - 0.5)
+    table["loss"] = np.exp(hidden)
+    return choices, table, 1 - error.to_numpy()
+
+
+def test_a_supernet_that_sees_more_adds_something_and_noise_adds_nothing():
+    choices, table, accuracy = made_table()
+    rows = spread_out(designs(choices, table)[0], 40)
+    points = [points_of(choices, table)[row] for row in rows]
+    judged = judge(choices, table, points, accuracy[rows])
+    assert judged.adds and judged.better == WITH and judged.gain.value > 0.1
+    named = {one.name: one.overall.value for one in judged.predictors}
+    assert named[WITH] > 0.9 > named[WITHOUT] > named["parameters"]
+    blind = table.assign(loss=np.random.default_rng(9).uniform(1, 2, len(table)))
+    nothing = judge(choices, blind, points, accuracy[rows])
+    assert not nothing.adds and abs(nothing.gain.value) < 0.05
+    found = predicted(choices, table, points, accuracy[rows], WITH)
+    assert kendall(found.predicted.to_numpy(), accuracy) > 0.9
+    assert ((found.low < found.predicted) & (found.predicted < found.high)).all()
+    assert np.mean((found.low.to_numpy() < accuracy) & (accuracy < found.high.to_numpy())) > 0.9
+    np.testing.assert_allclose(log_widths(choices, table)[0], 4)
+
+
+def test_pareto_is_what_nothing_beats():
+    table = pd.DataFrame({"flops": [1.0, 1, 2, 3, 3, 4], "predicted": [0.5, 0.6, 0.6, 0.7, 0.65, 0.69]})
+    assert pareto(table).index.tolist() == [1, 3]
+
+
+def test_networks_that_are_not_in_the_table_are_named():
+    choices, table, accuracy = made_table()
+    with pytest.raises(ValueError, match=r"'prep': 3.* no such network among the 256 scored"):
+        judge(choices, table, [{"prep": 3, "layer1": 4, "layer2": 8, "layer3": 2}] * 6, accuracy[:6])
