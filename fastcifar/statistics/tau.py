@@ -46,10 +46,12 @@ def tau_gain(a: np.ndarray, other: np.ndarray, b: np.ndarray, near: np.ndarray |
     return Tau(value=gain(everything), low=low, high=high, pairs=pairs)
 
 
-def interval(statistic: Callable[[np.ndarray], float], n: int, seed: int = 0) -> tuple[float, float]:
+def interval(
+    statistic: Callable[[np.ndarray], float], n: int, seed: int = 0, draws: int = BOOTSTRAPS
+) -> tuple[float, float]:
     """The 95 % percentile bootstrap interval of a function of indices (n,); draws that give NaN are passed over."""
     rng = np.random.default_rng(seed)
-    found = np.array([statistic(rng.integers(n, size=n)) for _ in range(BOOTSTRAPS)])
+    found = np.array([statistic(rng.integers(n, size=n)) for _ in range(draws)])
     found = found[np.isfinite(found)]
     return tuple(np.quantile(found, [0.025, 0.975]).tolist()) if len(found) else (float("nan"), float("nan"))
 
