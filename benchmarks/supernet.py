@@ -227,8 +227,8 @@ def report(rows: list[dict[str, Any]], truth: Truth) -> str:
             f"## With {size} trainings alone",
             "",
             f"Regression on log-widths, and the same with the logarithm of the supernet's loss, fitted to {size} "
-            f"single trainings and judged on the other networks; means over {SPLITS} draws. Regret: accuracy that the network "
-            "chosen under half the widest network's FLOPs lacks to the best of the ground truth there, in points.",
+            f"single trainings and judged on the other networks; means over {SPLITS} draws. Regret: accuracy that the "
+            "network chosen under half the widest one's FLOPs lacks to the best of the ground truth there, in points.",
             "",
             "| supernet | without | with | gain | gain in near pairs | regret without | regret with |",
             "| --- | --- | --- | --- | --- | --- | --- |",

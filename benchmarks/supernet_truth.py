@@ -1,6 +1,6 @@
 """The ground truth of the supernet's tables: networks of search_spaces/channels.json, each trained by itself.
 
-    python benchmarks/supernet_truth.py [--networks 40] [--seeds 2] [--images 6000] [--epochs 6] [--batch-size 128]
+    python benchmarks/supernet_truth.py [--networks 40] [--seeds 2] [--images 5000] [--epochs 5] [--batch-size 128]
     python benchmarks/supernet_truth.py --device cuda --networks 256 --seeds 1 --images 0 --epochs 24 --batch-size 512
 
 Trains `resnet9` with the widths of so many networks, drawn once and for all (the first 40 are among the first 41), on
@@ -126,8 +126,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", type=int, default=40)
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--images", type=int, default=6000)
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--images", type=int, default=5000)
+    parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--data-dir")
