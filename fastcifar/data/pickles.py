@@ -37,12 +37,15 @@ def load_plain(content: bytes) -> dict[str, Any]:
     """
     if content[:1] != b"\x80" or content[1:2] not in (b"\x02", b"\x03", b"\x04", b"\x05"):
         raise BadPickle(f"it starts with {content[:2]!r}, not as a pickle of protocol 2 to 5")
+    unpickler = _Unpickler(content)
     try:
-        value = _Unpickler(content).load()
+        value = unpickler.load()
     except BadPickle:
         raise
     except Exception as error:  # a damaged file can make it stumble anywhere
         raise BadPickle(f"it is damaged ({type(error).__name__}: {reprlib.repr(str(error))})") from None
+    finally:
+        vars(unpickler).clear()  # it refers to itself, and would keep the file in memory for a long time
     if type(value) is not dict:
         raise BadPickle(f"it holds a {type(value).__name__}, not a dict")
     return {_text(key): item.value if isinstance(item, _Array) else item for key, item in value.items()}

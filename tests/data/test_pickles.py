@@ -1,6 +1,8 @@
+import gc
 import os
 import pickle
 import struct
+import tracemalloc
 from collections import OrderedDict
 from fractions import Fraction
 from pathlib import Path
@@ -141,6 +143,19 @@ def test_memory_is_bounded_by_the_file() -> None:
     again = b"h\x03h\x01h\x02\x86R" * 100
     with pytest.raises(BadPickle, match="more text than it holds"):
         load_plain(b"\x80\x02](" + text + again + b"e.")
+
+
+def test_what_was_read_is_let_go_at_once() -> None:
+    """Without a round of the garbage collector, which hundreds of megabytes in a few objects do not bring about."""
+    content = pickle.dumps({"data": np.zeros((1000, 3072), np.uint8)}, protocol=2)
+    gc.disable()
+    tracemalloc.start()
+    try:
+        load_plain(content)
+        assert tracemalloc.get_traced_memory()[0] < 100_000
+    finally:
+        tracemalloc.stop()
+        gc.enable()
 
 
 def test_nested_keys_and_deep_nesting_do_no_harm() -> None:

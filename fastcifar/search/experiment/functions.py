@@ -11,7 +11,8 @@ import json
 import math
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,18 @@ from fastcifar.search.experiment.engine import result_of
 
 STANDALONE = "STANDALONE"
 _ended: set[str | None] = set()  # folders for which this process has reported a final result
+_listener: Callable[[str, Any], None] | None = None
+
+
+@contextmanager
+def listening(listener: Callable[[str, Any], None]) -> Iterator[None]:
+    """Give what is reported in this process to a function of (`intermediate` or `final`, value), and keep no file."""
+    global _listener
+    before, _listener = _listener, listener
+    try:
+        yield
+    finally:
+        _listener = before
 
 
 def get_next_parameter() -> dict[str, Any]:
@@ -66,6 +79,9 @@ def _folder() -> str | None:
 
 def _report(kind: str, value: Any) -> None:
     plain = _plain(value)
+    if _listener is not None:
+        _listener(kind, plain)
+        return
     folder = _folder()
     if folder in _ended:
         _warn(f"the trial has reported its final result; the {kind} result {plain} is ignored")

@@ -56,6 +56,7 @@ def _run(
         if not go_on:
             raise TrialStopped
 
+    os.environ["NNI_TRIAL_SEQ_ID"] = str(number)  # what get_sequence_id says
     try:
         value, metrics = result_of(evaluator(params, seed, report, confirm))
         outcome: tuple[str, Any] = "ended", (value, json.loads(json.dumps(metrics, default=str)))

@@ -1,0 +1,86 @@
+"""The choices that a model makes while it is constructed: none are made up front, all are found by constructing it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+PREFIX = "model"  # of labels that are made here: model_1, model_2, ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """One choice: what it is of (layer, value, input or repeat), and its options, JSON values."""
+
+    label: str
+    kind: str
+    options: tuple[Any, ...]
+
+
+class Construction:
+    """One construction of a model: of its space, where every choice is at its first option, or of one sample of it.
+
+    choices: found so far, by label, in their order.
+    """
+
+    def __init__(self, sample: Mapping[str, Any] | None = None) -> None:
+        self.sample = sample
+        self.choices: dict[str, Choice] = {}
+        self._made = 0
+
+    def label(self, given: str | None) -> str:
+        """The label of the next choice."""
+        if given is not None:
+            return given
+        self._made += 1
+        return f"{PREFIX}_{self._made}"
+
+    def choose(self, kind: str, options: Sequence[Any], label: str) -> Any:
+        """The option that the construction has for a choice.
+
+        Raises ValueError for a label that stands for another choice too, and for a sample that does not have it.
+        """
+        choice = Choice(label=label, kind=kind, options=tuple(options))
+        known = self.choices.setdefault(label, choice)
+        if known != choice:
+            raise ValueError(
+                f"label {label!r}: a {kind} choice of {list(options)} here, but a {known.kind} choice of "
+                f"{list(known.options)} before; one label is one choice"
+            )
+        if self.sample is None:
+            return options[0]
+        if label not in self.sample:
+            raise ValueError(f"{label}: the sample {dict(self.sample)} has no such choice")
+        value = self.sample[label]
+        if value not in options:
+            raise ValueError(f"{label}: {value!r} is none of {list(options)}")
+        return value
+
+
+_current: ContextVar[Construction | None] = ContextVar("construction", default=None)
+
+
+@contextmanager
+def constructing(construction: Construction) -> Iterator[Construction]:
+    """Let the choices that are met be those of `construction`."""
+    token = _current.set(construction)
+    try:
+        yield construction
+    finally:
+        _current.reset(token)
+
+
+def is_constructing() -> bool:
+    """Whether a model is being constructed."""
+    return _current.get() is not None
+
+
+def active(what: str) -> Construction:
+    """The construction that a choice belongs to. Raises ValueError where there is none."""
+    construction = _current.get()
+    if construction is None:
+        raise ValueError(
+            f"nn.{what}: a choice is made in the constructor of a class with @model_wrapper, and nowhere else"
+        )
+    return construction

@@ -1,0 +1,92 @@
+"""A class of models as a space: constructed outside of a sample it is the space, under one the sample's network."""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from torch import nn
+
+from fastcifar.nas.choices import Choice, Construction, constructing, is_constructing
+from fastcifar.search import Params, Space
+
+Class = TypeVar("Class", bound=type)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpace:
+    """The networks that a class with `@model_wrapper` can be.
+
+    model: the class. args, named: what its constructor is given. choices: by label, in the order that they were met.
+    """
+
+    model: type
+    args: tuple[Any, ...] = ()
+    named: Mapping[str, Any] = field(default_factory=dict)
+    choices: Mapping[str, Choice]
+
+    @property
+    def entries(self) -> dict[str, Any]:
+        """The choices as a search space in NNI's JSON."""
+        return {label: {"_type": "choice", "_value": list(one.options)} for label, one in self.choices.items()}
+
+    @property
+    def space(self) -> Space:
+        """The choices as a search space. Raises SpaceError for options that are no JSON values."""
+        return Space.from_dict(self.entries, self.model.__name__)
+
+    def network(self, sample: Params) -> nn.Module:
+        """The plain network of a sample. Raises ValueError for one that is not of the space."""
+        for label in sample:
+            if label not in self.choices:
+                raise ValueError(f"{label}: {self.model.__name__} has no such choice; it has {', '.join(self.choices)}")
+        with constructing(Construction(sample)) as construction:
+            network: nn.Module = self.model(*self.args, **self.named)
+        if unmet := [label for label in construction.choices if label not in self.choices]:
+            raise ValueError(f"{unmet[0]}: a choice that the space does not have, in {sample}")
+        return network
+
+
+class SampleClass:
+    """What a function evaluator is given: called without arguments, it constructs the network of a sample.
+
+    made: the network that was constructed last.
+    """
+
+    def __init__(self, space: ModelSpace, sample: Params) -> None:
+        self.space, self.sample = space, sample
+        self.__name__ = space.model.__name__
+        self.made: nn.Module | None = None
+
+    def __call__(self) -> nn.Module:
+        self.made = self.space.network(self.sample)
+        return self.made
+
+
+def model_wrapper(cls: Class) -> Class:
+    """Mark a class of modules as a space, in whose constructor choices are made. The class itself is handed back."""
+    construct = cls.__init__  # type: ignore[misc]
+
+    @functools.wraps(construct)
+    def __init__(self: Any, *args: Any, **named: Any) -> None:
+        if is_constructing():  # a part of a larger model, or the network of a sample
+            construct(self, *args, **named)
+            return
+        with constructing(Construction()) as construction:
+            construct(self, *args, **named)
+        self.nas_space = ModelSpace(model=cls, args=args, named=named, choices=construction.choices)
+
+    cls.__init__ = __init__  # type: ignore[misc]
+    return cls
+
+
+def space_of(model: Any) -> ModelSpace:
+    """The space of an instance that was constructed outside of a sample. Raises ValueError for anything else."""
+    space = getattr(model, "nas_space", None)
+    if not isinstance(space, ModelSpace):
+        raise ValueError(
+            f"a model space is needed: an instance of a class with @model_wrapper, not {type(model).__name__}"
+        )
+    if not space.choices:
+        raise ValueError(f"{type(model).__name__}: its constructor makes no choice")
+    return space

@@ -1,0 +1,143 @@
+"""torch.nn with four choices: what torch.nn has is torch's own; LayerChoice, ValueChoice, InputChoice, Repeat are here.
+
+    import fastcifar.nas.nn as nn
+
+Each choice is made while a class with `@model_wrapper` is constructed, and gives what was chosen: a module, a plain
+value. So the network of a sample has the parts that were chosen and no others, and arithmetic on values is arithmetic.
+"""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Module, ModuleList, Sequential
+
+from fastcifar.nas.choices import active
+
+MOST = 1024  # subsets of inputs that one choice can have
+REDUCTIONS = ("sum", "mean", "concat", "none")
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(torch.nn, name)
+
+
+def LayerChoice(candidates: Sequence[Module] | Mapping[str, Module], label: str | None = None) -> Module:
+    """One of several modules. Its options are their places as text, "0", "1", ..., or their names."""
+    named = dict(candidates) if isinstance(candidates, Mapping) else {str(i): one for i, one in enumerate(candidates)}
+    if not named or not all(isinstance(one, Module) for one in named.values()):
+        raise ValueError(f"nn.LayerChoice: modules are needed, not {candidates!r}")
+    construction = active("LayerChoice")
+    label = construction.label(label)
+    chosen = construction.choose("layer", list(named), label)
+    if construction.sample is None:
+        return Candidates(named, label)
+    named[chosen].nas_option = (label, chosen)  # type: ignore[assignment]  # for those that share weights
+    return named[chosen]
+
+
+def ValueChoice(candidates: Sequence[Any], label: str | None = None) -> Any:
+    """One of several JSON values; outside of a sample the first."""
+    if not isinstance(candidates, (list, tuple)) or not candidates:
+        raise ValueError(f"nn.ValueChoice: a list of values is needed, not {candidates!r}")
+    construction = active("ValueChoice")
+    return construction.choose("value", candidates, construction.label(label))
+
+
+def InputChoice(
+    n_candidates: int, n_chosen: int | None = 1, reduction: str = "sum", label: str | None = None
+) -> "ChosenInputs":
+    """A module that is called with a list of `n_candidates` tensors, and gives `n_chosen` of them, reduced.
+
+    n_chosen: None is any number from 1 on. reduction: sum, mean, concat (of channels) or none, which gives a list.
+    Its options are places, or lists of them where several are chosen.
+    """
+    if n_candidates < 1 or not 1 <= (n_chosen or 1) <= n_candidates:
+        raise ValueError(f"nn.InputChoice: {n_chosen} of {n_candidates} inputs cannot be chosen")
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"nn.InputChoice: reduction {reduction!r} is none of {', '.join(REDUCTIONS)}")
+    sizes = range(1, n_candidates + 1) if n_chosen is None else (n_chosen,)
+    subsets = [list(some) for size in sizes for some in combinations(range(n_candidates), size)]
+    if len(subsets) > MOST:
+        raise ValueError(f"nn.InputChoice: {len(subsets):,} subsets are too many; at most {MOST:,}")
+    options = [some[0] for some in subsets] if n_chosen == 1 else subsets
+    construction = active("InputChoice")
+    label = construction.label(label)
+    chosen = construction.choose("input", options, label)
+    return ChosenInputs(n_candidates, [chosen] if n_chosen == 1 else chosen, reduction, label)
+
+
+def Repeat(
+    blocks: Module | Sequence[Module] | Callable[[int], Module], depth: int | tuple[int, int], label: str | None = None
+) -> Sequential:
+    """A block again and again: `depth` times, or so many times as are chosen between two numbers, both included.
+
+    blocks: a module, of which there will be copies; modules, of which the first are taken; or a function of the place
+    (from 0). All of the most are constructed, whatever is chosen, so that labels mean the same in every sample.
+    """
+    low, high = (depth, depth) if isinstance(depth, int) else depth
+    if not 0 <= low <= high:
+        raise ValueError(f"nn.Repeat: a depth, or the least and the most, is needed, not {depth!r}")
+    if isinstance(blocks, (list, tuple)) and len(blocks) < high:
+        raise ValueError(f"nn.Repeat: {high} blocks are needed, not {len(blocks)}")
+    made = [_block(blocks, place) for place in range(high)]
+    if isinstance(depth, int):
+        return Sequential(*made)
+    construction = active("Repeat")
+    label = construction.label(label)
+    return Sequential(*made[: construction.choose("repeat", list(range(low, high + 1)), label)])
+
+
+class Candidates(ModuleList):
+    """The modules that a layer can be, in a space; called, it is the first, or their mixture."""
+
+    def __init__(self, named: Mapping[str, Module], label: str) -> None:
+        super().__init__(named.values())
+        self.names, self.label = list(named), label
+        self.mixture: Tensor | None = None  # weights of the candidates, where they are mixed
+
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        if self.mixture is None:
+            return self[0](*inputs, **named)
+        return sum(weight * one(*inputs, **named) for weight, one in zip(self.mixture, self, strict=True))
+
+    def __repr__(self) -> str:
+        return f"LayerChoice([{', '.join(map(repr, self))}], label={self.label!r})"
+
+
+class ChosenInputs(Module):
+    """Reduces those of a list of tensors that are at `places`."""
+
+    def __init__(self, n_candidates: int, places: Sequence[int], reduction: str, label: str) -> None:
+        super().__init__()
+        self.n_candidates, self.places, self.reduction, self.label = n_candidates, list(places), reduction, label
+        self.mixture: Tensor | None = None  # weights of the inputs, where one is chosen and they are mixed
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor | list[Tensor]:
+        if len(inputs) != self.n_candidates:
+            raise ValueError(f"{self.label}: {self.n_candidates} inputs are needed, not {len(inputs)}")
+        if self.mixture is not None:
+            return torch.stack([weight * one for weight, one in zip(self.mixture, inputs, strict=True)]).sum(0)
+        chosen = [inputs[place] for place in self.places]
+        if self.reduction == "none":
+            return chosen
+        if self.reduction == "concat":
+            return torch.cat(chosen, 1)
+        total = torch.stack(chosen).sum(0) if len(chosen) > 1 else chosen[0]
+        return total / len(chosen) if self.reduction == "mean" else total
+
+    def extra_repr(self) -> str:
+        return f"{self.n_candidates}, places={self.places}, reduction={self.reduction!r}, label={self.label!r}"
+
+
+def _block(blocks: Any, place: int) -> Module:
+    if isinstance(blocks, Module):
+        block: Any = copy.deepcopy(blocks)
+    else:
+        block = blocks[place] if isinstance(blocks, (list, tuple)) else blocks(place)
+    if not isinstance(block, Module):
+        raise ValueError(f"nn.Repeat: block {place} is no module but {block!r}")
+    return block

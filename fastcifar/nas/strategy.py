@@ -1,0 +1,58 @@
+"""Which networks of a space are tried. Those here train each network by itself; `oneshot` shares weights.
+
+Names and arguments are NNI's; each is a searcher of `fastcifar.search` under it.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from fastcifar.nas.oneshot import DARTS, SinglePath
+
+__all__ = ["DARTS", "TPE", "GridSearch", "MultiTrial", "Random", "RegularizedEvolution", "SinglePath"]
+
+RandomOneShot = SinglePath  # NNI's name
+
+
+class MultiTrial(Protocol):
+    """A strategy whose trials are networks by themselves: the tuner of an experiment."""
+
+    def tuner(self) -> dict[str, Any]:
+        """Name and arguments, as the configuration of an experiment has them."""
+        ...
+
+
+@dataclass(frozen=True)
+class Random:
+    """Networks drawn uniformly; with `dedup` none twice."""
+
+    dedup: bool = True
+
+    def tuner(self) -> dict[str, Any]:
+        return {"name": "Random", "class_args": {"repeats": not self.dedup}}
+
+
+@dataclass(frozen=True)
+class GridSearch:
+    """Every network, in the order of the options."""
+
+    def tuner(self) -> dict[str, Any]:
+        return {"name": "GridSearch"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegularizedEvolution:
+    """Mutates the best of `sample_size` networks out of the `population_size` youngest (Real et al. 2019)."""
+
+    population_size: int = 20
+    sample_size: int = 5
+
+    def tuner(self) -> dict[str, Any]:
+        return {"name": "Evolution", "class_args": {"population": self.population_size, "sample": self.sample_size}}
+
+
+@dataclass(frozen=True)
+class TPE:
+    """Networks like the good ones and unlike the others, by a tree-structured Parzen estimator."""
+
+    def tuner(self) -> dict[str, Any]:
+        return {"name": "TPE"}
