@@ -26,6 +26,7 @@ from fastcifar.search.experiment.spec import read_space
 from fastcifar.search.experiment.training import flops
 from fastcifar.statistics.tau import Tau, interval, kendall, tau, within
 from fastcifar.supernet import Material, Plan, scores, train_supernet
+from fastcifar.supernet.material import CALIBRATION
 from fastcifar.supernet.methods import drawn
 from fastcifar.supernet.predict import features, fit
 from fastcifar.train import Hooks, Recipe, describe_network, format_row, resolve_device, train
@@ -42,7 +43,7 @@ class Variant:
     method: str
     rates: str = "equal"
     epochs: float = 1.0
-    calibration: int = 8  # batches
+    calibration: int = CALIBRATION  # batches
 
 
 VARIANTS = {
@@ -54,7 +55,7 @@ VARIANTS = {
     "fair, rates 1/p": Variant(method="fair", rates="inverse"),
     "fair, 3 times the epochs": Variant(method="fair", epochs=3),
     "sandwich, 1.5 times the epochs": Variant(method="sandwich", epochs=1.5),
-    "sandwich, 2 batches of calibration": Variant(method="sandwich", calibration=2),
+    "sandwich, 8 batches of calibration": Variant(method="sandwich", calibration=8),
 }
 
 
@@ -69,7 +70,7 @@ def run(name: str, recipe: Recipe, seed: int, device: str, data_dir: str | None)
     supernet, record = train_supernet(plan, dataset, device=device, hooks=hooks)
     if record.status != "finished":
         raise SystemExit(f"{name}: {record.status}: {record.message}")
-    material = Material(plan, dataset, supernet)
+    material = Material(record, dataset, supernet)
     began = time.perf_counter()
     points = list(plan.choices.points())
     found = scores(
@@ -81,6 +82,7 @@ def run(name: str, recipe: Recipe, seed: int, device: str, data_dir: str | None)
     scored = time.perf_counter() - began
     steps = record.dataset["train_images"] // made.batch_size * made.total_epoch
     trained = sum(flops(one) for step in range(steps) for one in drawn(plan.choices, plan.method, plan.seed, step))
+    base = record.dataset["train_images"] // recipe.batch_size * recipe.total_epoch
     widest = train(
         replace(plan.choices.full, total_epoch=1, peak_epoch=0.2), dataset, seed, device=device, split="holdout"
     )
@@ -91,7 +93,7 @@ def run(name: str, recipe: Recipe, seed: int, device: str, data_dir: str | None)
         "train_seconds": record.times.train,
         "score_seconds": scored,
         "widest_seconds": widest.times.train * recipe.total_epoch,
-        "flops_of_widest": trained / (flops(plan.choices.full) * steps / variant.epochs),
+        "flops_of_widest": trained / (flops(plan.choices.full) * base),
         "loss": [score.loss for score in found],
         "accuracy": [score.accuracy for score in found],
         "device": record.provenance["device"],

@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -72,13 +73,22 @@ def training(recipe: Recipe, params: dict[str, Any], seed: int, device: str, dat
 
 def read(path: Path, recipe: Recipe) -> list[dict[str, Any]]:
     """The rows that are there, of this recipe."""
-    lines = path.read_text().splitlines() if path.exists() else []
-    return [row for row in map(json.loads, lines) if row["recipe"] == recipe.to_dict()]
+    rows = []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        with suppress(json.JSONDecodeError):  # a line that a kill has cut off
+            rows.append(json.loads(line))
+    return [row for row in rows if row["recipe"] == recipe.to_dict()]
 
 
 def table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """One row a network: widths, accuracy of each seed (percent), their mean, FLOPs, parameters, seconds."""
-    seeds = sorted({row["seed"] for row in rows})
+    """One row a network: widths, accuracy of each seed (percent), their mean, FLOPs, parameters, seconds.
+
+    Of the seeds that all networks have.
+    """
+    points = {str(row["params"]) for row in rows}
+    having = {seed: {str(row["params"]) for row in rows if row["seed"] == seed} for seed in {r["seed"] for r in rows}}
+    seeds = sorted(seed for seed, there in having.items() if there == points) or [min(having)]
+    rows = [row for row in rows if row["seed"] in seeds]
     found: dict[tuple[int, ...], dict[str, Any]] = {}
     for row in rows:
         line = found.setdefault(tuple(row["params"].values()), dict(row["params"]))
@@ -145,11 +155,18 @@ def main() -> None:
         os.environ["OMP_NUM_THREADS"], workers = "1", os.cpu_count() or 1  # of the processes to come
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         futures = [pool.submit(training, recipe, *one, str(device), options.data_dir) for one in left]
-        for done, future in enumerate(as_completed(futures), 1):
-            rows.append(future.result())
-            with path.open("a") as file:
-                file.write(json.dumps(rows[-1]) + "\n")
-            print(f"{done} of {len(left)}: {rows[-1]['params']} {100 * rows[-1]['accuracy']:.2f} %", flush=True)
+        try:
+            for done, future in enumerate(as_completed(futures), 1):
+                if (error := future.exception()) is not None:
+                    print(f"{done} of {len(left)}: {error}", flush=True)
+                    continue
+                rows.append(future.result())
+                with path.open("a") as file:
+                    file.write(json.dumps(rows[-1]) + "\n")
+                print(f"{done} of {len(left)}: {rows[-1]['params']} {100 * rows[-1]['accuracy']:.2f} %", flush=True)
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            raise
     text = report(rows)
     (RESULTS / f"supernet_truth-{device.type}.md").write_text(text)
     if len(table(rows)) == 256:

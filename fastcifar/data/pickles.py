@@ -45,7 +45,7 @@ def load_plain(content: bytes) -> dict[str, Any]:
     except Exception as error:  # a damaged file can make it stumble anywhere
         raise BadPickle(f"it is damaged ({type(error).__name__}: {reprlib.repr(str(error))})") from None
     finally:
-        vars(unpickler).clear()  # it refers to itself, and would keep the file in memory for a long time
+        unpickler.__dict__.clear()  # it refers to itself, and would keep the file in memory for a long time
     if type(value) is not dict:
         raise BadPickle(f"it holds a {type(value).__name__}, not a dict")
     return {_text(key): item.value if isinstance(item, _Array) else item for key, item in value.items()}

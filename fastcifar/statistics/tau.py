@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 BOOTSTRAPS = 2000
+FEW = 10  # pairs, of which fewer say nothing
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tau:
-    """Kendall's tau-b and its 95 % interval, over `pairs` pairs; NaN where they do not say."""
+    """Kendall's tau-b and its 95 % interval, over `pairs` pairs; NaN where they are fewer than FEW."""
 
     value: float
     low: float
@@ -29,9 +30,7 @@ def kendall(a: np.ndarray, b: np.ndarray, near: np.ndarray | None = None) -> flo
 
 def tau(a: np.ndarray, b: np.ndarray, near: np.ndarray | None = None, seed: int = 0) -> Tau:
     """Tau-b of two scores (n,), with a percentile bootstrap over the n things."""
-    pairs = len(a) * (len(a) - 1) // 2 if near is None else int(np.triu(near, 1).sum())
-    low, high = interval(lambda some: kendall(a[some], b[some], _of(near, some)), len(a), seed)
-    return Tau(value=kendall(a, b, near), low=low, high=high, pairs=pairs)
+    return _over_pairs(lambda some: kendall(a[some], b[some], _of(near, some)), len(a), near, seed)
 
 
 def tau_gain(a: np.ndarray, other: np.ndarray, b: np.ndarray, near: np.ndarray | None = None, seed: int = 0) -> Tau:
@@ -40,10 +39,7 @@ def tau_gain(a: np.ndarray, other: np.ndarray, b: np.ndarray, near: np.ndarray |
     def gain(some: np.ndarray) -> float:
         return kendall(a[some], b[some], _of(near, some)) - kendall(other[some], b[some], _of(near, some))
 
-    low, high = interval(gain, len(a), seed)
-    everything = np.arange(len(a))
-    pairs = len(a) * (len(a) - 1) // 2 if near is None else int(np.triu(near, 1).sum())
-    return Tau(value=gain(everything), low=low, high=high, pairs=pairs)
+    return _over_pairs(gain, len(a), near, seed)
 
 
 def interval(
@@ -61,6 +57,14 @@ def within(costs: np.ndarray, share: float) -> np.ndarray:
     larger = np.maximum.outer(costs, costs)
     near: np.ndarray = np.abs(np.subtract.outer(costs, costs)) <= share * larger
     return near
+
+
+def _over_pairs(statistic: Callable[[np.ndarray], float], n: int, near: np.ndarray | None, seed: int) -> Tau:
+    pairs = n * (n - 1) // 2 if near is None else int(np.triu(near, 1).sum())
+    if pairs < FEW:
+        return Tau(value=float("nan"), low=float("nan"), high=float("nan"), pairs=pairs)
+    low, high = interval(statistic, n, seed)
+    return Tau(value=statistic(np.arange(n)), low=low, high=high, pairs=pairs)
 
 
 def _of(near: np.ndarray | None, some: np.ndarray) -> np.ndarray | None:

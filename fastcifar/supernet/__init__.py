@@ -1,14 +1,14 @@
 """Many networks in one set of weights: trained together, ranked, searched, taken out."""
 
-from fastcifar.supernet.calibrate import calibrate
+from fastcifar.supernet.calibration import calibrate
 from fastcifar.supernet.choices import Choices
-from fastcifar.supernet.export import export, freeze
+from fastcifar.supernet.exporting import export, freeze
 from fastcifar.supernet.material import Material
-from fastcifar.supernet.networks import Limits, networks
 from fastcifar.supernet.plan import Plan
 from fastcifar.supernet.predictors import Judged, judge, pareto, predicted
+from fastcifar.supernet.ranking import Limits, networks
 from fastcifar.supernet.record import Record, read_record
-from fastcifar.supernet.scores import Score, scores
+from fastcifar.supernet.scoring import Score, scores
 from fastcifar.supernet.supernet import Supernet
 from fastcifar.supernet.training import load_supernet, resume_supernet, train_supernet
 

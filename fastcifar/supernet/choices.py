@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterator, Mapping
 from functools import cached_property, partial, reduce
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from fastcifar.names import nearest
 from fastcifar.net import CHANNELS
 from fastcifar.search import Params, Space
 from fastcifar.search.experiment.fits import check_fits
-from fastcifar.train import Recipe
+from fastcifar.train import Recipe, describe_network
 
 KINDS = {  # fields of a recipe that decide what is in its network, and how large it is
     "width": (*CHANNELS, "extra_widths"),
@@ -20,9 +21,8 @@ KINDS = {  # fields of a recipe that decide what is in its network, and how larg
     "kernel": ("ks",),
 }
 FIELDS = {field: kind for kind, fields in KINDS.items() for field in fields}
-ONLY = {  # fields of which a supernet has its own way, or none
-    **{"network": "resnet9", "optimizer": "sgd", "averaging": "none", "whiten": 0, "tta": "none"},
-}
+ONLY = {"network": "resnet9", "optimizer": "sgd", "averaging": "none", "whiten": 0, "tta": "none", "sizes": {}}
+TRIED = 256  # combinations of blocks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Choices:
     A point is what a trial would receive, e.g. {"prep": 32, "layer1": 56, ...}; its keys are fields of FIELDS, or
     dotted paths into them.
     vary: keys, or kinds of them (width, depth, residual, kernel), that are chosen while training; the others stay at
-        their largest. Empty is all.
+        their largest value. Empty is all.
     Raises ValueError where the space or the recipe is not for a supernet.
     """
 
@@ -53,6 +53,11 @@ class Choices:
                 raise ValueError(f"{parameter.key}: a supernet takes no nested choices")
             if parameter.values is None:
                 raise ValueError(f"{parameter.key}: a supernet needs a list of values, such as a choice or a randint")
+            numbers = all(isinstance(value, (int, float)) for value in parameter.values)
+            if not numbers and not all(isinstance(value, (list, tuple)) for value in parameter.values):
+                raise ValueError(
+                    f"{parameter.key}: numbers are needed, or lists; what has parts is chosen by them, as in ks.layer1"
+                )
         for name in self.vary:
             if name not in (*KINDS, *self.values):
                 raise ValueError(f"--vary: {name!r} is no choice{nearest(name, [*KINDS, *self.values])}")
@@ -63,6 +68,7 @@ class Choices:
         for key, values in self.values.items():  # a value that no recipe can have is found now
             for value in values:
                 self.of({**self.largest, key: value})
+        self._check_blocks()
 
     @cached_property
     def values(self) -> dict[str, tuple[Any, ...]]:
@@ -81,13 +87,13 @@ class Choices:
     @cached_property
     def largest(self) -> Params:
         """The point with the largest value of each key."""
-        return {key: max(values, key=lambda value: _size(key, value)) for key, values in self.values.items()}
+        return {key: max(values, key=lambda value: size_of(key, value)) for key, values in self.values.items()}
 
     @cached_property
     def smallest(self) -> Params:
         """The point with the smallest value of each key that is varied, and the largest of the others."""
         return self.largest | {
-            key: min(values, key=lambda value: _size(key, value)) for key, values in self.varied.items()
+            key: min(values, key=lambda value: size_of(key, value)) for key, values in self.varied.items()
         }
 
     @cached_property
@@ -96,6 +102,10 @@ class Choices:
         recipes = [self.of({**self.largest, key: value}) for key, values in self.values.items() for value in values]
         fields = {name: [getattr(recipe, name) for recipe in recipes] for name in FIELDS}
         joined = {name: reduce(partial(_join, name), values) for name, values in fields.items()}
+        # Without a block, the next one takes what came before it, which may be wider than the block.
+        joined["extra_widths"] = {
+            path: max(width, joined[path.partition("/")[0]]) for path, width in joined["extra_widths"].items()
+        }
         return dataclasses.replace(self.recipe, **joined)
 
     def of(self, params: Params) -> Recipe:
@@ -111,11 +121,21 @@ class Choices:
         """A point drawn uniformly among those that are trained."""
         return self.largest | {key: values[rng.integers(len(values))] for key, values in self.varied.items()}
 
+    def _check_blocks(self) -> None:
+        """Raise ValueError where some choice leaves out what another has not put in."""
+        keys = [key for key in self.values if key.partition(".")[0] in ("leave_out", "res_layers", "extra_layers")]
+        if "leave_out" not in keys and not self.recipe.leave_out:
+            return
+        for some in islice(product(*(self.values[key] for key in keys)), TRIED):
+            params = dict(zip(keys, some, strict=True))
+            try:
+                describe_network(self.of({**self.largest, **params}), 10)
+            except ValueError as error:
+                raise ValueError(f"{params} do not go together: {error}") from None
 
-def _size(key: str, value: Any) -> float:
+
+def size_of(key: str, value: Any) -> float:
     """What orders the values of a key; of a list, how much of the network it leaves."""
-    if isinstance(value, Mapping):
-        return float(sum(value.values()))
     if isinstance(value, (list, tuple)):
         return -len(value) if key == "leave_out" else len(value)
     return float(value)

@@ -12,9 +12,9 @@ from fastcifar.search import Params, Space
 from fastcifar.search.experiment.evaluator import Reporter
 from fastcifar.search.experiment.training import flops, parameters
 from fastcifar.supernet.material import Material
-from fastcifar.supernet.networks import SCORED
+from fastcifar.supernet.ranking import SCORED
 from fastcifar.supernet.record import read_record
-from fastcifar.supernet.scores import scores
+from fastcifar.supernet.scoring import scores
 from fastcifar.supernet.supernet import Supernet
 from fastcifar.supernet.training import load_supernet
 from fastcifar.train import RecordError
@@ -31,7 +31,7 @@ class SupernetEvaluator:
         """Raise ValueError where `space` is not the supernet's, RecordError where there is no trained supernet."""
         record = read_record(self.folder)
         own = record.plan.choices.space
-        if space.parameters != own.parameters:
+        if {one.key: one for one in space.parameters} != {one.key: one for one in own.parameters}:
             keys = ", ".join(parameter.key for parameter in own.parameters)
             raise ValueError(f"--space: {self.folder} is a supernet of another space, over {keys}")
         if record.status != "finished":
@@ -53,5 +53,5 @@ class SupernetEvaluator:
 def _ready(folder: Path, data_dir: Path | None) -> tuple[Supernet, list[Tensor], list[tuple[Tensor, Tensor]]]:
     """The supernet and its images, kept for the next trial."""
     supernet, record = load_supernet(folder)
-    material = Material(record.plan, load(record.plan.recipe.dataset, data_dir), supernet)
+    material = Material(record, load(record.plan.recipe.dataset, data_dir), supernet)
     return supernet, material.calibration(), material.valid(SCORED)

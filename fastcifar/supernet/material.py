@@ -7,6 +7,7 @@ from torch import Tensor
 
 from fastcifar.data import Batches, Dataset, Split, statistics
 from fastcifar.supernet.plan import Plan
+from fastcifar.supernet.record import Record
 from fastcifar.supernet.supernet import Supernet
 from fastcifar.train.session import EVALUATION_BATCH, split_images, training_batches
 
@@ -16,12 +17,17 @@ CALIBRATION = 2  # batches for a network's statistics
 class Material:
     """Training images less the holdout, and the holdout, on the supernet's device. Test images are never looked at.
 
-    Raises ValueError where the images are of another dataset than the recipe's, or too few.
+    Raises ValueError where the images are not those of the record.
     """
 
-    def __init__(self, plan: Plan, dataset: Dataset, supernet: Supernet) -> None:
-        self.plan = plan
+    def __init__(self, record: Record, dataset: Dataset, supernet: Supernet) -> None:
+        self.plan = plan = record.plan
         self.train_split, self.valid_split = check_images(plan, dataset)
+        if dataset.fingerprint != record.dataset["fingerprint"]:
+            raise ValueError(
+                f"{record.path}: made with {record.dataset['name']} images of fingerprint "
+                f"{record.dataset['fingerprint'][:12]}, these have {dataset.fingerprint[:12]}"
+            )
         mean, std = statistics(dataset)
         dtype = supernet.state.precision.images
         self._on_device: dict[str, Any] = {"mean": mean, "std": std, "device": supernet.device, "dtype": dtype}

@@ -19,7 +19,7 @@ def distils(method: str) -> bool:
 
 
 def drawn(choices: Choices, method: str, seed: int, step: int) -> list[Recipe]:
-    """The networks of a step (from 0). A function of its arguments, so that nothing has to be kept to go on.
+    """The networks of a step (from 0), all different: a function of the arguments, so that nothing has to be kept.
 
     uniform: one, drawn anew (Guo et al. 2019, single path one-shot).
     fair: one, so that of each choice all values come equally often: each in every len(values) steps (after Chu et al.
@@ -27,13 +27,13 @@ def drawn(choices: Choices, method: str, seed: int, step: int) -> list[Recipe]:
     sandwich: the full network, the smallest, and two drawn (Yu and Huang 2019, universally slimmable networks); all but
         the first learn what the first says. sandwich-labels: they learn the labels.
     """
+    if method == "fair":
+        return [choices.of(choices.largest | fair(choices.varied, seed, step))]
     rng = np.random.default_rng([seed, step])
     if method == "uniform":
         return [choices.of(choices.draw(rng))]
-    if method == "fair":
-        return [choices.of(choices.largest | fair(choices.varied, seed, step))]
     between = [choices.of(choices.draw(rng)) for _ in range(RANDOM)]
-    return [choices.full, choices.of(choices.smallest), *between]
+    return list(dict.fromkeys([choices.full, choices.of(choices.smallest), *between]))
 
 
 def fair(values: Mapping[str, Sequence[Any]], seed: int, step: int) -> Params:

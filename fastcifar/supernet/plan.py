@@ -38,7 +38,9 @@ class Plan:
             raise ValueError(f"--rates: {self.rates!r} is not known{nearest(self.rates, list(POWERS))}")
         if self.rates != "equal" and self.method.startswith("sandwich"):
             raise ValueError(f"--rates: {self.method} trains every weight at every step, so their rates are equal")
-        assert self.choices.full  # says what is wrong with the space
+        if not isinstance(self.seed, int) or self.seed < 0:
+            raise ValueError(f"--seed: a whole number at least 0 is needed, not {self.seed!r}")
+        _ = self.choices.full  # says what is wrong with the space
 
     @cached_property
     def choices(self) -> Choices:

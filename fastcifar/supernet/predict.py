@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
+from scipy.stats import t as student
 
 from fastcifar.search import Params
 
@@ -21,7 +22,7 @@ FLOOR = 1e-4  # of an error: one wrong image in the holdout's 5,000 and less say
 class Fit:
     """The posterior. centre, scale: of the features (d,); mean, covariance: of their weights and the constant (d + 1,).
 
-    noise: variance of a single training's log(error).
+    noise: variance of a single training's log(error). freedom: trainings beyond the numbers that were fitted.
     """
 
     centre: np.ndarray
@@ -29,11 +30,17 @@ class Fit:
     mean: np.ndarray
     covariance: np.ndarray
     noise: float
+    freedom: int
 
     def __call__(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of what single trainings of networks with features (n, d) give: (n,) each."""
         x = _with_constant((features - self.centre) / self.scale)
         return x @ self.mean, np.sqrt(np.einsum("ij,jk,ik->i", x, self.covariance, x) + self.noise)
+
+    def interval(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean, and half of the 95 % interval of a single training, by Student's t: (n,) each."""
+        mean, deviation = self(features)
+        return mean, float(student.ppf(0.975, self.freedom)) * deviation
 
 
 def features(points: Sequence[Params], values: Mapping[str, Sequence[Any]]) -> np.ndarray:
@@ -50,7 +57,7 @@ def features(points: Sequence[Params], values: Mapping[str, Sequence[Any]]) -> n
             columns.append([float(number(point[key])) for point in points])
             continue
         parts = list(dict.fromkeys(part for option in options for part in option))
-        columns += [[float(_amount(point[key], part)) for point in points] for part in parts]
+        columns += [[float(part in point[key]) for point in points] for part in parts]
     return np.array(columns, dtype=float).T.reshape(len(points), len(columns))
 
 
@@ -88,7 +95,14 @@ def fit(x: np.ndarray, accuracy: np.ndarray, spread: np.ndarray | None = None) -
 
     theta = minimize(objective, start, method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-6}).x
     mean, covariance, _ = posterior(theta)
-    return Fit(centre=centre, scale=scale, mean=mean, covariance=covariance, noise=float(np.exp(theta[1])))
+    return Fit(
+        centre=centre,
+        scale=scale,
+        mean=mean,
+        covariance=covariance,
+        noise=float(np.exp(theta[1])),
+        freedom=max(2, len(y) - design.shape[1]),
+    )
 
 
 def left_out(x: np.ndarray, accuracy: np.ndarray, spread: np.ndarray | None = None) -> np.ndarray:
@@ -121,8 +135,3 @@ def spread_out(x: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
 
 def _with_constant(x: np.ndarray) -> np.ndarray:
     return np.column_stack([x, np.ones(len(x))])
-
-
-def _amount(value: Any, part: str) -> float:
-    """Of a list whether `part` is in it, of a mapping what it says of it."""
-    return float(value.get(part, 0)) if isinstance(value, Mapping) else float(part in value)

@@ -9,7 +9,7 @@ import pandas as pd
 from fastcifar.search import Params
 from fastcifar.statistics.tau import Tau, tau, tau_gain, within
 from fastcifar.supernet.choices import FIELDS, Choices
-from fastcifar.supernet.predict import features, fit, left_out
+from fastcifar.supernet.predict import FLOOR, features, fit, left_out
 
 NEAR = 0.05  # share of the FLOPs by which two networks of a pair differ at most
 SUPERNET, WITHOUT, WITH = "supernet", "regression", "regression with the supernet"
@@ -26,8 +26,9 @@ class Predictor:
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """The predictors, and what the supernet adds to the regression: the difference of their taus."""
+    """The predictors, judged on so many trainings; what the supernet adds to the regression: the taus' difference."""
 
+    trainings: int
     predictors: tuple[Predictor, ...]
     gain: Tau
     gain_near: Tau
@@ -36,29 +37,32 @@ class Judged:
     @property
     def adds(self) -> bool:
         """Whether the trainings can tell that the supernet adds something."""
-        return self.gain.low > 0 or self.gain_near.low > 0
+        return self.gain.low > 0
 
 
 def judge(choices: Choices, table: pd.DataFrame, points: Sequence[Params], accuracy: np.ndarray) -> Judged:
     """Judge all predictors of `table` (see `networks`) on trainings of `points`, with `accuracy` (n,), shares of 1.
 
-    A regression foretells each training from the others. Raises ValueError where there are too few.
+    A regression foretells each training from the others, and is judged by how far from their mean it puts it. Raises
+    ValueError where there are too few.
     """
     rows = rows_of(choices, table, points)
     plain, more = designs(choices, table)
-    error = np.log(np.maximum(1 - accuracy, 1e-4))
+    error = np.log(np.maximum(1 - accuracy, FLOOR))
+    others = (error.sum() - error) / (len(error) - 1)  # the better a network, the worse those that foretell it
     foretold = {WITHOUT: left_out(plain[rows], accuracy, plain), WITH: left_out(more[rows], accuracy, more)}
     found = {
         "FLOPs": table["flops"].to_numpy(float)[rows],
         "parameters": table["parameters"].to_numpy(float)[rows],
         "sum of log-widths": log_widths(choices, table)[rows],
         SUPERNET: -table["loss"].to_numpy(float)[rows],
-        WITHOUT: -foretold[WITHOUT],
-        WITH: -foretold[WITH],
+        WITHOUT: others - foretold[WITHOUT],
+        WITH: others - foretold[WITH],
     }
     close = within(found["FLOPs"], NEAR)
     squares = {name: float(((values - error) ** 2).mean()) for name, values in foretold.items()}
     return Judged(
+        trainings=len(points),
         predictors=tuple(
             Predictor(name=name, overall=tau(values, accuracy), near=tau(values, accuracy, close))
             for name, values in found.items()
@@ -77,12 +81,8 @@ def predicted(
     by: WITH or WITHOUT.
     """
     design = designs(choices, table)[by == WITH]
-    mean, deviation = fit(design[rows_of(choices, table, points)], accuracy, design)(design)
-    return table.assign(
-        predicted=1 - np.exp(mean),
-        low=1 - np.exp(mean + 1.96 * deviation),
-        high=1 - np.exp(mean - 1.96 * deviation),
-    )
+    mean, half = fit(design[rows_of(choices, table, points)], accuracy, design).interval(design)
+    return table.assign(predicted=1 - np.exp(mean), low=1 - np.exp(mean + half), high=1 - np.exp(mean - half))
 
 
 def designs(choices: Choices, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

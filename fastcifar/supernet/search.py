@@ -1,6 +1,6 @@
 """A supernet's search: the supernet, a few trainings alone, a regression on both, the best few on fresh seeds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,10 @@ from fastcifar.search.experiment.store import FINISHED
 from fastcifar.search.experiment.summary import Found
 from fastcifar.statistics.tau import Tau
 from fastcifar.supernet.choices import Choices
-from fastcifar.supernet.networks import Limits
 from fastcifar.supernet.plan import Plan
 from fastcifar.supernet.predict import LEAST, spread_out
 from fastcifar.supernet.predictors import Judged, designs, judge, points_of, predicted
+from fastcifar.supernet.ranking import Limits
 from fastcifar.supernet.record import Record, read_record
 from fastcifar.supernet.supernet import Supernet
 from fastcifar.supernet.training import load_supernet, resume_supernet, train_supernet
@@ -36,9 +36,12 @@ class SearchError(Failure):
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What is asked of the supernet of a search. folder: of the supernet, in the experiment's; None before it is made.
+    """What is asked of the supernet of a search, and what was settled on the way.
 
-    measured: whether the experiment's spec has the budget that fits the device.
+    folder: of the supernet, in the experiment's; None before it is made.
+    seconds: of a training by itself at full budget, for a FLOP of an image; None before it is measured, when the
+        experiment's spec has no budget yet that fits the device, either.
+    chosen: the networks that are trained by themselves; None before they are chosen.
     """
 
     method: str
@@ -46,7 +49,8 @@ class Asked:
     limits: Limits
     trainings: int
     folder: str | None = None
-    measured: bool = False
+    seconds: float | None = None
+    chosen: tuple[Params, ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values; a limit that is none is null."""
@@ -57,7 +61,8 @@ class Asked:
     def from_dict(cls, document: dict[str, Any]) -> "Asked":
         """Read what `to_dict` gave."""
         limits = {key: value for key, value in document["limits"].items() if value is not None}
-        return cls(**{**document, "limits": Limits(**limits)})
+        chosen = document["chosen"]
+        return cls(**{**document, "limits": Limits(**limits), "chosen": None if chosen is None else tuple(chosen)})
 
 
 def plan_of(spec: Spec, asked: Asked) -> Plan:
@@ -76,21 +81,46 @@ def trained(
     hooks: Hooks,
     on_start: Callable[[Record], None],
 ) -> tuple[Supernet, Record]:
-    """The supernet in `out`: trained anew, or taken up in its `folder` there where an earlier session has left it."""
+    """The supernet in `out`: trained anew, or taken up in its `folder` there where an earlier session has left it.
+
+    Raises SearchError where it has diverged, ValueError where the one that is there is of another plan.
+    """
     path = None if folder is None else out / folder
     if path is None or not path.exists():
-        return train_supernet(plan, dataset, device=device, out=out, hooks=hooks, on_start=on_start)
-    if read_record(path).status == "finished":
-        return load_supernet(path)
-    return resume_supernet(path, dataset, hooks=hooks, on_start=on_start)
+        found = train_supernet(plan, dataset, device=device, out=out, hooks=hooks, on_start=on_start)
+    else:
+        record = _same(read_record(path), plan)
+        if record.status == "finished":
+            return load_supernet(path)
+        found = resume_supernet(path, dataset, hooks=hooks, on_start=on_start)
+    _same(found[1], plan)
+    return found
 
 
-def foretold(driver: Driver, choices: Choices, table: pd.DataFrame, count: int) -> tuple[pd.DataFrame, Judged] | None:
-    """Train `count` networks of `table` alone, spread out; the table with predictions, and the predictors judged.
+def _same(record: Record, plan: Plan) -> Record:
+    """The record, where it is of this plan, and has not diverged."""
+    if record.plan != plan:
+        raise ValueError(f"{record.path}: the supernet is of another space or recipe than the search")
+    if record.status == "diverged":
+        raise SearchError(f"the supernet has diverged: {record.message}; begin anew with a lower --set peak_lr=")
+    return record
+
+
+def spread_points(choices: Choices, table: pd.DataFrame, count: int) -> tuple[Params, ...]:
+    """Networks of a table that tell the most together when they are trained by themselves."""
+    keys = [repr(one) for one in points_of(choices, table)]
+    ordered = table.iloc[sorted(range(len(keys)), key=keys.__getitem__)]  # whatever the supernet thinks of them
+    points = points_of(choices, ordered)
+    return tuple(points[index] for index in spread_out(designs(choices, ordered)[0], count))
+
+
+def foretold(
+    driver: Driver, choices: Choices, table: pd.DataFrame, wanted: Sequence[Params]
+) -> tuple[pd.DataFrame, Judged] | None:
+    """Train networks of `table` by themselves; the table with predictions, and the predictors judged.
 
     None where the user has stopped the trainings. Raises SearchError where too many of them have failed.
     """
-    wanted = [points_of(choices, table)[index] for index in spread_out(designs(choices, table)[0], count)]
     rows = driver.repeat("search", wanted, [trial_seed(driver.plan.seed, 0)])
     if driver.stopping:
         return None

@@ -76,11 +76,11 @@ class Supernet:
 
     def member(self, recipe: Recipe) -> Member:
         """The network of a recipe that `choices` gives, in training mode. Raises ValueError where it would not fit."""
-        if recipe not in self._members:
-            if len(self._members) >= CACHED:
-                self._members.pop(next(iter(self._members)))
-            self._members[recipe] = self._member(recipe)
-        return self._members[recipe]
+        member = self._members.pop(recipe, None) or self._member(recipe)
+        self._members[recipe] = member  # the last that was used
+        if len(self._members) > CACHED:
+            self._members.pop(next(iter(self._members)))
+        return member
 
     @torch.no_grad()
     def frozen(self, recipe: Recipe) -> Network:

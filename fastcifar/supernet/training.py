@@ -14,7 +14,7 @@ from fastcifar.supernet.methods import distils, drawn
 from fastcifar.supernet.plan import Plan
 from fastcifar.supernet.rates import rate_factors
 from fastcifar.supernet.record import FILE, Record, read_record
-from fastcifar.supernet.scores import scores
+from fastcifar.supernet.scoring import scores
 from fastcifar.supernet.start import start_from
 from fastcifar.supernet.supernet import Supernet
 from fastcifar.supernet.update import gradients, update
@@ -55,7 +55,11 @@ def train_supernet(
     train_split, valid_split = check_images(plan, images)
     record = Record(
         plan=plan,
-        settings={"device": str(where), "step": resolve_step(step, where), "init": None if init is None else str(init)},
+        settings={
+            "device": str(where),
+            "step": resolve_step(step, where),
+            "init": None if init is None else str(Path(init).absolute()),
+        },
         dataset={
             "name": images.name,
             "fingerprint": images.fingerprint,
@@ -96,27 +100,40 @@ def resume_supernet(
         if record.status in ("finished", "diverged"):
             raise RecordError(f"{path}: the supernet has ended ({record.status}); there is nothing to resume")
         images = load(record.plan.recipe.dataset) if dataset is None else dataset
-        check_images(record.plan, images)
-        _check_same(record, images)
         supernet = build(record)
         supernet.init(derived_seed(record.plan.seed, "weights"))
-        if record.settings["init"] is not None:
+        if record.settings["init"] is not None and checkpoint.place(folder) is None:
             start_from(supernet, Path(record.settings["init"]))
         record.status, record.message = "running", ""
         return supernet, _Training(record, supernet, images, folder, hooks).run(on_start)
 
 
 def load_supernet(path: str | Path, device: str | None = None) -> tuple[Supernet, Record]:
-    """The trained supernet in the folder `path`, on its own device or another. Raises RecordError where it is none."""
+    """The trained supernet in the folder `path`; where `device` is of another kind than its own, in fp32.
+
+    Raises RecordError where there is none, or it is not finished.
+    """
     record = read_record(path)
     if record.status != "finished":
         raise RecordError(f"{path}: the supernet is {record.status}, not finished; fastcifar supernet train --resume")
-    if device is not None:
-        where = resolve_device(device)
-        record.settings |= {"device": str(where), "step": resolve_step("auto", where)}
+    if device is None or resolve_device(device).type == resolve_type(record):
+        record.settings["device"] = record.settings["device"] if device is None else str(resolve_device(device))
+        supernet = build(record)
+        checkpoint.load(RunFolder(Path(path)), supernet.state)
+        return supernet, record
+    where = resolve_device(device)
+    record.precision, record.settings = (
+        "O0",
+        record.settings | {"device": str(where), "step": resolve_step("auto", where)},
+    )
     supernet = build(record)
-    checkpoint.load(RunFolder(Path(path)), supernet.state)
+    start_from(supernet, path)
     return supernet, record
+
+
+def resolve_type(record: Record) -> str:
+    """The kind of device that a supernet was trained on."""
+    return str(record.settings["device"]).partition(":")[0]
 
 
 def build(record: Record) -> Supernet:
@@ -129,14 +146,6 @@ def build(record: Record) -> Supernet:
     return Supernet(record.plan.choices, classes, device, precision, record.settings["step"])
 
 
-def _check_same(record: Record, dataset: Dataset) -> None:
-    if dataset.fingerprint != record.dataset["fingerprint"]:
-        raise ValueError(
-            f"{record.path}: made with {record.dataset['name']} images of fingerprint "
-            f"{record.dataset['fingerprint'][:12]}, these have {dataset.fingerprint[:12]}"
-        )
-
-
 class _Training:
     """Takes a supernet whose weights are set to its end, or to what ends it."""
 
@@ -145,11 +154,15 @@ class _Training:
     ) -> None:
         self.record, self.plan, self.supernet, self.folder, self.hooks = record, record.plan, supernet, folder, hooks
         self.recipe = record.plan.recipe
-        self.material = Material(record.plan, dataset, supernet)
+        self.material = Material(record, dataset, supernet)
         self.epochs_done, before = (checkpoint.place(folder) if folder else None) or (0, Times())
+        self.began = time.perf_counter() - before.wall
         if folder and self.epochs_done:
             checkpoint.load(folder, supernet.state)
-        self.began = time.perf_counter() - before.wall
+        if len(record.epochs) < self.epochs_done:
+            raise RecordError(f"{record.path}: the checkpoint is of epoch {self.epochs_done}, epochs.csv is shorter")
+        record.epochs = record.epochs[: self.epochs_done]
+        self.count_times()
 
     def run(self, on_start: Callable[[Record], None]) -> Record:
         record = self.record
@@ -218,16 +231,22 @@ class _Training:
         return mean_loss, int(torch.stack(correct).sum()) / images_seen
 
     def announce(self, row: EpochRow) -> None:
+        """Keep a row, and the weights after it, then tell of it."""
         record = self.record
-        record.epochs = [*record.epochs[: row.epoch - 1], row]
-        record.times.train = sum(row.train_time for row in record.epochs)
-        record.times.evaluate = sum(row.valid_time for row in record.epochs)
-        record.times.wall = time.perf_counter() - self.began
+        record.epochs = [*record.epochs, row]
         self.epochs_done = row.epoch
+        self.count_times()
         if self.folder:
             self.folder.write_epochs(record.epochs)
             checkpoint.save(self.folder, self.supernet.state, row.epoch, record.times)
         self.hooks.on_epoch(row)
+
+    def count_times(self) -> None:
+        """Bring the times up to now."""
+        rows, times = self.record.epochs, self.record.times
+        times.train = sum(row.train_time for row in rows)
+        times.evaluate = sum(row.valid_time for row in rows)
+        times.wall = time.perf_counter() - self.began
 
     def write(self) -> None:
         if self.folder:

@@ -58,6 +58,9 @@ def update(supernet: Supernet, members: Sequence[Member], lr: float, factors: Ma
             momentum=optimizer.momentum,
         )
     copy_masters(supernet.state)
+    for member in members:  # which are kept, for the next time that they are drawn
+        for weight in member.weights.values():
+            weight.grad = None
 
 
 def _mean(gradients: Sequence[Tensor]) -> Tensor:
@@ -65,7 +68,8 @@ def _mean(gradients: Sequence[Tensor]) -> Tensor:
     first, *others = gradients
     if not others:
         return first
-    total, count = first.clone(), torch.ones_like(first)
+    total, count = first.float(), torch.ones_like(first, dtype=torch.float32)  # fp16 might overflow
+    total = total.clone() if total is first else total
     for gradient in others:
         where = part(first.shape, gradient.shape)
         total[where] += gradient

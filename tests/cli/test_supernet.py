@@ -128,6 +128,9 @@ def test_a_search_that_is_killed_goes_on(folder, capsys):
         (f"{SEARCH} --trainings 4", "--trainings: at least 5 are needed for the fit, not 4"),
         (f"{SEARCH} --confirm 0x3", "--confirm: at least one network and one seed are needed"),
         (f"{SEARCH} --max-params 5", "no network of the space is within the limits; the smallest have"),
+        (f"{SEARCH} --trainings 17", "16 networks of the space within the limits, where 17 are needed"),
+        (f"{SEARCH} --set lr_scale.layer3/extra=2", "lr_scale: no parameter lies under 'layer3/extra'"),
+        (f"{TRAIN} --seed -1", "--seed: a whole number at least 0 is needed"),
         ("search --resume nowhere", "there is no experiment 'nowhere'"),
     ],
 )

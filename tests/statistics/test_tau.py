@@ -21,7 +21,14 @@ def test_only_near_pairs_count():
     assert near[0, 1] and near[2, 3] and not near[0, 2]
     a, b = np.array([1.0, 2, 9, 8, 0]), np.array([1.0, 2, 3, 4, 5])
     assert kendall(a, b, near) == 0  # one of the two pairs each way
-    assert tau(a, b, near).pairs == 2
+
+
+def test_a_few_pairs_say_nothing():
+    """Their bootstrap would have no width at all."""
+    costs, values = np.array([100.0, 104, 200, 300, 400]), np.arange(5.0)
+    few = tau(values, values, within(costs, 0.05))
+    assert few.pairs == 1 and np.isnan([few.value, few.low, few.high]).all()
+    assert np.isnan(tau_gain(values, -values, values, within(costs, 0.05)).value)
 
 
 def test_the_interval_covers_the_truth():

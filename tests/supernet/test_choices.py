@@ -1,7 +1,7 @@
 """Which networks a space holds."""
 
 import pytest
-from supernet.made import ENTRIES, RECIPE, WIDTHS
+from supernet.made import ENTRIES, RECIPE, WIDTHS, plan
 
 from fastcifar.search import Space
 from fastcifar.supernet import Choices
@@ -16,7 +16,8 @@ def test_the_full_network_has_all_that_any_has():
     full = choices().full
     assert (full.prep, full.layer1, full.layer2, full.layer3) == (4, 8, 8, 8)
     assert dict(full.ks) == {"prep": 3, "layer1": 5, "layer2": 3, "layer3": 3}
-    assert dict(full.extra_layers) == {"layer1": 2} and dict(full.extra_widths) == {"layer1/extra": 6}
+    # What comes after the block may take the 8 channels from before it.
+    assert dict(full.extra_layers) == {"layer1": 2} and dict(full.extra_widths) == {"layer1/extra": 8}
     assert full.res_layers == ("layer1", "layer3")
 
 
@@ -28,8 +29,17 @@ def test_the_full_network_is_no_point_where_lists_have_no_largest():
     assert choices(entries).smallest == {"leave_out": ["layer1/residual"]}
 
 
-def test_every_network_lies_in_the_full_one():
-    made = choices()
+NARROW = {  # extra blocks that are narrower than their layer, and may be left out
+    "layer1": {"_type": "choice", "_value": [4, 8]},
+    "extra_layers.layer1": {"_type": "randint", "_value": [0, 3]},
+    "extra_widths.layer1/extra": {"_type": "choice", "_value": [2, 6]},
+    "extra_widths.layer1/extra_1": {"_type": "choice", "_value": [3, 10]},
+}
+
+
+@pytest.mark.parametrize("entries", [ENTRIES, WIDTHS, NARROW], ids=["all kinds", "widths", "narrow blocks"])
+def test_every_network_lies_in_the_full_one(entries):
+    made = choices(entries)
     full = {path: weight.shape for path, weight in describe_network(made.full, 10).path_parameters()}
     for params in made.points():
         for path, weight in describe_network(made.of(params), 10).path_parameters():
@@ -55,6 +65,17 @@ def test_the_smallest_keeps_what_is_not_varied():
         ({"peak_lr": {"_type": "choice", "_value": [0.1, 0.2]}}, "peak_lr: networks that share weights differ in prep"),
         ({"prep": {"_type": "uniform", "_value": [8, 16]}}, "prep: a supernet needs a list of values"),
         ({"prep": {"_type": "choice", "_value": [{"_name": "a"}]}}, "prep: a supernet takes no nested choices"),
+        (
+            {"ks": {"_type": "choice", "_value": [3, {"layer1": 5}]}},
+            "ks: numbers are needed, or lists; what has parts is",
+        ),
+        (
+            {
+                "leave_out": {"_type": "choice", "_value": [["layer1/residual"], []]},
+                "res_layers": {"_type": "choice", "_value": [["layer1"], []]},
+            },
+            r"'res_layers': \[\]\} do not go together: leave_out: 'layer1/residual' is no optional block",
+        ),
         ({"ks": {"_type": "choice", "_value": [3, 7]}}, "ks: a kernel is 3 or 5 wide, not 7"),
         (
             {"extra_widths.layer1/residual": {"_type": "choice", "_value": [4, 8]}},
@@ -68,9 +89,16 @@ def test_a_space_that_is_not_for_a_supernet(entries, message):
         choices(entries)
 
 
+def test_a_plan_needs_a_seed_that_can_be_drawn_by():
+    with pytest.raises(ValueError, match=r"--seed: a whole number at least 0 is needed, not -1"):
+        plan(seed=-1)
+
+
 def test_a_recipe_that_is_not_for_a_supernet():
     with pytest.raises(ValueError, match="optimizer: a supernet has 'sgd' only, not 'muon'"):
         choices(recipe=RECIPE.with_params({"optimizer": "muon"}))
+    with pytest.raises(ValueError, match="sizes: a supernet has"):
+        choices(recipe=RECIPE.with_params({"sizes": {"16": 1}}))
 
 
 def test_what_is_varied_has_to_be_a_choice():

@@ -43,11 +43,20 @@ def test_uniform_draws_each_value_equally_often():
     assert [drawn(made, "uniform", 0, i) for i in range(8)] != [drawn(made, "uniform", 1, i) for i in range(8)]
 
 
+def test_no_network_is_twice_in_a_step():
+    """What is drawn is often what is there anyway; its gradient would be forgotten, and then counted twice."""
+    made = choices({"prep": {"_type": "choice", "_value": [4, 8]}})
+    steps = [drawn(made, "sandwich", 0, step) for step in range(20)]
+    assert all(len(set(networks)) == len(networks) == 2 for networks in steps)
+
+
 def test_sandwich_has_the_full_and_the_smallest():
-    made = choices(vary=("layer1",))
-    full, smallest, *between = drawn(made, "sandwich", 0, 3)
-    assert full == made.full and smallest == made.of({"prep": 8, "layer1": 4, "layer2": 8, "layer3": 8})
-    assert len(between) == 2 and all(one.prep == one.layer2 == one.layer3 == 8 for one in between)
+    made = choices(vary=("layer1", "layer2"))
+    steps = [drawn(made, "sandwich", 0, step) for step in range(20)]
+    for full, smallest, *between in steps:
+        assert full == made.full and smallest == made.of({"prep": 8, "layer1": 4, "layer2": 4, "layer3": 8})
+        assert len(between) <= 2 and all(one.prep == one.layer3 == 8 for one in between)
+    assert max(map(len, steps)) == 4
 
 
 @pytest.mark.parametrize("method", ["uniform", "fair"])

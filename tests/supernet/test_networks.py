@@ -24,7 +24,7 @@ def dataset():
 def made(dataset):
     wanted = plan()
     shared, record = train_supernet(wanted, dataset, device="cpu")
-    return shared, record, Material(wanted, dataset, shared)
+    return shared, record, Material(record, dataset, shared)
 
 
 def test_all_networks_with_their_costs(made):
@@ -50,12 +50,18 @@ def test_no_network_beyond_a_limit(made):
         networks(*made, images=0)
 
 
+def test_a_sample_is_drawn_within_the_limits(made):
+    least = float(networks(*made, images=50)["flops"].min())
+    assert len(networks(*made, images=50, sample=10)) == 10
+    assert len(networks(*made, images=50, sample=2, limits=Limits(flops=least))) == 1
+
+
 def test_a_large_space_is_searched_by_evolution(dataset, monkeypatch):
     """It looks at a part of it, comes to better ones than are drawn, and never beyond a limit."""
-    room = import_module("fastcifar.supernet.networks")  # the front door has a function of that name
+    room = import_module("fastcifar.supernet.ranking")  # the front door has a function of that name
     wanted = plan(ENTRIES)
     shared, record = train_supernet(wanted, dataset, device="cpu")
-    material = Material(wanted, dataset, shared)
+    material = Material(record, dataset, shared)
     everything = networks(shared, record, material, images=50)
     assert len(everything) == 144
     monkeypatch.setattr(room, "ALL", 80)
@@ -98,6 +104,15 @@ def test_training_goes_on_from_what_was_taken_out(made, dataset, tmp_path):
         train(other, dataset, device="cpu", init=tmp_path / "net")
     with pytest.raises(RecordError, match=r"there are no weights \(weights\.safetensors\) to start from"):
         train(still, dataset, device="cpu", init=tmp_path)
+
+
+@pytest.mark.parametrize("precision", ["O0", "O1", "O2", "half", "O3"])
+def test_a_network_is_taken_out_in_every_format(precision):
+    made = supernet(WIDTHS, precision=precision)
+    images, _ = batch(16)
+    _, network = freeze(made, made.choices.largest, [images.to(made.state.precision.images)])
+    assert network({"input": images})["logits"].dtype == torch.float32
+    assert torch.isfinite(network({"input": images})["logits"]).all()
 
 
 def test_own_rates_of_a_frozen_recipe_are_those_of_its_parts():

@@ -179,6 +179,15 @@ def test_distillation_teaches_what_the_first_says():
     )
 
 
+def test_no_gradient_is_kept_after_a_step():
+    made = supernet(WIDTHS)
+    images, labels = batch()
+    members = [made.member(made.choices.full)]
+    gradients(made, members, images, labels, 0.0, False)
+    update(made, members, 0.01, None)
+    assert all(weight.grad is None for weight in members[0].network.parameters())
+
+
 def test_flops_of_a_network_are_those_of_its_recipe():
     made = supernet()
     for params in list(made.choices.points())[::5]:

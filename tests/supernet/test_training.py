@@ -1,15 +1,21 @@
 """A supernet from the images to its folder, interrupted and taken up again."""
 
+from pathlib import Path
+
 import pytest
 import torch
+from coloured import coloured
 from supernet.made import ENTRIES, RECIPE, images, plan
 from supernet.made import supernet as made
 
 from fastcifar.data import derived_seed
-from fastcifar.supernet import calibrate, load_supernet, read_record, resume_supernet, scores, train_supernet
+from fastcifar.supernet import Supernet, calibrate, load_supernet, read_record, resume_supernet, scores, train_supernet
 from fastcifar.supernet.material import Material
-from fastcifar.train import Hooks, RecordError, describe_network, train
+from fastcifar.supernet.start import start_from
+from fastcifar.train import Hooks, RecordError, checkpoint, describe_network, train
 from fastcifar.train.build import rate_factors
+from fastcifar.train.precision import resolve_precision
+from fastcifar.train.record import RunFolder, read_tensors
 from fastcifar.train.start import read_weights
 
 
@@ -28,7 +34,7 @@ def test_it_learns(dataset, method, tmp_path):
     supernet, record = train_supernet(wanted, dataset, device="cpu", out=tmp_path)
     assert record.status == "finished" and len(record.epochs) == 4
     assert record.epochs[-1].valid_acc > 0.3 and record.epochs[-1].valid_loss < record.epochs[0].valid_loss
-    material = Material(wanted, dataset, supernet)
+    material = Material(record, dataset, supernet)
     (smallest,) = scores(
         supernet, [wanted.choices.of(wanted.choices.smallest)], material.calibration(), material.valid(500)
     )
@@ -67,8 +73,8 @@ def test_the_seed_decides(dataset):
 @pytest.mark.parametrize("step", ["eager", "fused"])
 def test_scores_are_those_of_each_network_by_itself(dataset, step):
     wanted = plan(ENTRIES)
-    supernet, _ = train_supernet(wanted, dataset, device="cpu", step=step)
-    material = Material(wanted, dataset, supernet)
+    supernet, record = train_supernet(wanted, dataset, device="cpu", step=step)
+    material = Material(record, dataset, supernet)
     calibration, valid = material.calibration(2), material.valid(600)
     recipes = [wanted.choices.of(params) for params in wanted.choices.points()]
     done = []
@@ -124,8 +130,64 @@ def test_it_starts_from_the_weights_of_a_run(dataset, tmp_path):
         train_supernet(plan(), dataset, device="cpu", init=tmp_path / "nowhere")
 
 
+def test_it_starts_from_another_supernet(dataset, tmp_path):
+    """One choice after the other: depth first, then widths."""
+    before, record = train_supernet(plan(ENTRIES, vary=("depth",)), dataset, device="cpu", out=tmp_path)
+    still = plan(ENTRIES, recipe=RECIPE.with_params({"peak_lr": 1e-12}))
+    after, _ = train_supernet(still, dataset, device="cpu", init=record.path)
+    for path, weight in before.shared.items():
+        torch.testing.assert_close(after.shared[path], weight, rtol=1e-5, atol=1e-6)
+    hundred = plan(ENTRIES, recipe=RECIPE.with_params({"dataset": "synthetic100"}))
+    with pytest.raises(RecordError, match="its networks tell 10 classes apart, the supernet's 100"):
+        start_from(made_of(hundred), record.path)
+
+
+def made_of(wanted):
+    formats = resolve_precision("O0", torch.device("cpu"))
+    return Supernet(wanted.choices, 100, torch.device("cpu"), formats, "eager")
+
+
+def test_one_that_was_trained_elsewhere_is_loaded_in_fp32(dataset, tmp_path):
+    """A GPU's, in its formats: here the record and the checkpoint are made to look like that."""
+    wanted = plan(recipe=RECIPE.with_params({"precision": "O2"}))
+    trained, record = train_supernet(wanted, dataset, device="cpu", out=tmp_path)
+    folder = RunFolder(Path(record.path))
+    tensors, metadata = read_tensors(folder.path / checkpoint.FILE)
+    low = {name: t.half() if t.dtype == torch.bfloat16 else t for name, t in tensors.items()}
+    folder.save_tensors(checkpoint.FILE, low, metadata)
+    document = record.to_dict()
+    document["settings"]["device"] = "cuda:0"
+    folder.write_json(document, "supernet.json")
+    loaded, _ = load_supernet(record.path, "cpu")
+    masters = dict(zip(trained.trained, trained.optimizer.weights, strict=True))
+    for path, weight in loaded.shared.items():
+        assert weight.dtype == torch.float32
+        torch.testing.assert_close(weight.detach(), masters[path])
+
+
+def test_a_kill_between_the_last_epoch_and_the_end_loses_nothing(dataset, tmp_path):
+    def kill(record):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_supernet(
+            plan(),
+            dataset,
+            device="cpu",
+            out=tmp_path,
+            hooks=Hooks(on_epoch=lambda r: kill(r) if r.epoch == 2 else None),
+        )
+    (path,) = tmp_path.iterdir()
+    _, record = resume_supernet(path, dataset)
+    assert record.status == "finished" and record.times.train > 0 and len(record.epochs) == 2
+
+
 def test_other_images_are_refused(dataset, tmp_path):
     with pytest.raises(ValueError, match="dataset: the recipe is for cifar10, the images are synthetic"):
         train_supernet(plan(recipe=RECIPE.with_params({"dataset": "cifar10"})), dataset, device="cpu")
+    _, record = train_supernet(plan(), dataset, device="cpu", out=tmp_path / "runs")
+    supernet, record = load_supernet(record.path)
+    with pytest.raises(ValueError, match=r"images of fingerprint .*, these have"):
+        Material(record, coloured(5700, 10, seed=1), supernet)
     with pytest.raises(RecordError, match=r"is no supernet: supernet\.json cannot be read"):
         read_record(tmp_path)

@@ -19,6 +19,8 @@ class Export(CommonFlags):
     """The supernet: its folder, or its id under --out."""
     network: Settings = ()
     """The network, e.g. --network prep=32 layer1=56; what is not named is at its largest."""
+    device: Annotated[str, arg(metavar="DEV")] = "cpu"
+    """Where its statistics are measured: cpu, cuda or cuda:N."""
     to: Folder = None
     """Where the files are written; by default a folder `network` in the supernet's."""
 
@@ -27,10 +29,10 @@ class Export(CommonFlags):
         from fastcifar.supernet import Material, export, freeze, load_supernet
 
         path = self.folder(self.supernet)
-        supernet, record = load_supernet(path, "cpu")
+        supernet, record = load_supernet(path, self.device)
         params = record.plan.choices.largest | parse_settings(self.network)
         record.plan.choices.of(params)
-        material = Material(record.plan, load(record.plan.recipe.dataset, self.data_dir), supernet)
+        material = Material(record, load(record.plan.recipe.dataset, self.data_dir), supernet)
         recipe, network = freeze(supernet, params, material.calibration())
         files = export(recipe, network, self.to or Path(path) / "network")
         if self.json:

@@ -28,11 +28,11 @@ class Rank(CommonFlags, LimitFlags):
         from fastcifar.cli.supernet.view import Counter, networks_text
         from fastcifar.data import load
         from fastcifar.supernet import Material, load_supernet, networks
-        from fastcifar.supernet.networks import check_amounts
+        from fastcifar.supernet.ranking import check_amounts
 
         check_amounts(self.images, self.sample)
         supernet, record = load_supernet(self.folder(self.supernet), self.device)
-        material = Material(record.plan, load(record.plan.recipe.dataset, self.data_dir), supernet)
+        material = Material(record, load(record.plan.recipe.dataset, self.data_dir), supernet)
         counter = Counter("networks scored")
         found = networks(
             supernet,

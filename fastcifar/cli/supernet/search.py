@@ -64,32 +64,47 @@ class Search(PlanFlags, LimitFlags):
         from fastcifar.data import load
         from fastcifar.search.experiment.summary import summary
         from fastcifar.supernet import Material, networks, pareto
-        from fastcifar.supernet.search import KEY, confirmed, finalists, foretold, judged_json, plan_of, trained
+        from fastcifar.supernet.search import (
+            KEY,
+            confirmed,
+            finalists,
+            foretold,
+            judged_json,
+            plan_of,
+            spread_points,
+            trained,
+        )
         from fastcifar.train import Recipe, describe_network
         from fastcifar.train.record import save_drawing
 
         folder = driver.store.folder
         assert spec.recipe is not None
         dataset = load(Recipe.from_dict(spec.recipe).dataset, None if spec.data_dir is None else Path(spec.data_dir))
-        if not asked.measured:
+        if asked.seconds is None:
             spec, asked = self._measured(spec, asked, driver)
         assert spec.recipe is not None
         plan = plan_of(spec, asked)
 
         def began(record: "Record") -> None:
+            nonlocal asked
             assert record.path is not None
-            driver.store.set({KEY: replace(asked, folder=Path(record.path).name).to_dict()})
+            asked = replace(asked, folder=Path(record.path).name)
+            driver.store.set({KEY: asked.to_dict()})
             table_view.start(record)
 
         table_view = TrainView(quiet=self.json, on_stderr=True)
         supernet, record = trained(plan, dataset, spec.device, folder, asked.folder, table_view.hooks(), began)
         table_view.end(record)
         counter = Counter("networks scored")
-        material = Material(plan, dataset, supernet)
-        table = networks(supernet, record, material, limits=asked.limits, seed=spec.seed, progress=counter)
+        material = Material(record, dataset, supernet)
+        limits, seconds = asked.limits, asked.seconds
+        table = networks(supernet, record, material, limits=limits, seconds=seconds, seed=spec.seed, progress=counter)
         counter.end()
+        if asked.chosen is None:
+            asked = replace(asked, chosen=spread_points(plan.choices, table, asked.trainings))
+            driver.store.set({KEY: asked.to_dict()})
         view.begin(spec, driver)
-        result = foretold(driver, plan.choices, table, asked.trainings)
+        result = foretold(driver, plan.choices, table, asked.chosen or ())
         if result is None:
             return None
         table, judged = result
@@ -105,7 +120,7 @@ class Search(PlanFlags, LimitFlags):
             best = Recipe.from_dict(spec.recipe).with_params(found.best.params)
             save_drawing(describe_network(best, len(dataset.classes)), folder / "network")
         if not self.json:
-            print_judged(judged, asked.trainings)
+            print_judged(judged)
             print_found(spec, found, pareto(table), list(plan.choices.values), folder, dataset.canonical)
         return document
 
@@ -113,17 +128,17 @@ class Search(PlanFlags, LimitFlags):
         """With a budget that fits the device; said before anything is trained."""
         from fastcifar.cli.supernet.view import estimate
         from fastcifar.search.experiment.training import measured
-        from fastcifar.supernet.networks import check_limits, costs_of
+        from fastcifar.supernet.ranking import check_limits, costs_of
         from fastcifar.supernet.search import KEY, plan_of
+        from fastcifar.train import Recipe
 
         print("measuring what a training costs here ...", file=sys.stderr, flush=True)
         spec, samples, cost = measured(spec, driver)
-        asked = replace(asked, measured=True)
+        whole, plan = Recipe.from_dict(spec.recipe or {}), plan_of(spec, asked)
+        images = min(whole.train_images or cost.available, cost.available)
+        asked = replace(asked, seconds=cost.seconds_per_work * images * whole.total_epoch)
+        check_limits(plan.choices, asked.limits, costs_of(plan.choices, asked.seconds or 0.0), asked.trainings)
         driver.store.set({KEY: asked.to_dict()})
-        plan = plan_of(spec, asked)
-        images = min(plan.recipe.train_images or cost.available, cost.available)
-        rate = 3 * spec.concurrency / cost.seconds_per_work  # the supernet has all cores
-        check_limits(plan.choices, asked.limits, costs_of(plan, rate, images))
         print(estimate(spec, plan, samples, cost), file=sys.stderr, flush=True)
         return spec, asked
 
@@ -144,12 +159,14 @@ class Search(PlanFlags, LimitFlags):
     def _asked(self) -> "tuple[Spec, Asked]":
         """What is trained alone, and what is asked of the supernet. Raises ValueError before anything is made."""
         from fastcifar.cli.search import pair
+        from fastcifar.data import num_classes
         from fastcifar.search.experiment.spec import Spec
         from fastcifar.search.experiment.training import default_concurrency, spread
-        from fastcifar.supernet.networks import check_limits, costs_of
         from fastcifar.supernet.predict import LEAST
+        from fastcifar.supernet.ranking import check_limits, costs_of
         from fastcifar.supernet.search import Asked
         from fastcifar.train import resolve_device
+        from fastcifar.train.build import rate_factors
 
         device = resolve_device(self.device)
         name, recipe = self.found_recipe()
@@ -160,7 +177,9 @@ class Search(PlanFlags, LimitFlags):
         if points < 1 or seeds < 1:
             raise ValueError(f"--confirm: at least one network and one seed are needed, not {self.confirm}")
         limits = self.limits()
-        check_limits(plan.choices, limits, costs_of(plan, float("inf"), 1))
+        check_limits(plan.choices, limits, costs_of(plan.choices, 0.0), self.trainings)
+        for one in (plan.choices.largest, plan.choices.smallest):  # a rate of what not all of them have
+            rate_factors(plan.choices.of(one), num_classes(recipe.dataset))
         gpus = spread(device)
         assert self.space is not None
         spec = Spec(

@@ -18,8 +18,8 @@ from fastcifar.search.experiment.training import Cost
 from fastcifar.statistics.tau import Tau
 from fastcifar.supernet import Judged, Plan, Record
 from fastcifar.supernet.methods import drawn
-from fastcifar.supernet.networks import COSTS
 from fastcifar.supernet.predictors import NEAR
+from fastcifar.supernet.ranking import COSTS
 from fastcifar.train import EpochRow, Hooks, Recipe, format_header, format_row
 
 TOP = 20  # networks of a ranking that are printed
@@ -145,9 +145,11 @@ def estimate(spec: Spec, plan: Plan, samples: Sequence[Recipe], cost: Cost) -> s
     )
 
 
-def print_judged(judged: Judged, trainings: int) -> None:
+def print_judged(judged: Judged) -> None:
     """The table of predictors, and whether the supernet adds anything."""
-    print(f"Kendall's tau with {trainings} trainings by themselves, a regression foretelling each from the others;")
+    print(
+        f"Kendall's tau with {judged.trainings} trainings by themselves, a regression foretelling each from the others;"
+    )
     print(f"95 % bootstrap interval over networks; near: pairs within {NEAR:.0%} of each other's FLOPs")
     rows = [[one.name, _interval(one.overall), _interval(one.near)] for one in judged.predictors]
     rows.append(["what the supernet adds", _interval(judged.gain, "+"), _interval(judged.gain_near, "+")])

@@ -160,7 +160,10 @@ class Experiment:
             spec.plan()
             self.folder = make_folder(self.out, spec.name)
         else:
-            spec = Spec.from_dict(self._read(lambda store: store.meta())["spec"])
+            meta = self._read(lambda store: store.meta())
+            if "supernet" in meta:
+                raise ConfigError(f"{self.folder}: fastcifar supernet search --resume goes on with this one")
+            spec = Spec.from_dict(meta["spec"])
         folder, self._port = self.folder, port
         self._stopping.clear()
         if wait:

@@ -1,10 +1,11 @@
 """One network out of a supernet, as files that need no supernet: weights, recipe, drawing, ONNX."""
 
+import copy
 import json
 import logging
 import warnings
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from torch import Tensor, nn
 
 from fastcifar.net import Network
 from fastcifar.search import Params
-from fastcifar.supernet.calibrate import calibrate
+from fastcifar.supernet.calibration import calibrate
 from fastcifar.supernet.supernet import Supernet
-from fastcifar.train import Recipe, RecipeError, describe_network
+from fastcifar.train import Recipe, RecipeError, RecordError, describe_network
 from fastcifar.train.build import trained_paths
+from fastcifar.train.loop import autocast
 from fastcifar.train.record import RunFolder, save_drawing
 from fastcifar.train.schedule import scale_factors
 from fastcifar.train.start import FILE as WEIGHTS
@@ -32,7 +34,8 @@ def freeze(supernet: Supernet, params: Params, calibration: Sequence[Tensor]) ->
     """
     recipe = supernet.choices.of(params)
     network = supernet.frozen(recipe)
-    calibrate(network, lambda images: network({"input": images}), calibration)
+    with autocast(supernet.state.precision, supernet.device):
+        calibrate(network, lambda images: network({"input": images}), calibration)
     return alone(supernet, recipe), network.float()
 
 
@@ -62,7 +65,10 @@ def export(recipe: Recipe, network: Network, folder: Path) -> list[Path]:
     to go on from the weights), `network.dot` and, where Graphviz is there, `network.svg`; `model.onnx` where the
     packages of the extra `onnx` are installed. Raises RecordError where `folder` cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecordError(f"cannot write {folder}: {error.strerror}") from error
     out = RunFolder(folder)
     out.write_json(recipe.to_dict(), "recipe.json")
     out.save_tensors(WEIGHTS, network.state_dict(), {"recipe": json.dumps(recipe.to_dict())})
@@ -76,10 +82,8 @@ def export(recipe: Recipe, network: Network, folder: Path) -> list[Path]:
 def write_onnx(network: Network, path: Path) -> None:
     """Write a network as ONNX: `images` (B, 3, 32, 32), normalised, to `logits` (B, num_classes), any B."""
     images = torch.zeros(2, 3, 32, 32)
-    module = _Logits(network).cpu().eval()
-    logging.disable(logging.WARNING)  # torch says much that is for its developers
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    module = _Logits(copy.deepcopy(network)).cpu().eval()
+    with _quiet():
         torch.onnx.export(
             module,
             (images,),
@@ -90,7 +94,19 @@ def write_onnx(network: Network, path: Path) -> None:
             external_data=False,
             verbose=False,
         )
-    logging.disable(logging.NOTSET)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what torch says for its developers."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 class _Logits(nn.Module):

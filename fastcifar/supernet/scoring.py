@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fastcifar.net import Graph, Network, fuse, run_graph
-from fastcifar.supernet.calibrate import calibrate
+from fastcifar.supernet.calibration import calibrate
 from fastcifar.supernet.supernet import Supernet
 from fastcifar.train import Recipe, describe_network
 from fastcifar.train.loop import autocast

@@ -4,26 +4,28 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 
 import numpy as np
 import pandas as pd
 
 from fastcifar.data.split import HOLDOUT_SIZE
+from fastcifar.names import counted
 from fastcifar.search import Evolution, History, Params, SpaceExhausted, trial_rng
 from fastcifar.search.experiment.training import flops, parameters
-from fastcifar.supernet.choices import Choices
+from fastcifar.supernet.choices import Choices, size_of
 from fastcifar.supernet.material import Material
 from fastcifar.supernet.methods import drawn
-from fastcifar.supernet.plan import Plan
 from fastcifar.supernet.record import Record
-from fastcifar.supernet.scores import scores
+from fastcifar.supernet.scoring import scores
 from fastcifar.supernet.supernet import Supernet
 
 ALL = 1024  # networks of a space that are all scored; of a larger one, those that evolution comes to
 SCORED = 2000  # images of the holdout
 GENERATION = 16
 COSTS = ("flops", "parameters", "seconds")
-COLUMNS = (*COSTS, "loss", "accuracy")  # after the keys of the space
+Costs = Callable[[Params], tuple[float, float, float]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,16 +48,21 @@ def flops_per_second(record: Record) -> float:
     return 3 * plan.recipe.batch_size * once / record.times.train
 
 
-def costs_of(plan: Plan, rate: float, images: int) -> Callable[[Params], tuple[float, float, float]]:
-    """What a point costs: FLOPs of an image, parameters, and the seconds that its training by itself would take here.
+def seconds_per_flop(record: Record) -> float:
+    """Seconds of a training by itself, as long as the supernet's, for a FLOP of an image's forward pass."""
+    images: int = record.dataset["train_images"]
+    return 3 * images * record.plan.recipe.total_epoch / flops_per_second(record)
 
-    rate: FLOPs a second. images: that it is trained on.
+
+def costs_of(choices: Choices, seconds: float) -> Costs:
+    """What a point costs: FLOPs of an image, parameters, and the seconds of a training by itself.
+
+    seconds: for a FLOP of an image.
     """
-    work = 3 * images * plan.recipe.total_epoch / rate
 
     def costs(params: Params) -> tuple[float, float, float]:
-        recipe = plan.choices.of(params)
-        return flops(recipe), parameters(recipe), flops(recipe) * work
+        recipe = choices.of(params)
+        return flops(recipe), parameters(recipe), flops(recipe) * seconds
 
     return costs
 
@@ -68,17 +75,19 @@ def networks(
     limits: Limits = Limits(),
     sample: int | None = None,
     images: int = SCORED,
+    seconds: float | None = None,
     seed: int = 0,
     progress: Callable[[int], None] = lambda done: None,
 ) -> pd.DataFrame:
     """Score the networks within `limits`, the best first: their points, COSTS, and loss and accuracy on the holdout.
 
     All of a space of at most ALL points, or `sample` drawn ones; of a larger space as many as ALL, by evolution.
-    images: of the holdout. Raises ValueError where no network is within the limits, with the smallest costs.
+    images: of the holdout. seconds: of a training by itself for a FLOP of an image; by default as the supernet's went.
+    Raises ValueError where no network is within the limits, with the smallest costs.
     """
     check_amounts(images, sample)
     choices = record.plan.choices
-    costs = costs_of(record.plan, flops_per_second(record), record.dataset["train_images"])
+    costs = costs_of(choices, seconds_per_flop(record) if seconds is None else seconds)
     calibration, valid = material.calibration(), material.valid(images)
     check_limits(choices, limits, costs)
 
@@ -92,7 +101,7 @@ def networks(
         ]
 
     if sample is not None or choices.space.size() <= ALL:
-        rows = scored([one for one in _points(choices, sample, seed) if limits.allow(costs(one))])
+        rows = scored(_allowed(choices, limits, costs, sample, seed))
     else:
         rows = []
         space = dataclasses.replace(choices.space, allowed=lambda params: limits.allow(costs(params)))
@@ -108,6 +117,8 @@ def networks(
             for number, row in enumerate(scored(some, len(rows)), len(rows)):
                 history.end(number, row["loss"])  # type: ignore[arg-type]
                 rows.append(row)
+    if not rows:
+        raise ValueError("no network that was drawn is within the limits; draw more, or allow more")
     return pd.DataFrame(rows).sort_values("loss", kind="stable", ignore_index=True)
 
 
@@ -119,20 +130,30 @@ def check_amounts(images: int, sample: int | None) -> None:
         raise ValueError(f"--sample: at least one network is needed, not {sample}")
 
 
-def check_limits(choices: Choices, limits: Limits, costs: Callable[[Params], tuple[float, float, float]]) -> None:
-    """Raise ValueError where no network of the space is within the limits, with the smallest costs there are."""
-    few = choices.space.size() <= ALL
-    points = [choices.smallest, *_points(choices, None if few else ALL, 0)]
-    found = np.array([costs(one) for one in points])
-    if any(limits.allow((one[0], one[1], one[2])) for one in found.tolist()):
-        return
-    least = found.min(0)
-    amounts = ", ".join(f"{amount:,.0f} {name}" for amount, name in zip(least, COSTS, strict=True))
-    raise ValueError(f"no network of the space is within the limits; the smallest have {amounts}")
+def check_limits(choices: Choices, limits: Limits, costs: Costs, wanted: int = 1) -> None:
+    """Raise ValueError where fewer networks of the space than `wanted` are within the limits.
+
+    Of a large space it is enough that the smallest network is.
+    """
+    large = choices.space.size() > ALL
+    smallest = {key: min(values, key=partial(size_of, key)) for key, values in choices.values.items()}
+    found = np.array([costs(one) for one in ([smallest] if large else choices.points())])
+    inside = sum(limits.allow((one[0], one[1], one[2])) for one in found.tolist())
+    if inside == 0:
+        least = zip(found.min(0), COSTS, strict=True)
+        amounts = ", ".join(f"{amount:,.0f} {name}" for amount, name in least if amount)
+        raise ValueError(f"no network of the space is within the limits; the smallest have {amounts}")
+    if inside < wanted and not large:
+        raise ValueError(f"{counted(inside, 'network')} of the space within the limits, where {wanted} are needed")
 
 
-def _points(choices: Choices, sample: int | None, seed: int) -> list[Params]:
-    if sample is None:
-        return list(choices.points())
-    rows = choices.space.sample(np.random.default_rng(seed), sample)
-    return [choices.space.decode(row) for row in np.unique(rows, axis=0)]
+def _allowed(choices: Choices, limits: Limits, costs: Costs, sample: int | None, seed: int) -> list[Params]:
+    """All networks within the limits, or `sample` drawn ones of them, none twice."""
+    if choices.space.size() <= ALL:
+        points = [one for one in choices.points() if limits.allow(costs(one))]
+        chosen = np.random.default_rng(seed).permutation(len(points))[: sample or len(points)]
+        return [points[index] for index in sorted(chosen)]
+    assert sample is not None
+    rows = np.unique(choices.space.sample(np.random.default_rng(seed), 20 * sample), axis=0)
+    drawn_ones = (choices.space.decode(row) for row in np.random.default_rng(seed).permutation(rows))
+    return list(islice((one for one in drawn_ones if limits.allow(costs(one))), sample))
