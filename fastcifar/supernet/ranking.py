@@ -20,6 +20,7 @@ from fastcifar.supernet.methods import drawn
 from fastcifar.supernet.record import Record
 from fastcifar.supernet.scoring import scores
 from fastcifar.supernet.supernet import Supernet
+from fastcifar.train.device import kernels
 
 ALL = 1024  # networks of a space that are all scored; of a larger one, those that evolution comes to
 SCORED = 2000  # images of the holdout
@@ -89,12 +90,13 @@ def networks(
     choices = record.plan.choices
     costs = costs_of(choices, seconds_per_flop(record) if seconds is None else seconds)
     calibration, valid = material.calibration(), material.valid(images)
+    exact = bool(record.settings["deterministic"])
     check_limits(choices, limits, costs)
 
     def scored(points: Sequence[Params], before: int = 0) -> list[dict[str, object]]:
-        found = scores(
-            supernet, [choices.of(one) for one in points], calibration, valid, lambda done: progress(before + done)
-        )
+        recipes = [choices.of(one) for one in points]
+        with kernels(supernet.device, exact):
+            found = scores(supernet, recipes, calibration, valid, lambda done: progress(before + done))
         return [
             {**one, **dict(zip(COSTS, costs(one), strict=True)), "loss": score.loss, "accuracy": score.accuracy}
             for one, score in zip(points, found, strict=True)

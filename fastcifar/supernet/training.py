@@ -36,6 +36,7 @@ def train_supernet(
     *,
     device: str = "auto",
     step: str = "auto",
+    deterministic: bool = False,
     init: str | Path | None = None,
     out: str | Path | None = None,
     name: str = "supernet",
@@ -44,9 +45,10 @@ def train_supernet(
 ) -> tuple[Supernet, Record]:
     """Train the networks of `plan` in one set of weights, on the training images less the holdout.
 
-    device, step: as for `train`; a supernet runs eager or fused. init: a run's folder, whose weights are started from.
+    device, step, deterministic: as for `train`; a supernet runs eager or fused.
+    init: a run's or a supernet's folder, whose weights are started from.
     out: folder to make the supernet's folder in; None keeps nothing on disk.
-    hooks: `on_epoch` and `progress`. on_start: called once, before the first epoch.
+    hooks: `on_epoch`, whose answer counts for nothing, and `progress`. on_start: called once, before the first epoch.
     KeyboardInterrupt is recorded and raised again. Raises ValueError for arguments that do not fit together, before
     anything is kept; RecordError where `out` cannot be written or `init` cannot be read.
     """
@@ -58,6 +60,7 @@ def train_supernet(
         settings={
             "device": str(where),
             "step": resolve_step(step, where),
+            "deterministic": deterministic,
             "init": None if init is None else str(Path(init).absolute()),
         },
         dataset={
@@ -169,7 +172,7 @@ class _Training:
         self.write()
         try:
             on_start(record)
-            with kernels(self.supernet.device, False):
+            with kernels(self.supernet.device, record.settings["deterministic"]):
                 self.train()
             record.status = "finished"
         except Diverged:

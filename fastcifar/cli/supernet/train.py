@@ -21,9 +21,11 @@ class Train(PlanFlags):
     vary: Annotated[tuple[str, ...], arg(metavar="NAME ...")] = ()
     """Choose only these while training, keys of the space or width, depth, residual, kernel; the rest stays largest."""
     init: Annotated[str | None, absent("RUN")] = None
-    """Start from the weights of this run (its folder, or its id under --out), where they lie in the supernet."""
+    """Start from the weights of this run or supernet (its folder, or its id under --out), where they lie in this one."""
     step: Annotated[str, arg(metavar="{auto,eager,fused}")] = "auto"
     """How the networks run: as written, or with a CPU's fused kernels; auto takes these where they can be had."""
+    deterministic: bool = False
+    """On a GPU, use only kernels that repeat themselves (on a CPU they do anyway)."""
     resume: Annotated[str | None, absent("RUN")] = None
     """Go on with this supernet (its folder, or its id under --out) from its last epoch, with its own settings."""
 
@@ -52,6 +54,7 @@ class Train(PlanFlags):
             load(recipe.dataset, self.data_dir),
             device=self.device,
             step=self.step,
+            deterministic=self.deterministic,
             init=None if self.init is None else self.folder(self.init),
             out=self.out,
             name=f"supernet-{name}",
