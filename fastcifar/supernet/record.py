@@ -18,7 +18,8 @@ class Record:
 
     epochs: a row's `valid` columns are the full network's, on a part of the holdout; its `train` columns those of the
         first network of each step, which with sandwich is the full one.
-    settings: device, step, deterministic, and init, the weights that were started from. provenance: see `train.provenance`.
+    settings: device, step, deterministic, and init, the weights that were started from.
+    provenance: see `train.provenance`.
     status: running, finished, interrupted, diverged or failed.
     """
 

@@ -21,7 +21,7 @@ class Train(PlanFlags):
     vary: Annotated[tuple[str, ...], arg(metavar="NAME ...")] = ()
     """Choose only these while training, keys of the space or width, depth, residual, kernel; the rest stays largest."""
     init: Annotated[str | None, absent("RUN")] = None
-    """Start from the weights of this run or supernet (its folder, or its id under --out), where they lie in this one."""
+    """Start from the weights of this run or supernet (its folder, or its id under --out), where they lie in it."""
     step: Annotated[str, arg(metavar="{auto,eager,fused}")] = "auto"
     """How the networks run: as written, or with a CPU's fused kernels; auto takes these where they can be had."""
     deterministic: bool = False
