@@ -29,6 +29,7 @@ from fastcifar.supernet import Material, Plan, scores, train_supernet
 from fastcifar.supernet.material import CALIBRATION
 from fastcifar.supernet.methods import drawn
 from fastcifar.supernet.predict import features, fit
+from fastcifar.supernet.ranking import SCORED
 from fastcifar.train import Hooks, Recipe, describe_network, format_row, resolve_device, train
 
 SPLITS = 60  # draws of the networks that are trained alone
@@ -43,7 +44,7 @@ class Variant:
     method: str
     rates: str = "equal"
     epochs: float = 1.0
-    calibration: int = CALIBRATION  # batches
+    calibration: int = CALIBRATION  # images
 
 
 VARIANTS = {
@@ -55,7 +56,7 @@ VARIANTS = {
     "fair, rates 1/p": Variant(method="fair", rates="inverse"),
     "fair, 3 times the epochs": Variant(method="fair", epochs=3),
     "sandwich, 1.5 times the epochs": Variant(method="sandwich", epochs=1.5),
-    "sandwich, 8 batches of calibration": Variant(method="sandwich", calibration=8),
+    "sandwich, calibrated on 2,048 images": Variant(method="sandwich", calibration=2048),
 }
 
 
@@ -77,7 +78,7 @@ def run(name: str, recipe: Recipe, seed: int, device: str, data_dir: str | None)
         supernet,
         [plan.choices.of(one) for one in points],
         material.calibration(variant.calibration),
-        material.valid(2000),
+        material.valid(SCORED),
     )
     scored = time.perf_counter() - began
     steps = record.dataset["train_images"] // made.batch_size * made.total_epoch

@@ -11,7 +11,7 @@ from fastcifar.supernet.record import Record
 from fastcifar.supernet.supernet import Supernet
 from fastcifar.train.session import EVALUATION_BATCH, split_images, training_batches
 
-CALIBRATION = 2  # batches for a network's statistics
+CALIBRATION = 512  # images for a network's statistics
 
 
 class Material:
@@ -33,9 +33,10 @@ class Material:
         self._on_device: dict[str, Any] = {"mean": mean, "std": std, "device": supernet.device, "dtype": dtype}
         self.batches = training_batches(plan.recipe, self.train_split, plan.seed, **self._on_device)
 
-    def calibration(self, batches: int = CALIBRATION) -> list[Tensor]:
-        """Batches of training images (B, 3, 32, 32), varied as in training: always the same."""
+    def calibration(self, images: int = CALIBRATION) -> list[Tensor]:
+        """So many training images (B, 3, 32, 32) in whole batches, varied as in training: always the same."""
         after = self.plan.recipe.total_epoch  # an epoch that is not trained on
+        batches = max(1, images // self.plan.recipe.batch_size)
         return [images for images, _ in islice(self.batches.epoch(after), batches)]
 
     def valid(self, images: int | None = None) -> list[tuple[Tensor, Tensor]]:

@@ -23,7 +23,7 @@ from fastcifar.supernet.supernet import Supernet
 from fastcifar.train.device import kernels
 
 ALL = 1024  # networks of a space that are all scored; of a larger one, those that evolution comes to
-SCORED = 2000  # images of the holdout
+SCORED = 1000  # images of the holdout
 GENERATION = 16
 COSTS = ("flops", "parameters", "seconds")
 Costs = Callable[[Params], tuple[float, float, float]]

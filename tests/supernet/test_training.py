@@ -75,7 +75,7 @@ def test_scores_are_those_of_each_network_by_itself(dataset, step):
     wanted = plan(ENTRIES)
     supernet, record = train_supernet(wanted, dataset, device="cpu", step=step)
     material = Material(record, dataset, supernet)
-    calibration, valid = material.calibration(2), material.valid(600)
+    calibration, valid = material.calibration(64), material.valid(600)
     recipes = [wanted.choices.of(params) for params in wanted.choices.points()]
     done = []
     found = scores(supernet, recipes, calibration, valid, done.append)

@@ -19,7 +19,7 @@ class Rank(CommonFlags, LimitFlags):
     """The supernet: its folder, or its id under --out."""
     sample: Count = None
     """Rank so many networks, drawn; by default all, or of more than 1,024 those that evolution comes to."""
-    images: Annotated[int, arg(metavar="N")] = 2000
+    images: Annotated[int, arg(metavar="N")] = 1000
     """Images of the holdout (5,000) that they are judged on."""
     device: Annotated[str | None, absent("DEV")] = None
     """auto, cpu, cuda or cuda:N; by default the one that it was trained on."""
