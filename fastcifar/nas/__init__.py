@@ -1,7 +1,8 @@
 """Spaces of networks from any torch module, in NNI's words: choices, strategies, experiments."""
 
+from fastcifar.nas.config import RetiariiExeConfig
 from fastcifar.nas.evaluator import Classification, FunctionalEvaluator
-from fastcifar.nas.experiment import RetiariiExeConfig, RetiariiExperiment
+from fastcifar.nas.experiment import RetiariiExperiment
 from fastcifar.nas.model import model_wrapper, space_of
 
 __all__ = [

@@ -1,5 +1,6 @@
 """The choices that a model makes while it is constructed: none are made up front, all are found by constructing it."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -30,32 +31,43 @@ class Construction:
         self._made = 0
 
     def label(self, given: str | None) -> str:
-        """The label of the next choice."""
-        if given is not None:
-            return given
-        self._made += 1
-        return f"{PREFIX}_{self._made}"
+        """The label of the next choice: the one that is given, or one with the next number."""
+        if given is None:
+            self._made += 1
+            return f"{PREFIX}_{self._made}"
+        if not isinstance(given, str):
+            raise ValueError(f"label: text is needed, not {given!r}")
+        if given.startswith(f"{PREFIX}_"):
+            raise ValueError(f"label: {given!r} is like those that are made here; take another")
+        return given
 
-    def choose(self, kind: str, options: Sequence[Any], label: str) -> Any:
-        """The option that the construction has for a choice.
+    def choose(self, kind: str, options: Sequence[Any], label: str) -> int:
+        """The place, among its options, of what the construction has for a choice.
 
-        Raises ValueError for a label that stands for another choice too, and for a sample that does not have it.
+        Raises ValueError for options that are no JSON values, for a label that stands for another choice too, and for
+        a sample that does not have it.
         """
-        choice = Choice(label=label, kind=kind, options=tuple(options))
+        try:
+            texts = [json.dumps(option) for option in options]
+        except TypeError:
+            raise ValueError(
+                f"{label}: options are JSON values, such as numbers and text, not {list(options)}"
+            ) from None
+        choice = Choice(label=label, kind=kind, options=tuple(map(json.loads, texts)))
         known = self.choices.setdefault(label, choice)
-        if known != choice:
+        if known.kind != kind or [json.dumps(option) for option in known.options] != texts:
             raise ValueError(
                 f"label {label!r}: a {kind} choice of {list(options)} here, but a {known.kind} choice of "
                 f"{list(known.options)} before; one label is one choice"
             )
         if self.sample is None:
-            return options[0]
+            return 0
         if label not in self.sample:
             raise ValueError(f"{label}: the sample {dict(self.sample)} has no such choice")
-        value = self.sample[label]
-        if value not in options:
-            raise ValueError(f"{label}: {value!r} is none of {list(options)}")
-        return value
+        text = json.dumps(self.sample[label])
+        if text not in texts:
+            raise ValueError(f"{label}: {self.sample[label]!r} is none of {list(options)}")
+        return texts.index(text)
 
 
 _current: ContextVar[Construction | None] = ContextVar("construction", default=None)

@@ -1,24 +1,16 @@
 """What a network of a space is worth: a function of the user's, or a training as a classifier."""
 
-import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fastcifar.nas.model import ModelSpace, SampleClass
-from fastcifar.search import Params, get_sequence_id, report_final_result, report_intermediate_result
-from fastcifar.search.experiment.evaluator import Reporter
-from fastcifar.search.experiment.functions import listening
-from fastcifar.train.record import RunFolder
+from fastcifar.search import report_final_result, report_intermediate_result
 
-WEIGHTS = "weights.safetensors"  # in a trial's folder
-Batches = Iterable[tuple[Tensor, Tensor]]  # inputs (B, ...), labels (B,); gone through once an epoch
+Batches = Iterable[tuple[Tensor, Tensor]]  # inputs (B, ...), labels (B,)
 
 
 class ModelEvaluator(Protocol):
@@ -46,7 +38,8 @@ class FunctionalEvaluator:
 class Classification:
     """Trains a network as a classifier by Adam, and reports its accuracy on other images after each epoch, in percent.
 
-    train, valid: batches, such as a DataLoader's. device: by default a GPU where there is one.
+    train, valid: batches, such as a DataLoader's or a list, that can be gone through again. device: by default a GPU
+    where there is one. Raises ValueError for what cannot be trained with.
     """
 
     train: Batches
@@ -54,6 +47,19 @@ class Classification:
     epochs: int = 1
     lr: float = 1e-3
     device: str | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.epochs, int) or self.epochs < 1:
+            raise ValueError(f"epochs: a whole number at least 1 is needed, not {self.epochs!r}")
+        if not self.lr > 0:
+            raise ValueError(f"lr: a number more than 0 is needed, not {self.lr!r}")
+        find_device(self.device)
+        for name in ("train", "valid"):
+            batches = getattr(self, name)
+            if not isinstance(batches, Iterable) or isinstance(batches, Iterator):
+                raise ValueError(f"{name}: batches that can be gone through again and again are needed, such as a list")
+            if isinstance(batches, Sized) and len(batches) == 0:
+                raise ValueError(f"{name}: there is no batch in it")
 
     def evaluate(self, model_class: Callable[[], nn.Module]) -> None:
         device = find_device(self.device)
@@ -86,56 +92,8 @@ def on_device(batches: Batches, device: torch.device) -> Iterator[tuple[Tensor, 
 
 
 def find_device(name: str | None) -> torch.device:
-    """The device of that name; by default a GPU where there is one."""
-    return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-
-
-@dataclass(frozen=True)
-class TrialEvaluator:
-    """One trial of a space's experiment: the sample's network, evaluated; its weights are kept in the trial's folder.
-
-    A callable of the search's function evaluator (see `search.experiment.evaluator`).
-    """
-
-    space: ModelSpace
-    evaluator: ModelEvaluator
-    folder: Path
-
-    def __call__(self, params: Params, report: Reporter) -> Any:
-        results: list[Any] = []
-
-        def listen(kind: str, value: Any) -> None:
-            if kind == "intermediate":
-                report(value["default"] if isinstance(value, dict) else value)
-            elif not results:  # the first final result counts
-                results.append(value)
-
-        model_class = SampleClass(self.space, params)
-        folder = self.folder / str(get_sequence_id())
-        folder.mkdir(parents=True, exist_ok=True)
-        with listening(listen), _environment(NNI_OUTPUT_DIR=str(folder)):
-            try:
-                self.evaluator.evaluate(model_class)
-            except (RuntimeError, TypeError, ValueError) as error:
-                raise ValueError(f"the network of {params} fails: {error}") from error
-        if not results:
-            raise ValueError("the evaluator has reported no final result: report_final_result is to be called once")
-        if model_class.made is not None:
-            RunFolder(folder).save_tensors(WEIGHTS, _copied(model_class.made), {})
-        return results[0]
-
-
-def _copied(network: nn.Module) -> dict[str, Tensor]:
-    """A network's weights and statistics, each tensor in a place of its own."""
-    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-
-
-@contextmanager
-def _environment(**variables: str) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
+    """The device of that name; by default a GPU where there is one. Raises ValueError for a name that is none."""
     try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
+        return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except RuntimeError:
+        raise ValueError(f"device: {name!r} is none; cpu, cuda or cuda:N is needed") from None

@@ -1,69 +1,32 @@
 """`RetiariiExperiment`, NNI's Python interface, on the experiments of `fastcifar.search`."""
 
-import json
+import dataclasses
 import sys
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from fastcifar.names import nearest
 from fastcifar.nas.code import to_code
-from fastcifar.nas.evaluator import WEIGHTS, Classification, ModelEvaluator, TrialEvaluator
+from fastcifar.nas.config import RetiariiExeConfig
+from fastcifar.nas.evaluator import Classification, ModelEvaluator
 from fastcifar.nas.model import space_of
-from fastcifar.nas.oneshot import DARTS, Ranked, SinglePath
-from fastcifar.nas.strategy import MultiTrial
+from fastcifar.nas.strategy import DARTS, MultiTrial, SinglePath
+from fastcifar.nas.trial import SILENT, WEIGHTS, TrialEvaluator
 from fastcifar.search import Params
 from fastcifar.search.experiment.config import ConfigError
+from fastcifar.search.experiment.driver import Driver
 from fastcifar.search.experiment.evaluator import FunctionEvaluator
 from fastcifar.search.experiment.experiment import OUT
-from fastcifar.search.experiment.gpus import GPUs
-from fastcifar.search.experiment.local_config import LocalConfig, check_platform
 from fastcifar.search.experiment.spec import Spec, driving, make_folder
-from fastcifar.search.experiment.store import FINISHED, Store
+from fastcifar.search.experiment.store import FAILED, FINISHED, Store, TrialRow
 from fastcifar.train.record import RunFolder, read_tensors
 
 FORMATTERS = ("dict", "code", "instance")
-ENGINES = ("py", "base")  # NNI's; here a network is always plain Python
 ONE_SHOT = (SinglePath, DARTS)
-
-
-@dataclass
-class RetiariiExeConfig:
-    """How a search of networks is run, in NNI's words.
-
-    trial_gpu_number: of a trial; 0 hides the GPUs from it, None leaves them alone. execution_engine: has no effect, all
-    networks are plain Python. seed: decides what is drawn.
-    """
-
-    training_service_platform: str = "local"
-    experiment_name: str = "nas"
-    max_trial_number: int | None = None
-    trial_concurrency: int = 1
-    trial_gpu_number: int | None = None
-    execution_engine: str = "py"
-    seed: int = 0
-    training_service: LocalConfig = field(default_factory=LocalConfig)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        known = [*self.__dataclass_fields__]
-        if name not in known:
-            raise ConfigError(f"RetiariiExeConfig has no field {name!r}{nearest(name, known)}")
-        super().__setattr__(name, value)
-
-    def check(self) -> None:
-        """Raise ConfigError for what cannot be run."""
-        check_platform("RetiariiExeConfig", self.training_service_platform)
-        if self.execution_engine not in ENGINES:
-            raise ConfigError(f"execution_engine: {self.execution_engine!r} is none of {', '.join(ENGINES)}")
-        for name, least in (("max_trial_number", 1), ("trial_concurrency", 1), ("trial_gpu_number", 0), ("seed", 0)):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
-                raise ConfigError(f"{name}: a whole number at least {least} is needed, not {value!r}")
-        self.training_service.check("training_service")
 
 
 class RetiariiExperiment:
@@ -85,68 +48,72 @@ class RetiariiExperiment:
         out: str | Path = OUT,
     ) -> None:
         self.space = space_of(base_model)
-        assert self.space.space  # options that are no JSON values are said now
+        _ = self.space.space  # options that are no JSON values are said now
         if mutators:
             raise ValueError("mutators: a space is all in its class here; there are none")
         if strategy is None:
             raise ValueError("strategy: one is needed, such as strategy.Random()")
+        if isinstance(strategy, (str, type)) or not (isinstance(strategy, ONE_SHOT) or hasattr(strategy, "tuner")):
+            raise ValueError(
+                f"strategy: one of those in fastcifar.nas.strategy is needed, such as Random(), not {strategy!r}"
+            )
         if not hasattr(evaluator, "evaluate"):
             raise ValueError(f"evaluator: a FunctionalEvaluator or a Classification is needed, not {evaluator!r}")
         if isinstance(strategy, ONE_SHOT) and not isinstance(evaluator, Classification):
             raise ValueError(f"evaluator: {type(strategy).__name__} trains by itself, and needs a Classification")
         if isinstance(strategy, ONE_SHOT):
-            with torch.random.fork_rng():
+            with torch.random.fork_rng(devices=[]):
                 strategy.check(self.space)
         self.evaluator, self.strategy, self.out = evaluator, strategy, Path(out)
         self.folder: Path | None = None
 
     def run(self, config: RetiariiExeConfig | None = None, port: int | None = None) -> bool:
-        """Run to the end; whether it got there. Raises KeyboardInterrupt after a second Ctrl-C."""
+        """Run to the end; whether it got there.
+
+        Ctrl-C lets the running trials end, twice it ends them at once (KeyboardInterrupt), as it does a one-shot
+        strategy; `resume` goes on. Raises ValueError where the evaluator reports nothing.
+        """
         config = config or RetiariiExeConfig()
         config.check()
         spec = self._spec(config)
-        self.folder = folder = make_folder(self.out, spec.name)
+        self.folder = make_folder(self.out, spec.name)
         where = f" (port {port} has no use yet: there is no web page)" if port is not None else ""
-        print(f"fastcifar: the experiment and its results are in {folder}{where}", file=sys.stderr)
+        print(f"fastcifar: the experiment and its results are in {self.folder}{where}", file=sys.stderr)
+        return self._share(spec) if isinstance(self.strategy, ONE_SHOT) else self._drive(spec)
+
+    def resume(self, folder: str | Path) -> bool:
+        """Go on with an experiment of this model and evaluator that has not come to its end. Raises ValueError."""
+        self.view(folder)
         if isinstance(self.strategy, ONE_SHOT):
-            assert isinstance(self.evaluator, Classification)
-            with torch.random.fork_rng():
-                torch.manual_seed(config.seed)
-                self._keep(folder, self.strategy.run(self.space, self.evaluator, config.seed))
-            return True
-        trial = TrialEvaluator(self.space, self.evaluator, folder / "trials")
-        with driving(folder, spec, lambda driver: None, FunctionEvaluator(trial.__call__)) as driver:
-            driver.search()
-            return not driver.stopping
+            raise ConfigError("a one-shot strategy cannot go on; run it again")
+        return self._drive(self._stored())
+
+    def view(self, folder: str | Path) -> None:
+        """Look at what an earlier experiment of this model has found. Raises ValueError for one of another space."""
+        self.folder = Path(folder)
+        if self._stored().space != self.space.entries:
+            raise ConfigError(f"{folder}: the experiment is of another space")
 
     def ranking(self) -> list[dict[str, Any]]:
-        """The networks by what they were worth, the best first: `sample`, `score`, `trial` and `weights`, a path.
-
-        Of trials that have a result, or of a one-shot strategy's ranking, where `trial` is the place in it.
-        """
+        """The networks by what they were worth, the best first: `sample`, `score`, `trial` and `weights`, a path."""
         folder = self._begun()
-        if isinstance(self.strategy, ONE_SHOT):
-            ranked: list[dict[str, Any]] = json.loads((folder / "ranking.json").read_text())
-            return [one | {"weights": _existing(folder / "ranked" / str(one["trial"]) / WEIGHTS)} for one in ranked]
         store = Store.read(folder)
         rows = [row for row in store.trials() if row.state == FINISHED and row.value is not None]
         store.close()
-        return [
-            {
-                "sample": row.params,
-                "score": row.value,
-                "trial": row.number,
-                "weights": _existing(folder / "trials" / str(row.number) / WEIGHTS),
-            }
-            for row in sorted(rows, key=lambda row: -(row.value or 0.0))
-        ]
+        found = []
+        for row in sorted(rows, key=lambda row: -(row.value or 0.0)):
+            weights = folder / "trials" / str(row.number) / WEIGHTS
+            there = str(weights) if weights.exists() else None
+            found.append({"sample": row.params, "score": row.value, "trial": row.number, "weights": there})
+        return found
 
     def export_top_models(
         self, top_k: int = 1, optimize_mode: str = "maximize", formatter: str = "dict"
     ) -> list[Params | str | nn.Module]:
         """The best networks: as samples (`dict`), as Python files that need torch alone (`code`), or as modules.
 
-        A module (`instance`) has the weights that its trial, or the one-shot strategy, has left.
+        A module (`instance`) has the weights that its trial, or the one-shot strategy, has left. Raises ValueError
+        where there are none, and for a network that cannot be written as code.
         """
         if formatter not in FORMATTERS:
             raise ValueError(f"formatter: {formatter!r} is none of {', '.join(FORMATTERS)}")
@@ -162,23 +129,47 @@ class RetiariiExperiment:
         network = self.space.network(one["sample"])
         if formatter == "code":
             return to_code(network, f"{self.space.model.__name__} {one['sample']}")
-        if one["weights"] is not None:
-            network.load_state_dict(read_tensors(Path(one["weights"]))[0])
+        if one["weights"] is None:
+            raise ValueError(f"{one['sample']}: no weights were kept of it")
+        network.load_state_dict(read_tensors(Path(one["weights"]))[0])
         return network
+
+    def _drive(self, spec: Spec) -> bool:
+        """Run trials, in processes that are copies of this one: the model's class may have no name to import it by."""
+        folder = self._begun()
+        if torch.cuda.is_initialized():
+            raise ConfigError("this process has used CUDA, which its copies cannot use again: run the trials first")
+        trial = TrialEvaluator(self.space, self.evaluator, folder / "trials")
+        with driving(folder, spec, _watch, FunctionEvaluator(trial.evaluate)) as driver:
+            driver.search()
+            rows = list(driver.rows.values())
+        if rows and all(row.state == FAILED for row in rows):
+            print(f"fastcifar: no trial has a result; the first failed: {rows[0].message}", file=sys.stderr)
+        return not driver.stopping
+
+    def _share(self, spec: Spec) -> bool:
+        """Run the one-shot strategy, and keep its ranking as the trials of an experiment."""
+        assert isinstance(self.strategy, ONE_SHOT) and isinstance(self.evaluator, Classification)
+        folder, evaluator = self._begun(), self.evaluator
+        if spec.gpus is not None and spec.gpus["number"] == 0:
+            evaluator = dataclasses.replace(evaluator, device="cpu")
+        with torch.random.fork_rng():
+            torch.manual_seed(spec.seed)
+            ranked = self.strategy.run(self.space, evaluator, spec.seed)
+        store = Store.create(folder, {"spec": spec.to_dict(), "status": "done", "strategy": repr(self.strategy)})
+        for number, one in enumerate(ranked):
+            if one.weights:
+                (folder / "trials" / str(number)).mkdir(parents=True)
+                RunFolder(folder / "trials" / str(number)).save_tensors(WEIGHTS, one.weights, {})
+            row = TrialRow(number=number, kind="search", params=dict(one.sample), seed=spec.seed, started=time.time())
+            store.start(row)
+            store.end(dataclasses.replace(row, state=FINISHED, value=one.score, ended=time.time()))
+        store.close()
+        return True
 
     def _spec(self, config: RetiariiExeConfig) -> Spec:
         """The experiment's specification. Raises ValueError where it would not end."""
-        service = config.training_service
-        gpus: dict[str, Any] | None = None
-        concurrency = config.trial_concurrency
-        if config.trial_gpu_number is not None:
-            gpus = {
-                "number": config.trial_gpu_number,
-                "indices": service.gpus,
-                "trials_per_gpu": service.max_trial_number_per_gpu,
-                "use_active": bool(service.use_active_gpu),
-            }
-            concurrency = int(min(concurrency, GPUs(**gpus).capacity()))
+        gpus, concurrency = config.gpus()
         tuner: dict[str, Any] = {"name": "Random"} if isinstance(self.strategy, ONE_SHOT) else self.strategy.tuner()
         spec = Spec(
             name="".join(c if c.isalnum() else "-" for c in config.experiment_name),
@@ -194,13 +185,11 @@ class RetiariiExperiment:
         spec.plan()
         return spec
 
-    def _keep(self, folder: Path, ranked: Sequence[Ranked]) -> None:
-        for place, one in enumerate(ranked):
-            if one.weights:
-                (folder / "ranked" / str(place)).mkdir(parents=True)
-                RunFolder(folder / "ranked" / str(place)).save_tensors(WEIGHTS, one.weights, {})
-        rows = [{"sample": one.sample, "score": one.score, "trial": place} for place, one in enumerate(ranked)]
-        (folder / "ranking.json").write_text(json.dumps(rows, indent=2))
+    def _stored(self) -> Spec:
+        store = Store.read(self._begun())
+        spec = Spec.from_dict(store.meta()["spec"])
+        store.close()
+        return spec
 
     def _begun(self) -> Path:
         if self.folder is None:
@@ -208,5 +197,7 @@ class RetiariiExperiment:
         return self.folder
 
 
-def _existing(path: Path) -> str | None:
-    return str(path) if path.exists() else None
+def _watch(driver: Driver) -> None:
+    """Stop at once where the evaluator has reported nothing: it will not report more the next time."""
+    if any(SILENT in row.message for row in driver.rows.values()):
+        raise ValueError(SILENT)

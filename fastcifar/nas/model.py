@@ -1,5 +1,6 @@
 """A class of models as a space: constructed outside of a sample it is the space, under one the sample's network."""
 
+import copy
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -40,27 +41,40 @@ class ModelSpace:
         for label in sample:
             if label not in self.choices:
                 raise ValueError(f"{label}: {self.model.__name__} has no such choice; it has {', '.join(self.choices)}")
+        args, named = copy.deepcopy((self.args, dict(self.named)))  # modules among them are each network's own
         with constructing(Construction(sample)) as construction:
-            network: nn.Module = self.model(*self.args, **self.named)
-        if unmet := [label for label in construction.choices if label not in self.choices]:
-            raise ValueError(f"{unmet[0]}: a choice that the space does not have, in {sample}")
+            network: nn.Module = self.model(*args, **named)
+        if construction.choices != self.choices:
+            raise ValueError(
+                f"{self.model.__name__}: which choices are made hangs on another choice, in {sample}; "
+                "a choice is to be made in every network, or in none"
+            )
         return network
 
 
 class SampleClass:
-    """What a function evaluator is given: called without arguments, it constructs the network of a sample.
-
-    made: the network that was constructed last.
-    """
+    """What an evaluator is given: called without arguments, it constructs the network of a sample."""
 
     def __init__(self, space: ModelSpace, sample: Params) -> None:
         self.space, self.sample = space, sample
         self.__name__ = space.model.__name__
-        self.made: nn.Module | None = None
+        self._made: list[tuple[nn.Module, int]] = []  # and how often its parameters had been changed
 
     def __call__(self) -> nn.Module:
-        self.made = self.space.network(self.sample)
-        return self.made
+        network = self.space.network(self.sample)
+        self._made.append((network, _changes(network)))
+        return network
+
+    @property
+    def trained(self) -> nn.Module | None:
+        """Of the networks that were constructed the last that was changed since; else the last; None without any."""
+        changed = [network for network, before in self._made if _changes(network) != before]
+        all_made = [network for network, _ in self._made]
+        return (changed or all_made)[-1] if all_made else None
+
+
+def _changes(network: nn.Module) -> int:
+    return sum(parameter._version for parameter in network.parameters())
 
 
 def model_wrapper(cls: Class) -> Class:
@@ -72,9 +86,13 @@ def model_wrapper(cls: Class) -> Class:
         if is_constructing():  # a part of a larger model, or the network of a sample
             construct(self, *args, **named)
             return
+        made: type = type(self)
+        if made is not cls:
+            raise ValueError(f"{made.__name__}: put @model_wrapper on it, too; it is on {cls.__name__} only")
+        given: tuple[tuple[Any, ...], dict[str, Any]] = copy.deepcopy((args, named))
         with constructing(Construction()) as construction:
             construct(self, *args, **named)
-        self.nas_space = ModelSpace(model=cls, args=args, named=named, choices=construction.choices)
+        self.nas_space = ModelSpace(model=cls, args=given[0], named=given[1], choices=construction.choices)
 
     cls.__init__ = __init__  # type: ignore[misc]
     return cls

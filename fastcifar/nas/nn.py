@@ -7,6 +7,7 @@ value. So the network of a sample has the parts that were chosen and no others, 
 """
 
 import copy
+import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
@@ -32,11 +33,14 @@ def LayerChoice(candidates: Sequence[Module] | Mapping[str, Module], label: str 
         raise ValueError(f"nn.LayerChoice: modules are needed, not {candidates!r}")
     construction = active("LayerChoice")
     label = construction.label(label)
-    chosen = construction.choose("layer", list(named), label)
+    names = list(named)
+    name = names[construction.choose("layer", names, label)]
     if construction.sample is None:
         return Candidates(named, label)
-    named[chosen].nas_option = (label, chosen)  # type: ignore[assignment]  # for those that share weights
-    return named[chosen]
+    chosen = named[name]
+    # For those that share weights: what it is chosen as; a choice within a choice has been chosen before.
+    chosen.nas_options = (*options_of(chosen), (label, name))  # type: ignore[assignment]
+    return chosen
 
 
 def ValueChoice(candidates: Sequence[Any], label: str | None = None) -> Any:
@@ -44,7 +48,7 @@ def ValueChoice(candidates: Sequence[Any], label: str | None = None) -> Any:
     if not isinstance(candidates, (list, tuple)) or not candidates:
         raise ValueError(f"nn.ValueChoice: a list of values is needed, not {candidates!r}")
     construction = active("ValueChoice")
-    return construction.choose("value", candidates, construction.label(label))
+    return candidates[construction.choose("value", candidates, construction.label(label))]
 
 
 def InputChoice(
@@ -60,14 +64,13 @@ def InputChoice(
     if reduction not in REDUCTIONS:
         raise ValueError(f"nn.InputChoice: reduction {reduction!r} is none of {', '.join(REDUCTIONS)}")
     sizes = range(1, n_candidates + 1) if n_chosen is None else (n_chosen,)
+    if (count := sum(math.comb(n_candidates, size) for size in sizes)) > MOST:
+        raise ValueError(f"nn.InputChoice: {count:,} subsets are too many; at most {MOST:,}")
     subsets = [list(some) for size in sizes for some in combinations(range(n_candidates), size)]
-    if len(subsets) > MOST:
-        raise ValueError(f"nn.InputChoice: {len(subsets):,} subsets are too many; at most {MOST:,}")
     options = [some[0] for some in subsets] if n_chosen == 1 else subsets
     construction = active("InputChoice")
     label = construction.label(label)
-    chosen = construction.choose("input", options, label)
-    return ChosenInputs(n_candidates, [chosen] if n_chosen == 1 else chosen, reduction, label)
+    return ChosenInputs(n_candidates, subsets[construction.choose("input", options, label)], reduction, label)
 
 
 def Repeat(
@@ -88,7 +91,13 @@ def Repeat(
         return Sequential(*made)
     construction = active("Repeat")
     label = construction.label(label)
-    return Sequential(*made[: construction.choose("repeat", list(range(low, high + 1)), label)])
+    return Sequential(*made[: low + construction.choose("repeat", list(range(low, high + 1)), label)])
+
+
+def options_of(module: Module) -> tuple[tuple[str, str], ...]:
+    """The layer choices, (label, option), that a module of a sample was chosen by, the innermost first."""
+    options: tuple[tuple[str, str], ...] = getattr(module, "nas_options", ())
+    return options
 
 
 class Candidates(ModuleList):
@@ -102,7 +111,11 @@ class Candidates(ModuleList):
     def forward(self, *inputs: Any, **named: Any) -> Any:
         if self.mixture is None:
             return self[0](*inputs, **named)
-        return sum(weight * one(*inputs, **named) for weight, one in zip(self.mixture, self, strict=True))
+        outputs = [one(*inputs, **named) for one in self]
+        shapes = [tuple(one.shape) if isinstance(one, Tensor) else type(one).__name__ for one in outputs]
+        if len(set(shapes)) > 1 or not isinstance(outputs[0], Tensor):
+            raise ValueError(f"{self.label}: outputs that are mixed have to be tensors of one shape, not {shapes}")
+        return sum(weight * one for weight, one in zip(self.mixture, outputs, strict=True))
 
     def __repr__(self) -> str:
         return f"LayerChoice([{', '.join(map(repr, self))}], label={self.label!r})"

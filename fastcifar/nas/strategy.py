@@ -1,14 +1,16 @@
-"""Which networks of a space are tried. Those here train each network by itself; `oneshot` shares weights.
+"""Which networks of a space are tried, under NNI's names.
 
-Names and arguments are NNI's; each is a searcher of `fastcifar.search` under it.
+Those of this file train each network by itself, and are searchers of `fastcifar.search`, with its defaults; SinglePath
+and DARTS share weights.
 """
 
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from fastcifar.nas.oneshot import DARTS, SinglePath
+from fastcifar.nas.darts import DARTS
+from fastcifar.nas.single_path import SinglePath
 
-__all__ = ["DARTS", "TPE", "GridSearch", "MultiTrial", "Random", "RegularizedEvolution", "SinglePath"]
+__all__ = ["DARTS", "TPE", "GridSearch", "MultiTrial", "Random", "RandomOneShot", "RegularizedEvolution", "SinglePath"]
 
 RandomOneShot = SinglePath  # NNI's name
 
@@ -33,7 +35,7 @@ class Random:
 
 @dataclass(frozen=True)
 class GridSearch:
-    """Every network, in the order of the options."""
+    """Every network, in the order of the options, numbers from the least on."""
 
     def tuner(self) -> dict[str, Any]:
         return {"name": "GridSearch"}

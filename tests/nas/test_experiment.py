@@ -151,13 +151,72 @@ def test_what_goes_wrong_in_a_trial_is_said(tmp_path):
     made = experiment(tmp_path, evaluator, model=Bad())
     made.run()
     assert len(made.ranking()) == 1
-    assert "the network of {'model_1': '1'} fails: mat1 and mat2 shapes cannot be multiplied" in failures(made)[1]
+    assert "the evaluation of {'model_1': '1'} fails: RuntimeError: mat1 and mat2 shapes cannot be" in failures(made)[1]
     with pytest.raises(ValueError, match=r"the network of \{'model_1': '1'\} fails"):
         experiment(tmp_path, evaluator, strategy.SinglePath(), Bad()).run()
 
     silent = experiment(tmp_path, FunctionalEvaluator(lambda model_cls: model_cls()))
-    silent.run(RetiariiExeConfig(max_trial_number=1))
-    assert "the evaluator has reported no final result" in failures(silent)[0]
+    with pytest.raises(ValueError, match="the evaluator has reported no final result"):
+        silent.run()
+    assert len(failures(silent)) == 1
+
+
+def test_of_several_networks_of_a_trial_the_trained_one_is_kept(tmp_path):
+    def evaluate_and_draw(model_cls):
+        model_cls()  # to be drawn
+        model = model_cls()
+        with torch.no_grad():
+            model.scale.fill_(7.0)
+        model_cls()
+        nni.report_final_result(1.0)
+
+    made = experiment(tmp_path, FunctionalEvaluator(evaluate_and_draw))
+    made.run(RetiariiExeConfig(max_trial_number=1))
+    (network,) = made.export_top_models(formatter="instance")
+    assert network.scale.item() == 7
+
+
+def test_a_killed_experiment_goes_on(tmp_path):
+    def once(model_cls):
+        if len(list(tmp_path.glob("seen*"))) == 2:
+            (tmp_path / "seen").touch()
+            raise SystemExit
+        (tmp_path / f"seen{len(list(tmp_path.glob('seen*')))}").touch()
+        evaluate(model_cls)
+
+    made = experiment(tmp_path / "runs", FunctionalEvaluator(once))
+    made.run(RetiariiExeConfig(max_trial_number=2))
+    store = Store.open(made.folder)
+    spec = store.meta()["spec"]
+    store.set({"spec": {**spec, "trials": 4}})  # as if it had been ended after two
+    store.close()
+    (tmp_path / "seen").touch()
+    other = experiment(tmp_path / "runs")
+    assert other.resume(made.folder) and len(other.ranking()) == 4
+    later = experiment(tmp_path / "runs")
+    later.view(made.folder)
+    assert later.ranking() == other.ranking()
+
+    @model_wrapper
+    class Another(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a = nn.ValueChoice([1, 2])
+
+    with pytest.raises(ValueError, match="the experiment is of another space"):
+        experiment(tmp_path / "runs", model=Another()).view(made.folder)
+
+
+def test_the_seed_decides_what_trials_draw(tmp_path):
+    def draw(model_cls):
+        nni.report_final_result(float(torch.rand(())))
+
+    def values(concurrency):
+        made = experiment(tmp_path, FunctionalEvaluator(draw))
+        made.run(RetiariiExeConfig(trial_concurrency=concurrency))
+        return {one["trial"]: one["score"] for one in made.ranking()}
+
+    assert values(1) == values(2) and len(set(values(1).values())) == 4
 
 
 @pytest.mark.parametrize(
@@ -172,7 +231,15 @@ def test_what_goes_wrong_in_a_trial_is_said(tmp_path):
         (lambda out: experiment(out, evaluate), "evaluator: a FunctionalEvaluator or a Classification is needed"),
         (lambda out: experiment(out, one=strategy.SinglePath()), "evaluator: SinglePath trains by itself"),
         (
-            lambda out: experiment(out, Classification(train=[], valid=[]), strategy.DARTS()),
+            lambda out: experiment(out, one=strategy.Random),
+            r"strategy: one of those in fastcifar\.nas\.strategy is needed",
+        ),
+        (
+            lambda out: experiment(out).run(RetiariiExeConfig(trial_concurrency=None)),
+            "trial_concurrency: a whole number",
+        ),
+        (
+            lambda out: experiment(out, Classification(train=batches(), valid=batches()), strategy.DARTS()),
             r"model_1: DARTS mixes layers, and single inputs; a value choice of \[2, 4\] cannot be mixed",
         ),
         (lambda out: FunctionalEvaluator(3), "FunctionalEvaluator: a function of the model class is needed, not 3"),
@@ -207,6 +274,21 @@ def test_what_cannot_be_written_as_code_is_said():
 
     with pytest.raises(ValueError, match="deep: its forward pass cannot be written as code"):
         to_code(Depends(), "deep")
+
+    class Always(nn.Module):
+        def forward(self, x):
+            return F.dropout(x, 0.5, self.training)
+
+    with pytest.raises(ValueError, match="its forward pass does not ask a module whether it trains"):
+        to_code(Always(), "dropout")
+    layers = [nn.Conv2d(1, 2, 3, padding="same"), nn.AvgPool2d(3, padding=1, count_include_pad=False), nn.Flatten()]
+    torch.manual_seed(0)
+    network, x = nn.Sequential(*layers, nn.Linear(8, 1)), torch.randn(2, 1, 5, 5)
+    found = {}
+    exec(to_code(network, "options"), found)
+    made = found["Model"]()
+    made.load_state_dict(network.state_dict())
+    torch.testing.assert_close(made(x), network(x))
     code = to_code(nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.ReLU(), nn.Linear(2, 1))), "nested")
     found = {}
     exec(code, found)
@@ -224,4 +306,4 @@ def test_the_tutorial_runs_in_both_ways(tmp_path, monkeypatch, capsys):
     assert "(conv2): LayerChoice([Conv2d(32, 64" in out
     exported = json.loads(re.search(r"^\{'model_1'.*\}$", out, re.MULTILINE).group().replace("'", '"'))
     assert list(exported) == ["model_1", "model_2", "model_3"]
-    assert len(list((tmp_path / "runs").iterdir())) == 2
+    assert len(list((tmp_path / "runs").glob("*/experiment.db"))) == 2

@@ -6,7 +6,6 @@ from torch import Tensor
 
 import fastcifar.nas.nn as nn
 from fastcifar.nas import model_wrapper, space_of
-from fastcifar.search import SpaceError
 
 
 class DepthwiseSeparableConv(nn.Module):
@@ -176,7 +175,7 @@ def test_a_model_in_a_model_is_one_space():
         (lambda: nn.ValueChoice([]), r"nn\.ValueChoice: a list of values is needed"),
         (lambda: nn.InputChoice(2, 3), r"nn\.InputChoice: 3 of 2 inputs cannot be chosen"),
         (lambda: nn.InputChoice(2, 1, "max"), r"nn\.InputChoice: reduction 'max' is none of sum"),
-        (lambda: nn.InputChoice(20, None), r"1,048,575 subsets are too many"),
+        (lambda: nn.InputChoice(60, None), r"1,152,921,504,606,846,975 subsets are too many"),
         (lambda: nn.Repeat(nn.ReLU(), (3, 2)), r"nn\.Repeat: a depth, or the least and the most"),
         (lambda: nn.Repeat([nn.ReLU()], 2), r"nn\.Repeat: 2 blocks are needed, not 1"),
         (lambda: nn.Repeat(lambda i: i, 2), r"nn\.Repeat: block 0 is no module but 0"),
@@ -201,5 +200,51 @@ def test_wrong_samples_and_spaces_are_named():
         space_of(nn.ReLU())
     with pytest.raises(ValueError, match="Made: its constructor makes no choice"):
         wrapped(lambda self: None)
-    with pytest.raises(SpaceError):
-        _ = wrapped(lambda self: nn.ValueChoice([nn.ReLU, nn.GELU])).space
+    with pytest.raises(ValueError, match=r"model_1: options are JSON values, such as numbers and text, not \[<class"):
+        wrapped(lambda self: nn.ValueChoice([nn.ReLU, nn.GELU]))
+    with pytest.raises(ValueError, match=r"label: 'model_1' is like those that are made here"):
+        wrapped(lambda self: nn.ValueChoice([1, 2], label="model_1"))
+    with pytest.raises(ValueError, match=r"label: text is needed, not 1"):
+        wrapped(lambda self: nn.ValueChoice([1, 2], label=1))
+
+
+def test_options_are_told_apart_by_type_and_tuples_stay_tuples():
+    def construct(self):
+        self.kernel = nn.ValueChoice([(3, 3), (5, 5)], label="kernel")
+        self.flag = nn.ValueChoice([1, True], label="flag")
+
+    space = wrapped(construct)
+    network = space.network({"kernel": [5, 5], "flag": True})  # as JSON has it
+    assert network.kernel == (5, 5) and network.flag is True
+
+
+def test_a_choice_that_hangs_on_another_is_refused():
+    def construct(self):
+        if nn.ValueChoice([1, 2]) == 1:
+            self.extra = nn.LayerChoice([nn.ReLU(), nn.GELU()])
+        self.last = nn.LayerChoice([nn.Linear(1, 1), nn.Linear(1, 1)])
+
+    space = wrapped(construct)
+    with pytest.raises(ValueError, match=r"Made: which choices are made hangs on another choice, in .*'model_1': 2"):
+        space.network({"model_1": 2, "model_2": "0", "model_3": "1"})
+
+
+def test_modules_that_are_given_are_each_networks_own():
+    @model_wrapper
+    class Around(nn.Module):
+        def __init__(self, body):
+            super().__init__()
+            self.body, self.width = body, nn.ValueChoice([1, 2])
+
+    body = nn.Linear(1, 1)
+    space = space_of(Around(body))
+    one, other = (space.network({"model_1": 1}) for _ in range(2))
+    assert one.body is not other.body and one.body is not body
+
+
+def test_a_class_derived_from_a_space_is_to_be_marked_too():
+    class Derived(ModelSpace):
+        pass
+
+    with pytest.raises(ValueError, match="Derived: put @model_wrapper on it, too; it is on ModelSpace only"):
+        Derived()

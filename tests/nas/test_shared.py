@@ -7,6 +7,7 @@ import torch.nn.functional as F
 import fastcifar.nas.nn as nn
 from fastcifar.nas import model_wrapper, space_of
 from fastcifar.nas.shared import SharedWeights, calibrate, keyed_parameters
+from fastcifar.nas.strategy import SinglePath
 
 
 @model_wrapper
@@ -48,7 +49,7 @@ def test_a_smaller_network_has_the_first_channels_and_the_middle_of_the_kernel()
         assert torch.equal(large.norm.weight[:2], small.norm.weight)
         assert torch.equal(large.head.weight, small.head.weight)
         assert large.conv.weight.data_ptr() != large.conv.weight.clone().data_ptr()
-    keys = [key for key, _ in keyed_parameters(made.network(SMALL))]
+    keys = [key for key, _, _ in keyed_parameters(made.network(SMALL))]
     assert "act.weight act=0" in keys and "conv.weight" in keys
 
 
@@ -85,10 +86,81 @@ def test_a_step_is_adams_and_leaves_the_rest_alone():
             F.cross_entropy(one(images), labels).backward()
         made.step(network, 0.05)
         optimizer.step()
-    for (_, mine), theirs in zip(keyed_parameters(network), alone.parameters(), strict=True):
+    for (_, _, mine), theirs in zip(keyed_parameters(network), alone.parameters(), strict=True):
         torch.testing.assert_close(mine.detach(), theirs.detach(), rtol=1e-4, atol=1e-5)
     changed = made.weights["conv.weight"] != before["conv.weight"]
     assert changed[:2, :, 1:4, 1:4].all() and changed.sum() == 2 * 9
+
+
+def wrapped(construct, forward=None):
+    @model_wrapper
+    class Made(nn.Module):
+        def __init__(self):
+            super().__init__()
+            construct(self)
+
+    return space_of(Made())
+
+
+@pytest.mark.parametrize(
+    ("construct", "named"),
+    [
+        (lambda self: setattr(self, "a", nn.GRU(4, nn.ValueChoice([2, 4]))), "a.weight_ih_l0: .* of a GRU"),
+        (lambda self: setattr(self, "a", nn.MultiheadAttention(nn.ValueChoice([2, 4]), 1)), "of a MultiheadAttention"),
+        (
+            lambda self: setattr(self, "a", nn.Conv2d(nn.ValueChoice([4, 8]), 8, 3, groups=2)),
+            "a.weight: .* of a Conv2d",
+        ),
+        (lambda self: setattr(self, "a", nn.Parameter(torch.zeros(1, nn.ValueChoice([2, 4])))), "a: .* of a Made"),
+        (lambda self: setattr(self, "a", nn.LazyLinear(nn.ValueChoice([2, 4]))), "a.weight: .* a lazy module"),
+        (
+            lambda self: self.register_buffer("a", torch.zeros(nn.ValueChoice([2, 4]))),
+            "a: .* a buffer of another shape",
+        ),
+    ],
+    ids=["GRU", "attention", "groups", "own parameter", "lazy", "buffer"],
+)
+def test_layers_whose_first_channels_are_no_smaller_layer_are_refused(construct, named):
+    with pytest.raises(ValueError, match=named):
+        SinglePath().check(wrapped(construct))
+
+
+def test_random_buffers_stay_what_they_are():
+    made = SharedWeights(
+        wrapped(lambda self: self.register_buffer("b", torch.randn(3) + nn.ValueChoice([0, 1]))), torch.device("cpu")
+    )
+    assert torch.equal(made.network({"model_1": 0}).b, made.network({"model_1": 1}).b)
+
+
+def test_depthwise_convolutions_share():
+    def construct(self):
+        width = nn.ValueChoice([2, 4])
+        self.a = nn.Conv2d(width, width, 3, groups=width)
+
+    made = SharedWeights(wrapped(construct), torch.device("cpu"))
+    large, small = made.network({"model_1": 4}), made.network({"model_1": 2})
+    assert torch.equal(large.a.weight[:2], small.a.weight)
+
+
+def test_what_is_new_is_not_zero():
+    def construct(self):
+        self.a = nn.Linear(nn.ValueChoice([2, 4]), nn.ValueChoice([2, 4]))
+
+    made = SharedWeights(wrapped(construct), torch.device("cpu"))
+    for sample in ({"model_1": 2, "model_2": 4}, {"model_1": 4, "model_2": 2}):
+        made.network(sample)
+    assert (made.network({"model_1": 4, "model_2": 4}).a.weight != 0).all()
+
+
+def test_a_choice_within_a_choice_has_weights_of_its_own():
+    def construct(self):
+        inner = nn.LayerChoice([nn.Linear(2, 2), nn.Linear(2, 2)], label="inner")
+        self.a = nn.LayerChoice([inner, nn.Linear(2, 2)], label="outer")
+
+    made = SharedWeights(wrapped(construct), torch.device("cpu"))
+    networks = [made.network({"outer": o, "inner": i}) for o, i in (("0", "0"), ("0", "1"), ("1", "0"))]
+    pointers = {network.a.weight.data_ptr() for network in networks}
+    assert len(pointers) == 3
 
 
 def test_layers_that_cannot_share_are_named():
@@ -101,7 +173,7 @@ def test_layers_that_cannot_share_are_named():
     made = SharedWeights(space_of(Odd()), torch.device("cpu"))
     made.network({"model_1": 1})
     with pytest.raises(
-        ValueError, match=r"layer\.weight: one-shot cannot share weights of shape .*'model_1': 2.*LayerChoice"
+        ValueError, match=r"layer\.weight: one-shot cannot share the weights of a .*'model_1': 2.*LayerChoice"
     ):
         made.network({"model_1": 2})
 

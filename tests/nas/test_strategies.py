@@ -141,6 +141,94 @@ def test_one_shot_finds_what_is_plainly_better(one):
     assert [entry.sample for entry in one.run(space, evaluator, 0)] == [entry.sample for entry in ranked]
 
 
+def test_networks_of_darts_have_statistics_of_their_own():
+    """The mixture's would be those of neither option."""
+
+    class Shifted(nn.Module):
+        def forward(self, x):
+            return x + 4
+
+    @model_wrapper
+    class Normed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.LayerChoice([nn.Identity(), Shifted()])
+            self.norm, self.head = nn.BatchNorm1d(4), nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.head(self.norm(self.layer(x)))
+
+    space = space_of(Normed())
+    evaluator = Classification(train=classes(0), valid=classes(1), epochs=6, lr=0.01, device="cpu")
+    means = {}
+    for entry in strategy.DARTS().run(space, evaluator, 0):
+        means[entry.sample["model_1"]] = float(entry.weights["norm.running_mean"].mean())
+        network = space.network(entry.sample)
+        network.load_state_dict(entry.weights)
+        network.eval()
+        assert sum(int((network(x).argmax(1) == y).sum()) for x, y in classes(1)) > 200
+    assert means["1"] - means["0"] == pytest.approx(4, abs=1e-3)
+
+
+def test_what_cannot_be_mixed_is_named():
+    @model_wrapper
+    class Uneven(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.LayerChoice([nn.Linear(4, 2), nn.Linear(4, 1)], label="layer")
+
+        def forward(self, x):
+            return self.layer(x)
+
+    evaluator = Classification(train=classes(0), valid=classes(1), device="cpu")
+    with pytest.raises(
+        ValueError, match=r"layer: outputs that are mixed .* of one shape, not \[\(32, 2\), \(32, 1\)\]"
+    ):
+        strategy.DARTS().run(space_of(Uneven()), evaluator, 0)
+
+
+def test_tied_weights_and_choices_in_choices():
+    @model_wrapper
+    class Tied(nn.Module):
+        def __init__(self):
+            super().__init__()
+            inner = nn.LayerChoice([nn.Linear(4, 4), nn.Identity()])
+            self.layer = nn.LayerChoice([inner, nn.Linear(4, 4)])
+            self.a, self.b = nn.Linear(4, 4), nn.Linear(4, 4)
+            self.b.weight = self.a.weight
+            self.head = nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.head(self.b(self.a(self.layer(x))))
+
+    space = space_of(Tied())
+    evaluator = Classification(train=classes(0), valid=classes(1), epochs=2, lr=0.01, device="cpu")
+    for one in (strategy.SinglePath(), strategy.DARTS()):
+        ranked = one.run(space, evaluator, 0)
+        assert len(ranked) == 4
+        for entry in ranked:
+            space.network(entry.sample).load_state_dict(entry.weights)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: strategy.SinglePath(ranked=0), "ranked and kept: at least one network"),
+        (lambda: strategy.DARTS(choice_lr=0), "choice_lr above 0"),
+        (lambda: Classification(train=[], valid=classes(0)), "train: there is no batch in it"),
+        (
+            lambda: Classification(train=iter(classes(0)), valid=classes(0)),
+            "train: batches that can be gone through again",
+        ),
+        (lambda: Classification(train=classes(0), valid=classes(0), epochs=0), "epochs: a whole number at least 1"),
+        (lambda: Classification(train=classes(0), valid=classes(0), device="gpu"), "device: 'gpu' is none"),
+    ],
+)
+def test_strategies_and_evaluators_say_what_is_wrong_with_them(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
 def test_darts_takes_options_within_options_out():
     @model_wrapper
     class Nested(nn.Module):

@@ -1,0 +1,111 @@
+"""DARTS: the options of each choice are mixed, and the mixture is learned (Liu et al. 2018, first order)."""
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fastcifar.nas.evaluator import Batches, Classification, find_device, on_device
+from fastcifar.nas.model import ModelSpace
+from fastcifar.nas.nn import Candidates, ChosenInputs, options_of
+from fastcifar.nas.ranked import Ranked, calibration, module_tensors, named, try_options
+from fastcifar.nas.shared import calibrate
+from fastcifar.nas.trial import copied
+from fastcifar.search import Params
+
+
+@dataclass(frozen=True, kw_only=True)
+class DARTS:
+    """In turn a step of the weights on a training batch and a step of the mixture on a validation batch, by Adam.
+
+    A network's score is its probability. choice_lr: of the mixture. kept: networks of the ranking.
+    """
+
+    choice_lr: float = 0.02
+    kept: int = 10
+
+    def __post_init__(self) -> None:
+        if not self.choice_lr > 0 or self.kept < 1:
+            raise ValueError(f"choice_lr above 0 and kept of at least 1, not {self.choice_lr} and {self.kept}")
+
+    def check(self, space: ModelSpace) -> None:
+        """Raise ValueError for a choice that cannot be mixed."""
+        for choice in space.choices.values():
+            if choice.kind in ("value", "repeat") or any(isinstance(option, list) for option in choice.options):
+                raise ValueError(
+                    f"{choice.label}: DARTS mixes layers, and single inputs; a {choice.kind} choice of "
+                    f"{list(choice.options)} cannot be mixed: SinglePath can share it"
+                )
+
+    def run(self, space: ModelSpace, evaluator: Classification, seed: int) -> list[Ranked]:
+        """Train, and rank: the most probable first."""
+        try_options(space, evaluator)
+        device = find_device(evaluator.device)
+        network = space.model(*space.args, **space.named).to(device)
+        mixture = {
+            label: torch.zeros(len(one.options), device=device, requires_grad=True)
+            for label, one in space.choices.items()
+        }
+        weights = torch.optim.Adam(network.parameters(), lr=evaluator.lr)
+        choices = torch.optim.Adam(list(mixture.values()), lr=self.choice_lr, betas=(0.5, 0.999))
+        valid = _again(evaluator.valid, device)
+        for _ in range(evaluator.epochs):
+            for batch in on_device(evaluator.train, device):
+                for (inputs, labels), optimizer in ((batch, weights), (next(valid), choices)):
+                    _mix(network.train(), mixture)
+                    weights.zero_grad()
+                    choices.zero_grad()
+                    F.cross_entropy(network(inputs), labels).backward()
+                    optimizer.step()
+        return self._ranking(space, module_tensors(network), mixture, calibration(evaluator, device))
+
+    def _ranking(
+        self, space: ModelSpace, trained: Mapping[str, Tensor], mixture: Mapping[str, Tensor], inputs: Sequence[Tensor]
+    ) -> list[Ranked]:
+        """The most probable networks, each with statistics of its own."""
+        logs = {label: torch.log_softmax(values.detach(), 0).tolist() for label, values in mixture.items()}
+        best: list[tuple[float, Params]] = [(0.0, {})]
+        for label, choice in space.choices.items():
+            options = list(zip(choice.options, logs[label], strict=True))
+            longer = [(log + more, {**sample, label: option}) for option, more in options for log, sample in best]
+            best = sorted(longer, key=lambda pair: -pair[0])[: self.kept]
+        ranked = []
+        for log, sample in best:
+            with named(sample):
+                network = space.network(sample).to(inputs[0].device)
+                network.load_state_dict(_taken_out(space, network, trained))
+                calibrate(network, inputs)
+            ranked.append(Ranked(sample=sample, score=math.exp(log), weights=copied(network)))
+        return ranked
+
+
+def _again(batches: Batches, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches, from the first again after the last."""
+    for _ in itertools.count():
+        yield from on_device(batches, device)
+
+
+def _mix(network: nn.Module, mixture: Mapping[str, Tensor]) -> None:
+    """Let each choice be the mixture of its options."""
+    for module in network.modules():
+        if isinstance(module, (Candidates, ChosenInputs)):
+            module.mixture = mixture[module.label].softmax(0)
+
+
+def _taken_out(space: ModelSpace, network: nn.Module, trained: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights that a sample's network has in the mixed one, where a layer's options lie under its place."""
+    places = {name: options_of(module) for name, module in network.named_modules(remove_duplicate=False)}
+    state = {}
+    for name in network.state_dict():
+        mixed, place = [], ""
+        for piece in name.split("."):
+            mixed.append(piece)
+            place = f"{place}.{piece}" if place else piece
+            for label, option in reversed(places.get(place, ())):  # the outermost choice first
+                mixed.append(str(space.choices[label].options.index(option)))
+        state[name] = trained[".".join(mixed)].detach().clone()
+    return state

@@ -1,0 +1,74 @@
+"""One trial of a space's experiment, in a worker process."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fastcifar.nas.evaluator import ModelEvaluator
+from fastcifar.nas.model import ModelSpace, SampleClass
+from fastcifar.search import Params, get_sequence_id
+from fastcifar.search.experiment.evaluator import Reporter
+from fastcifar.search.experiment.functions import listening
+from fastcifar.train.record import RunFolder
+
+WEIGHTS = "weights.safetensors"  # in a trial's folder
+SILENT = "the evaluator has reported no final result: report_final_result is to be called once"
+
+
+@dataclass(frozen=True)
+class TrialEvaluator:
+    """Evaluates the network of a sample, and keeps its weights in the trial's folder, where the evaluator may write.
+
+    `evaluate` is a function for the search's function evaluator. folder: of the trials.
+    """
+
+    space: ModelSpace
+    evaluator: ModelEvaluator
+    folder: Path
+
+    def evaluate(self, params: Params, seed: int, report: Reporter) -> Any:
+        """The result that was reported. Raises ValueError, with the sample, for whatever goes wrong."""
+        results: list[Any] = []
+
+        def listen(kind: str, value: Any) -> None:
+            if kind == "intermediate":
+                report(value["default"] if isinstance(value, dict) else value)
+            elif not results:  # the first final result counts
+                results.append(value)
+
+        model_class = SampleClass(self.space, params)
+        folder = self.folder.absolute() / str(get_sequence_id())
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(seed)  # the process is the trial's
+        with listening(listen), _environment(NNI_OUTPUT_DIR=str(folder)):
+            try:
+                self.evaluator.evaluate(model_class)
+            except Exception as error:
+                raise ValueError(f"the evaluation of {params} fails: {type(error).__name__}: {error}") from error
+        if not results:
+            raise ValueError(SILENT)
+        if model_class.trained is not None:
+            RunFolder(folder).save_tensors(WEIGHTS, copied(model_class.trained), {})
+        return results[0]
+
+
+def copied(network: nn.Module) -> dict[str, Tensor]:
+    """A network's weights and statistics, each tensor in a place of its own."""
+    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+
+
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
