@@ -9,7 +9,7 @@ from fastcifar.search import Params
 from fastcifar.supernet.choices import Choices
 from fastcifar.train import Recipe
 
-METHODS = ("uniform", "fair", "sandwich", "sandwich-labels")
+METHODS = ("fair", "uniform", "sandwich", "sandwich-labels")
 RANDOM = 2  # networks between the largest and the smallest
 
 

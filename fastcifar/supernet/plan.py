@@ -27,7 +27,7 @@ class Plan:
     recipe: Recipe
     space: Mapping[str, Any]
     vary: tuple[str, ...] = ()
-    method: str = "sandwich"
+    method: str = "fair"
     rates: str = "equal"
     seed: int = 0
 

@@ -40,7 +40,7 @@ def supernet(words):
 def test_train_rank_and_export(capsys):
     assert supernet(TRAIN) == 0
     out, err = capsys.readouterr()
-    assert out.startswith("16 networks in one, sandwich; synthetic: train 64 images")
+    assert out.startswith("16 networks in one, fair; synthetic: train 64 images")
     assert "SYNTHETIC IMAGES" in out and len(out.splitlines()) == 5
     path = Path(err.split("supernet: ")[1].strip())
     assert {"supernet.json", "epochs.csv", "checkpoint.safetensors"} <= {file.name for file in path.iterdir()}
@@ -120,7 +120,7 @@ def test_a_search_that_is_killed_goes_on(folder, capsys):
         ("train --space lr.json", "peak_lr: networks that share weights differ in prep"),
         (f"{TRAIN} --method sandwitch", "--method: 'sandwitch' is not known"),
         (f"{TRAIN} --vary dept", "--vary: 'dept' is no choice"),
-        (f"{TRAIN} --rates sqrt", "--rates: sandwich trains every weight at every step"),
+        (f"{TRAIN} --method sandwich --rates sqrt", "--rates: sandwich trains every weight at every step"),
         (f"{TRAIN} --init nowhere", "nowhere: there are no weights"),
         ("train --resume x --space space.json", "--space: what is resumed has its own settings"),
         ("train --resume nowhere", "nowhere is no supernet: supernet.json cannot be read"),

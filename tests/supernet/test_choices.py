@@ -1,7 +1,7 @@
 """Which networks a space holds."""
 
 import pytest
-from supernet.made import ENTRIES, RECIPE, WIDTHS, plan
+from supernets import ENTRIES, RECIPE, WIDTHS, plan
 
 from fastcifar.search import Space
 from fastcifar.supernet import Choices

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from supernet.made import ENTRIES, RECIPE, WIDTHS, batch, plan, supernet
+from supernets import ENTRIES, RECIPE, WIDTHS, batch, plan, supernet
 
 from fastcifar.search import Space
 from fastcifar.supernet import Choices

@@ -7,7 +7,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from supernet.made import ENTRIES, RECIPE, WIDTHS, batch, images, plan, supernet
+from supernets import ENTRIES, RECIPE, WIDTHS, batch, images, plan, supernet
 
 from fastcifar.net import count_flops
 from fastcifar.supernet import Limits, Material, export, freeze, networks, train_supernet

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from supernet.made import RECIPE
+from supernets import RECIPE
 
 from fastcifar.search import Space
 from fastcifar.statistics.tau import kendall

@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from supernet.made import RECIPE, WIDTHS, batch, reference, supernet
+from supernets import RECIPE, WIDTHS, batch, reference, supernet
 
 from fastcifar.net import BatchNorm, Network, count_flops, run_graph
 from fastcifar.supernet import calibrate

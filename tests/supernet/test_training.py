@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 from coloured import coloured
-from supernet.made import ENTRIES, RECIPE, images, plan
-from supernet.made import supernet as made
+from supernets import ENTRIES, RECIPE, images, plan
+from supernets import supernet as made
 
 from fastcifar.data import derived_seed
 from fastcifar.supernet import Supernet, calibrate, load_supernet, read_record, resume_supernet, scores, train_supernet

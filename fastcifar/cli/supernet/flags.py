@@ -54,9 +54,9 @@ class PlanFlags(CommonFlags):
     """Other values for fields of the recipe, e.g. --set train_images=10000 peak_lr=0.3."""
     epochs: Count = None
     """Passes over the training images (the recipe's total_epoch)."""
-    method: Annotated[str, arg(metavar="{sandwich,sandwich-labels,uniform,fair}")] = "sandwich"
-    """Which networks a step trains: the full one, which teaches the smallest and two drawn ones (or all learn the
-    labels); one drawn; or one drawn so that every choice comes equally often."""
+    method: Annotated[str, arg(metavar="{fair,uniform,sandwich,sandwich-labels}")] = "fair"
+    """Which networks a step trains: one, so that every value of every choice comes equally often; one, drawn; or the
+    full one, which teaches the smallest and two drawn ones (or all learn the labels)."""
     rates: Annotated[str, arg(metavar="{equal,sqrt,inverse}")] = "equal"
     """Learning rates of weights that only some networks have, with uniform and fair: p^-1/2 or 1/p of their chance."""
     seed: Annotated[int, arg(metavar="N")] = 0
