@@ -242,10 +242,9 @@ for number in range(100_000):
     print(number, flush=True)
 """
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    for _ in range(200):
-        process.stdout.readline()
+    lines = [process.stdout.readline() for _ in range(200)]
     process.kill()
-    announced = int(process.stdout.read().split()[-1])
+    announced = int([*lines, *process.stdout.read().split()][-1])  # there may be no more to read
     process.wait()
     store = Store.open(tmp_path)
     assert [one.number for one in store.trials() if one.state == FINISHED][: announced + 1] == [*range(announced + 1)]
