@@ -106,7 +106,10 @@ def run(name: str, recipe: Recipe, seed: int, device: str, data_dir: str | None)
 
 @dataclass(frozen=True, kw_only=True)
 class Truth:
-    """The networks that were trained alone: their places in the space, accuracies (n, seeds) and means (n,), shares."""
+    """The networks that were trained alone: their places in the space, accuracies (n, seeds) and means (n,), shares.
+
+    widths and space_flops: of all networks of the space.
+    """
 
     places: np.ndarray
     single: np.ndarray
@@ -115,11 +118,13 @@ class Truth:
     parameters: np.ndarray
     design: np.ndarray
     widths: np.ndarray
+    space_flops: np.ndarray
 
 
 def truth_of(frame: pd.DataFrame) -> Truth:
     points = [{key: int(row[key]) for key in WIDTHS} for _, row in frame.iterrows()]
-    order = {tuple(SPACE.decode(row).values()): number for number, row in enumerate(SPACE.points())}
+    every = [SPACE.decode(row) for row in SPACE.points()]
+    order = {tuple(one.values()): number for number, one in enumerate(every)}
     values = {parameter.key: parameter.values or () for parameter in SPACE.parameters}
     accuracies = [name for name in frame if name.startswith("acc")]
     return Truth(
@@ -129,8 +134,17 @@ def truth_of(frame: pd.DataFrame) -> Truth:
         flops=frame["flops"].to_numpy(float),
         parameters=frame["params"].to_numpy(float),
         design=features(points, values),
-        widths=features([SPACE.decode(row) for row in SPACE.points()], values),
+        widths=features(every, values),
+        space_flops=np.array([count_flops(describe_network(Recipe(**one), 10)) for one in every]),
     )
+
+
+def matrices(truth: Truth, score: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """What the regression sees of the truth's networks and of all of the space: log-widths, and a score's logarithm."""
+    if score is None:
+        return truth.design, truth.widths
+    log = np.log(score)
+    return np.column_stack([truth.design, log[truth.places]]), np.column_stack([truth.widths, log])
 
 
 def splits(truth: Truth, size: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -142,10 +156,7 @@ def splits(truth: Truth, size: int) -> list[tuple[np.ndarray, np.ndarray]]:
 
 def foretold(truth: Truth, size: int, score: np.ndarray | None) -> list[tuple[np.ndarray, np.ndarray]]:
     """For each split the networks left out, and what a regression on single trainings of the others says of them."""
-    design, spread = truth.design, truth.widths
-    if score is not None:
-        spread = np.column_stack([spread, np.log(score)])
-        design = np.column_stack([design, np.log(score[truth.places])])
+    design, spread = matrices(truth, score)
     found = []
     for number, (some, left) in enumerate(splits(truth, size)):
         accuracy = truth.single[some, number % truth.single.shape[1]]
@@ -180,19 +191,40 @@ def added(truth: Truth, size: int, score: np.ndarray, near: np.ndarray | None) -
     return mean_tau(truth, without, everything, near), mean_tau(truth, with_it, everything, near), difference
 
 
+def small(truth: Truth) -> np.ndarray:
+    """The truth's networks under half the FLOPs of the space's widest."""
+    return np.flatnonzero(truth.flops <= truth.space_flops.max() / 2)
+
+
 def regret(truth: Truth, size: int, score: np.ndarray | None) -> float:
-    """Points that the network chosen under half the widest network's FLOPs lacks to the best there; over the splits."""
-    widest = count_flops(describe_network(Recipe(prep=64, layer1=112, layer2=256, layer3=384), 10))
-    small = np.flatnonzero(truth.flops <= widest / 2)
-    design, spread = truth.design, truth.widths
-    if score is not None:
-        spread = np.column_stack([spread, np.log(score)])
-        design = np.column_stack([design, np.log(score[truth.places])])
-    lost = []
+    """Points that the network chosen under half the widest's FLOPs lacks to the best there; the mean over the splits.
+
+    Measured by the seeds that the regression has not seen.
+    """
+    design, spread = matrices(truth, score)
+    there, lost = small(truth), []
     for number, (some, _) in enumerate(splits(truth, size)):
-        said = fit(design[some], truth.single[some, number % truth.single.shape[1]], spread)(design[small])[0]
-        lost.append(truth.mean[small].max() - truth.mean[small][np.argmin(said)])
+        seen, others = seeds_apart(truth, number)
+        said = fit(design[some], truth.single[some, seen], spread)(design[there])[0]
+        lost.append(others[there].max() - others[there][np.argmin(said)])
     return 100 * float(np.mean(lost))
+
+
+def regret_of(truth: Truth, values: np.ndarray | None) -> float:
+    """The same of the network that has most of `values`; None: that does best when each is trained alone, once."""
+    there, lost = small(truth), []
+    for number in range(truth.single.shape[1]):
+        seen, others = seeds_apart(truth, number)
+        chosen = np.argmax((truth.single[:, seen] if values is None else values)[there])
+        lost.append(others[there].max() - others[there][chosen])
+    return 100 * float(np.mean(lost))
+
+
+def seeds_apart(truth: Truth, number: int) -> tuple[int, np.ndarray]:
+    """A seed that is seen, and the networks' means over the others; where there is one seed only, over it."""
+    seen = number % truth.single.shape[1]
+    others = np.delete(truth.single, seen, axis=1)
+    return seen, others.mean(1) if others.shape[1] else truth.mean
 
 
 def shown(one: Tau, sign: str = "") -> str:
@@ -213,42 +245,75 @@ def report(rows: list[dict[str, Any]], truth: Truth) -> str:
         f"seeds, with a 95 % bootstrap interval over networks; near: the {pairs} pairs within {NEAR:.0%} of each "
         f"other's FLOPs. Tau of one seed with the other: {noise:.3f}.",
         "",
-        "| predictor | tau | tau of near pairs |",
-        "| --- | --- | --- |",
+        *taus(rows, truth, near),
     ]
-    plain = {"FLOPs": truth.flops, "parameters": truth.parameters, "sum of log-widths": truth.design.sum(1)}
-    for name, values in plain.items():
-        lines.append(f"| {name} | {shown(tau(values, truth.mean))} | {shown(tau(values, truth.mean, near))} |")
+    for size in SIZES:
+        lines += ["", f"## With {size} trainings alone", "", *gains(rows, truth, near, size)]
+    lines += ["", "## The choice under half the FLOPs", "", *choices(rows, truth)]
+    lines += ["", "## What they cost", "", *costs(rows)]
+    return "\n".join(lines) + "\n"
+
+
+def titled(row: dict[str, Any]) -> str:
+    return f"{row['variant']} (seed {row['seed']})"
+
+
+def taus(rows: list[dict[str, Any]], truth: Truth, near: np.ndarray) -> list[str]:
+    """A line for each predictor by itself."""
+    predictors = {"FLOPs": truth.flops, "parameters": truth.parameters, "sum of log-widths": truth.design.sum(1)}
     for row in rows:
         for kind, sign in (("loss", -1), ("accuracy", 1)):
-            values = sign * np.array(row[kind])[truth.places]
-            title = f"{row['variant']}, by {kind} (seed {row['seed']})"
-            lines.append(f"| {title} | {shown(tau(values, truth.mean))} | {shown(tau(values, truth.mean, near))} |")
+            predictors[f"{titled(row)}, by {kind}"] = sign * np.array(row[kind])[truth.places]
+    lines = ["| predictor | tau | tau of near pairs |", "| --- | --- | --- |"]
+    for name, values in predictors.items():
+        lines.append(f"| {name} | {shown(tau(values, truth.mean))} | {shown(tau(values, truth.mean, near))} |")
+    return lines
+
+
+def gains(rows: list[dict[str, Any]], truth: Truth, near: np.ndarray, size: int) -> list[str]:
+    """What each supernet adds to a regression on so many trainings."""
+    lines = [
+        f"Regression on log-widths, and the same with the logarithm of the supernet's loss, fitted to {size} "
+        f"single trainings and judged on the other networks; means over {SPLITS} draws.",
+        "",
+        "| supernet | without | with | gain | gain in near pairs |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        score = np.array(row["loss"])
+        without, with_it, gain = added(truth, size, score, None)
+        close = added(truth, size, score, near)[2]
+        lines.append(f"| {titled(row)} | {without:.3f} | {with_it:.3f} | {shown(gain, '+')} | {shown(close, '+')} |")
+    return lines
+
+
+def choices(rows: list[dict[str, Any]], truth: Truth) -> list[str]:
+    """How far the chosen network is from the best, and for what share of what training all of the space costs."""
+    there = small(truth)
+    spread = 100 * (truth.mean[there].max() - truth.mean[there].mean())
+    lines = [
+        f"Of the {len(there)} networks of the ground truth under half the widest one's FLOPs, whose best is "
+        f"{spread:.2f} points above their mean. Regret: points that the chosen one lacks to the best, measured by the "
+        "seeds that the choice has not seen; cost: in shares of what training all 256 networks once takes.",
+        "",
+        "| chosen by | trainings alone | regret | cost |",
+        "| --- | --- | --- | --- |",
+        f"| training each alone, once | all | {regret_of(truth, None):.2f} | 1 |",
+        f"| most FLOPs | 0 | {regret_of(truth, truth.flops):.2f} | 0 |",
+    ]
+    every = 256 * truth.space_flops.mean() / truth.space_flops.max()  # trainings of the widest
     for size in SIZES:
-        lines += [
-            "",
-            f"## With {size} trainings alone",
-            "",
-            f"Regression on log-widths, and the same with the logarithm of the supernet's loss, fitted to {size} "
-            f"single trainings and judged on the other networks; means over {SPLITS} draws. Regret: accuracy that the "
-            "network chosen under half the widest one's FLOPs lacks to the best of the ground truth there, in points.",
-            "",
-            "| supernet | without | with | gain | gain in near pairs | regret without | regret with |",
-            "| --- | --- | --- | --- | --- | --- | --- |",
-        ]
-        before = regret(truth, size, None)
+        lines.append(f"| regression | {size} | {regret(truth, size, None):.2f} | {size / 256:.3f} |")
         for row in rows:
-            score = np.array(row["loss"])
-            without, with_it, gain = added(truth, size, score, None)
-            close = added(truth, size, score, near)[2]
-            lines.append(
-                f"| {row['variant']} (seed {row['seed']}) | {without:.3f} | {with_it:.3f} | {shown(gain, '+')} | "
-                f"{shown(close, '+')} | {before:.2f} | {regret(truth, size, score):.2f} |"
-            )
-    lines += [
-        "",
-        "## What they cost",
-        "",
+            supernet = (row["train_seconds"] + row["score_seconds"]) / row["widest_seconds"] / every
+            lost = regret(truth, size, np.array(row["loss"]))
+            lines.append(f"| with {titled(row)} | {size} | {lost:.2f} | {size / 256 + supernet:.3f} |")
+    return lines
+
+
+def costs(rows: list[dict[str, Any]]) -> list[str]:
+    """What training and scoring each supernet took."""
+    lines = [
         "In trainings of the widest network with the epochs of the ground truth: FLOPs, and seconds on this machine.",
         "",
         "| supernet | FLOPs of its training | seconds of its training | of scoring all 256 |",
@@ -258,8 +323,8 @@ def report(rows: list[dict[str, Any]], truth: Truth) -> str:
         took = (
             f"{row[key] / row['widest_seconds']:.2f} ({row[key]:.0f} s)" for key in ("train_seconds", "score_seconds")
         )
-        lines.append(f"| {row['variant']} (seed {row['seed']}) | {row['flops_of_widest']:.2f} | {' | '.join(took)} |")
-    return "\n".join(lines) + "\n"
+        lines.append(f"| {titled(row)} | {row['flops_of_widest']:.2f} | {' | '.join(took)} |")
+    return lines
 
 
 def main() -> None:

@@ -6,13 +6,12 @@ Results go to stdout, progress and warnings to stderr. Exit 0 done, 1 failed, 2 
 import os
 import signal
 import sys
-from functools import reduce
-from operator import or_
-from typing import Annotated, Any, Protocol
+from typing import Any
 
 import tyro
-from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, subcommand
+from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes
 
+from fastcifar.cli.actions import Command, any_of
 from fastcifar.cli.compare import Compare
 from fastcifar.cli.experiment import Experiments
 from fastcifar.cli.inspect import Data, Graph, Recipes, Runs
@@ -20,16 +19,6 @@ from fastcifar.cli.search import Search
 from fastcifar.cli.supernet import Supernets
 from fastcifar.cli.train import Train
 from fastcifar.errors import Failure
-
-
-class Command(Protocol):
-    """One subcommand: a frozen dataclass of its flags that runs itself, importing its rooms when it is called."""
-
-    @property
-    def debug(self) -> bool: ...
-
-    def run(self) -> int: ...
-
 
 COMMANDS: dict[str, Any] = {
     "train": Train,
@@ -85,11 +74,8 @@ def run(arguments: list[str]) -> int:
 
 
 def _parse(arguments: list[str]) -> Command:
-    kinds: list[Any] = []
-    for name, kind in COMMANDS.items():
-        kinds.append(Annotated[kind, subcommand(name, prefix_name=False)])
     command: Command = tyro.cli(
-        reduce(or_, kinds),
+        any_of(COMMANDS),
         prog="fastcifar",
         description="Train CIFAR networks in seconds, and measure them so that the answer can be believed.",
         args=arguments,

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,7 @@ SCORED = 1000  # images of the holdout
 GENERATION = 16
 COSTS = ("flops", "parameters", "seconds")
 Costs = Callable[[Params], tuple[float, float, float]]
+Row = dict[str, Any]  # a network: its point, COSTS, loss and accuracy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +95,7 @@ def networks(
     exact = bool(record.settings["deterministic"])
     check_limits(choices, limits, costs)
 
-    def scored(points: Sequence[Params], before: int = 0) -> list[dict[str, object]]:
+    def scored(points: Sequence[Params], before: int) -> list[Row]:
         recipes = [choices.of(one) for one in points]
         with kernels(supernet.device, exact):
             found = scores(supernet, recipes, calibration, valid, lambda done: progress(before + done))
@@ -103,25 +105,36 @@ def networks(
         ]
 
     if sample is not None or choices.space.size() <= ALL:
-        rows = scored(_allowed(choices, limits, costs, sample, seed))
+        rows = scored(_allowed(choices, limits, costs, sample, seed), 0)
     else:
-        rows = []
-        space = dataclasses.replace(choices.space, allowed=lambda params: limits.allow(costs(params)))
-        history, searcher = History(space), Evolution(population=4 * GENERATION, sample=GENERATION)
-        while len(rows) < ALL:
-            some: list[Params] = []
-            with suppress(SpaceExhausted):
-                for _ in range(GENERATION):
-                    some.append(searcher.suggest(space, history, trial_rng(seed, len(history))))
-                    history.start(some[-1])
-            if not some:
-                break
-            for number, row in enumerate(scored(some, len(rows)), len(rows)):
-                history.end(number, row["loss"])  # type: ignore[arg-type]
-                rows.append(row)
+        rows = _evolved(choices, lambda params: limits.allow(costs(params)), scored, seed)
     if not rows:
         raise ValueError("no network that was drawn is within the limits; draw more, or allow more")
     return pd.DataFrame(rows).sort_values("loss", kind="stable", ignore_index=True)
+
+
+def _evolved(
+    choices: Choices, allowed: Callable[[Params], bool], scored: Callable[[Sequence[Params], int], list[Row]], seed: int
+) -> list[Row]:
+    """As many as ALL networks of a large space, by regularized evolution on their loss.
+
+    scored: the rows of some points, of which so many have been scored before.
+    """
+    rows: list[Row] = []
+    space = dataclasses.replace(choices.space, allowed=allowed)
+    history, searcher = History(space), Evolution(population=4 * GENERATION, sample=GENERATION)
+    while len(rows) < ALL:
+        some: list[Params] = []
+        with suppress(SpaceExhausted):
+            for _ in range(GENERATION):
+                some.append(searcher.suggest(space, history, trial_rng(seed, len(history))))
+                history.start(some[-1])
+        if not some:
+            break
+        for number, row in enumerate(scored(some, len(rows)), len(rows)):
+            history.end(number, row["loss"])
+            rows.append(row)
+    return rows
 
 
 def check_amounts(images: int, sample: int | None) -> None:

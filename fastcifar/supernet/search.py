@@ -65,6 +65,12 @@ class Asked:
         return cls(**{**document, "limits": Limits(**limits), "chosen": None if chosen is None else tuple(chosen)})
 
 
+def keep(driver: Driver, asked: Asked) -> Asked:
+    """Keep in the experiment's store what is asked; the same again."""
+    driver.store.set({KEY: asked.to_dict()})
+    return asked
+
+
 def plan_of(spec: Spec, asked: Asked) -> Plan:
     """The supernet's plan: the budget of the search's trainings, on the space of the experiment."""
     assert spec.recipe is not None

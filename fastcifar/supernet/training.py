@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -54,25 +55,13 @@ def train_supernet(
     """
     where = resolve_device(device)
     images = load(plan.recipe.dataset) if dataset is None else dataset
-    train_split, valid_split = check_images(plan, images)
-    record = Record(
-        plan=plan,
-        settings={
-            "device": str(where),
-            "step": resolve_step(step, where),
-            "deterministic": deterministic,
-            "init": None if init is None else str(Path(init).absolute()),
-        },
-        dataset={
-            "name": images.name,
-            "fingerprint": images.fingerprint,
-            "canonical": images.canonical,
-            "train_images": len(train_split.labels),
-            "valid_images": len(valid_split.labels),
-        },
-        provenance=provenance(where),
-        precision=resolve_precision(plan.recipe.precision, where).name,
-    )
+    settings = {
+        "device": str(where),
+        "step": resolve_step(step, where),
+        "deterministic": deterministic,
+        "init": None if init is None else str(Path(init).absolute()),
+    }
+    record = _new_record(plan, images, where, settings)
     supernet = build(record)
     supernet.init(derived_seed(plan.seed, "weights"))
     if init is not None:
@@ -84,6 +73,24 @@ def train_supernet(
     record.path = str(folder.path)
     with folder.locked():
         return supernet, _Training(record, supernet, images, folder, hooks).run(on_start)
+
+
+def _new_record(plan: Plan, images: Dataset, device: torch.device, settings: dict[str, Any]) -> Record:
+    """The record of a training that is to begin. Raises ValueError where the images do not do for the plan."""
+    train_split, valid_split = check_images(plan, images)
+    return Record(
+        plan=plan,
+        settings=settings,
+        dataset={
+            "name": images.name,
+            "fingerprint": images.fingerprint,
+            "canonical": images.canonical,
+            "train_images": len(train_split.labels),
+            "valid_images": len(valid_split.labels),
+        },
+        provenance=provenance(device),
+        precision=resolve_precision(plan.recipe.precision, device).name,
+    )
 
 
 def resume_supernet(

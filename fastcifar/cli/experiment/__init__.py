@@ -1,13 +1,9 @@
 """`fastcifar experiment ACTION`: what nnictl does for local experiments."""
 
 from dataclasses import dataclass
-from functools import reduce
-from operator import or_
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from tyro.conf import subcommand
-
-from fastcifar.cli.experiment.flags import Action
+from fastcifar.cli.actions import Command, Group, any_of
 from fastcifar.cli.experiment.log import Log
 from fastcifar.cli.experiment.look import List, Show, Top, Trials, View
 from fastcifar.cli.experiment.move import Delete, Export, Import, Load, Save
@@ -36,20 +32,13 @@ ACTIONS: dict[str, Any] = {
 }
 
 if TYPE_CHECKING:
-    AnyAction = Action
+    AnyAction = Command
 else:
-    AnyAction = reduce(or_, (Annotated[kind, subcommand(name, prefix_name=False)] for name, kind in ACTIONS.items()))
+    AnyAction = any_of(ACTIONS)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Experiments:
+class Experiments(Group):
     """Look at experiments, steer them while they run, move their results."""
 
     action: AnyAction
-
-    @property
-    def debug(self) -> bool:
-        return self.action.debug
-
-    def run(self) -> int:
-        return self.action.run()

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
@@ -12,15 +12,6 @@ from fastcifar.cli.flags import Count, File, Folder, Name, Settings, absent, par
 if TYPE_CHECKING:
     from fastcifar.supernet import Limits, Plan
     from fastcifar.train import Recipe
-
-
-class Action(Protocol):
-    """One action: a frozen dataclass of its flags that runs itself."""
-
-    @property
-    def debug(self) -> bool: ...
-
-    def run(self) -> int: ...
 
 
 @dataclass(frozen=True, kw_only=True)

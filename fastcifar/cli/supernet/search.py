@@ -12,10 +12,16 @@ from fastcifar.cli.flags import Count, absent
 from fastcifar.cli.supernet.flags import LimitFlags, PlanFlags
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from fastcifar.cli.search_view import SearchView
+    from fastcifar.data import Dataset
+    from fastcifar.search import Params
     from fastcifar.search.experiment.driver import Driver
     from fastcifar.search.experiment.spec import Spec
-    from fastcifar.supernet import Record
+    from fastcifar.search.experiment.summary import Found
+    from fastcifar.supernet import Plan, Record
+    from fastcifar.supernet.predictors import Judged
     from fastcifar.supernet.search import Asked
 
 
@@ -35,7 +41,7 @@ class Search(PlanFlags, LimitFlags):
     def run(self) -> int:
         from fastcifar.cli.search_view import SearchView
         from fastcifar.search.experiment.spec import driving, make_folder
-        from fastcifar.supernet.search import KEY
+        from fastcifar.supernet.search import keep
 
         if self.resume is None:
             spec, asked = self._asked()
@@ -46,7 +52,7 @@ class Search(PlanFlags, LimitFlags):
         document = None
         try:
             with driving(folder, spec, view.watch) as driver:
-                driver.store.set({KEY: asked.to_dict()})
+                keep(driver, asked)
                 document = self._searched(spec, asked, driver, view)
         finally:
             view.close()
@@ -60,76 +66,89 @@ class Search(PlanFlags, LimitFlags):
 
     def _searched(self, spec: "Spec", asked: "Asked", driver: "Driver", view: "SearchView") -> dict[str, Any] | None:
         """The supernet, the trainings, the fit, the confirmation; the summary. None where the user has stopped it."""
-        from fastcifar.cli.supernet.view import Counter, TrainView, print_found, print_judged
         from fastcifar.data import load
         from fastcifar.search.experiment.summary import summary
-        from fastcifar.supernet import Material, networks, pareto
-        from fastcifar.supernet.search import (
-            KEY,
-            confirmed,
-            finalists,
-            foretold,
-            judged_json,
-            plan_of,
-            spread_points,
-            trained,
-        )
-        from fastcifar.train import Recipe, describe_network
-        from fastcifar.train.record import save_drawing
+        from fastcifar.supernet.search import confirmed, finalists, foretold, judged_json, plan_of
+        from fastcifar.train import Recipe
 
-        folder = driver.store.folder
         assert spec.recipe is not None
         dataset = load(Recipe.from_dict(spec.recipe).dataset, None if spec.data_dir is None else Path(spec.data_dir))
         if asked.seconds is None:
             spec, asked = self._measured(spec, asked, driver)
-        assert spec.recipe is not None
         plan = plan_of(spec, asked)
-
-        def began(record: "Record") -> None:
-            nonlocal asked
-            assert record.path is not None
-            asked = replace(asked, folder=Path(record.path).name)
-            driver.store.set({KEY: asked.to_dict()})
-            table_view.start(record)
-
-        table_view = TrainView(quiet=self.json, on_stderr=True)
-        supernet, record = trained(plan, dataset, spec.device, folder, asked.folder, table_view.hooks(), began)
-        table_view.end(record)
-        counter = Counter("networks scored")
-        material = Material(record, dataset, supernet)
-        limits, seconds = asked.limits, asked.seconds
-        table = networks(supernet, record, material, limits=limits, seconds=seconds, seed=spec.seed, progress=counter)
-        counter.end()
-        if asked.chosen is None:
-            asked = replace(asked, chosen=spread_points(plan.choices, table, asked.trainings))
-            driver.store.set({KEY: asked.to_dict()})
+        record, table, chosen = self._ranked(spec, asked, plan, dataset, driver)
         view.begin(spec, driver)
-        result = foretold(driver, plan.choices, table, asked.chosen or ())
+        result = foretold(driver, plan.choices, table, chosen)
         if result is None:
             return None
         table, judged = result
-        table.to_csv(folder / "networks.csv", index=False)
+        path = driver.store.folder / "networks.csv"
+        table.to_csv(path, index=False)
         found = confirmed(spec, driver, finalists(plan.choices, table, spec.confirm[0]))
         view.close()
         if found is None:
             return None
         document = summary(spec, driver, found)
-        document["supernet"] = {"path": record.path, **judged_json(judged), "networks": str(folder / "networks.csv")}
+        document["supernet"] = {"path": record.path, **judged_json(judged), "networks": str(path)}
         driver.store.set({"summary": document})
+        self._tell(spec, plan, dataset, table, judged, found, path.parent)
+        return document
+
+    def _ranked(
+        self, spec: "Spec", asked: "Asked", plan: "Plan", dataset: "Dataset", driver: "Driver"
+    ) -> "tuple[Record, pd.DataFrame, tuple[Params, ...]]":
+        """Train the supernet and score its networks: its record, the table, the networks to train by themselves."""
+        from fastcifar.cli.supernet.view import Counter, TrainView
+        from fastcifar.supernet import Material, networks
+        from fastcifar.supernet.search import keep, spread_points, trained
+
+        def began(record: "Record") -> None:
+            nonlocal asked
+            assert record.path is not None
+            asked = keep(driver, replace(asked, folder=Path(record.path).name))
+            view.start(record)
+
+        view, counter = TrainView(quiet=self.json, on_stderr=True), Counter("networks scored")
+        folder = driver.store.folder
+        supernet, record = trained(plan, dataset, spec.device, folder, asked.folder, view.hooks(), began)
+        view.end(record)
+        material = Material(record, dataset, supernet)
+        limits, seconds = asked.limits, asked.seconds
+        table = networks(supernet, record, material, limits=limits, seconds=seconds, seed=spec.seed, progress=counter)
+        counter.end()
+        if asked.chosen is None:
+            asked = keep(driver, replace(asked, chosen=spread_points(plan.choices, table, asked.trainings)))
+        return record, table, asked.chosen or ()
+
+    def _tell(
+        self,
+        spec: "Spec",
+        plan: "Plan",
+        dataset: "Dataset",
+        table: "pd.DataFrame",
+        judged: "Judged",
+        found: "Found",
+        folder: Path,
+    ) -> None:
+        """Draw the confirmed network, and print what was found."""
+        from fastcifar.cli.supernet.view import print_found, print_judged
+        from fastcifar.supernet import pareto
+        from fastcifar.train import describe_network
+        from fastcifar.train.record import save_drawing
+
         if found.best is not None:
-            best = Recipe.from_dict(spec.recipe).with_params(found.best.params)
+            best = plan.recipe.with_params(found.best.params)
             save_drawing(describe_network(best, len(dataset.classes)), folder / "network")
         if not self.json:
             print_judged(judged)
             print_found(spec, found, pareto(table), list(plan.choices.values), folder, dataset.canonical)
-        return document
 
     def _measured(self, spec: "Spec", asked: "Asked", driver: "Driver") -> "tuple[Spec, Asked]":
         """With a budget that fits the device; said before anything is trained."""
         from fastcifar.cli.supernet.view import estimate
         from fastcifar.search.experiment.training import measured
         from fastcifar.supernet.ranking import check_limits, costs_of
-        from fastcifar.supernet.search import KEY, plan_of
+        from fastcifar.supernet.search import keep, plan_of
         from fastcifar.train import Recipe
 
         print("measuring what a training costs here ...", file=sys.stderr, flush=True)
@@ -138,7 +157,7 @@ class Search(PlanFlags, LimitFlags):
         images = min(whole.train_images or cost.available, cost.available)
         asked = replace(asked, seconds=cost.seconds_per_work * images * whole.total_epoch)
         check_limits(plan.choices, asked.limits, costs_of(plan.choices, asked.seconds or 0.0), asked.trainings)
-        driver.store.set({KEY: asked.to_dict()})
+        keep(driver, asked)
         print(estimate(spec, plan, samples, cost), file=sys.stderr, flush=True)
         return spec, asked
 
