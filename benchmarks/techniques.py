@@ -40,7 +40,7 @@ WITHOUT: dict[str, dict[str, Any]] = {  # technique -> what the recipe has inste
 
 
 def variants(recipe: Recipe) -> dict[str, Recipe]:
-    """The whole recipe, and one without each technique that it has."""
+    """The whole recipe, and without views at the end one for each technique that it has, which lacks it."""
     found = {WHOLE: recipe}
     there = {"whiten": recipe.whiten > 0, "whiten_epochs": recipe.whiten > 0, "unit_head": recipe.unit_head}
     there |= {"optimizer": recipe.optimizer == "muon", "bias_lr": recipe.bias_lr is not None}
@@ -49,7 +49,7 @@ def variants(recipe: Recipe) -> dict[str, Recipe]:
             continue
         without = recipe.with_params(changes)
         if without != recipe:
-            found[name] = without
+            found[name] = without.with_params({"tta": "none"})
     return found
 
 
@@ -101,7 +101,7 @@ def report(rows: list[dict[str, Any]], recipe: str) -> str:
             f"| {name} | {len(both)} | {gain.mean:+.2f} | {gain.low:+.2f} to {gain.high:+.2f} | "
             f"{'' if p is None else f'{p:.3f}'} | {time.mean:+.0f} % | {time.low:+.0f} to {time.high:+.0f} % |"
         )
-    if last["tta_accuracy"] is None:
+    if any(row["tta_accuracy"] is None for row in whole.values()):
         return "\n".join(lines) + "\n"
     views = paired(*([100 * row[key] for row in whole.values()] for key in ("accuracy", "tta_accuracy"))).difference
     cost = Estimate.of([100 * row["tta_seconds"] / row["seconds"] for row in whole.values()])

@@ -45,7 +45,8 @@ class Compare(RunFlags):
         from fastcifar.train.documents import comparison_document
 
         delta = None if self.delta is None else self.delta / 100
-        check_request(self.runs, delta)  # before the images are looked for
+        check_request(self.runs, delta)  # before the images are looked for, as the settings
+        settings = self.settings()
         names, recipes, dataset = self._pair()
         view = RunsView(
             [which for which, _ in turns(self.runs, self.seed)],
@@ -64,7 +65,7 @@ class Compare(RunFlags):
                 names=names,
                 hooks=lambda which, seed: view.hooks(),
                 on_run=lambda which, result: view.ran(result),
-                **self.settings(),
+                **settings,
             )
         except (KeyboardInterrupt, Failure) as error:
             if not view.ended_early():

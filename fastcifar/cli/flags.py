@@ -21,6 +21,14 @@ Count = Annotated[int | None, absent("N")]
 Settings = UseAppendAction[Annotated[tuple[tuple[str, ...], ...], arg(metavar="KEY=VALUE ...")]]
 
 
+def found_under(out: Path, name: str) -> Path:
+    """What a flag names: a path, or the id of a folder in `out`. Raises FileNotFoundError where there is neither."""
+    for path in (Path(name), out / name):
+        if path.exists():
+            return path
+    raise FileNotFoundError(f"there is no {name}, neither here nor under {out}")
+
+
 def parse_settings(groups: Iterable[Iterable[str]]) -> dict[str, Any]:
     """Read `KEY=VALUE` words: a value is JSON, or else text. Raises ValueError for a word without '='."""
     settings = {}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
 
-from fastcifar.cli.flags import Count, Folder, Name, Settings, absent, parse_settings
+from fastcifar.cli.flags import Count, Folder, Name, Settings, absent, found_under, parse_settings
 
 if TYPE_CHECKING:
     from fastcifar.data import Dataset
@@ -59,22 +59,16 @@ class RunFlags:
         return name, found.with_params(changes)
 
     def settings(self) -> "RunSettings":
-        """What `train` takes for each run."""
+        """What `train` takes for each run. Raises FileNotFoundError where there is no run to start from."""
         return {
             "device": self.device,
             "split": self.split,
             "deterministic": self.deterministic,
             "step": self.step,
-            "init": self._init(),
+            "init": None if self.init is None else found_under(self.out, self.init),
             "out": self.out,
             "checkpoint_every": self.checkpoint_every,
         }
-
-    def _init(self) -> Path | None:
-        if self.init is None:
-            return None
-        given, under = Path(self.init), self.out / self.init
-        return under if under.exists() and not given.exists() else given
 
     def load(self, recipe: "Recipe") -> "tuple[Recipe, Dataset]":
         """The recipe's images; or with --or-synthetic made-up ones, and the recipe for those."""

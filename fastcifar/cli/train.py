@@ -3,12 +3,11 @@
 import sys
 from dataclasses import dataclass, fields
 from json import dumps
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
-from fastcifar.cli.flags import Count
+from fastcifar.cli.flags import Count, found_under
 from fastcifar.cli.run_flags import RunFlags
 from fastcifar.errors import Failure
 
@@ -69,15 +68,16 @@ class Train(RunFlags):
             raise ValueError(f"--runs: at least {MIN_RUNS} are needed for a standard deviation, not {self.runs}")
         if self.target is not None and not 1 < self.target <= 100:
             raise ValueError(f"--target: an accuracy in percent is needed, such as 94, not {self.target:g}")
+        settings = self.settings()  # before the images are looked for
         name, recipe, dataset = self._prepared()
-        warm(recipe, dataset, **self.settings())
+        warm(recipe, dataset, **settings)
         seeds = range(self.seed, self.seed + self.runs)
         text = f"seeds {seeds[0]} to {seeds[-1]}"
         view = RunsView([""] * self.runs, lambda result: banner(result, text), recipe.tta != "none", self.json)
         early: BaseException | None = None
         try:
             for seed in seeds:
-                view.ran(train(recipe, dataset, seed, name=name, hooks=view.hooks(), **self.settings()))
+                view.ran(train(recipe, dataset, seed, name=name, hooks=view.hooks(), **settings))
         except (KeyboardInterrupt, Failure) as error:
             if not view.ended_early():
                 raise
@@ -103,8 +103,9 @@ class Train(RunFlags):
     def _start(self, hooks: "Hooks") -> "Result":
         from fastcifar.train import train
 
+        settings = self.settings()  # before the images are looked for
         name, recipe, dataset = self._prepared()
-        return train(recipe, dataset, self.seed, name=name, hooks=hooks, **self.settings())
+        return train(recipe, dataset, self.seed, name=name, hooks=hooks, **settings)
 
     def _continue(self, hooks: "Hooks") -> "Result":
         from fastcifar.data import load
@@ -116,7 +117,7 @@ class Train(RunFlags):
             if field.name not in allowed and getattr(self, field.name) != field.default:
                 name = field.name.replace("_", "-")
                 raise ValueError(f"--resume: a run is continued with its own recipe and settings; leave {name} out")
-        path = Path(self.resume) if Path(self.resume).exists() else self.out / self.resume
+        path = found_under(self.out, self.resume)
         result = load_result(path)
         dataset = load(result.recipe.dataset, self.data_dir)
         return resume(path, dataset, hooks=hooks)

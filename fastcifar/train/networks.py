@@ -19,7 +19,7 @@ ONLY = {  # fields that have a node in one network only
 
 
 def check_network(recipe: "Recipe") -> None:
-    """Raise RecipeError for a field that the recipe's network has no node for, and for sides that it cannot take."""
+    """Raise RecipeError for a field that the recipe's network has no node for, sides that it cannot take, two rates."""
     defaults = {field.name: field for field in dataclasses.fields(recipe)}
     for network, names in ONLY.items():
         for name in names if network != recipe.network else ():
@@ -27,6 +27,11 @@ def check_network(recipe: "Recipe") -> None:
             usual = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
             if getattr(recipe, name) != usual:
                 raise RecipeError(f"{name}: the network {recipe.network} has no node for it; it is {network}'s")
+    for name in ("bias_lr", "head_lr") if recipe.lr_instead is not None else ():
+        if getattr(recipe, name) is not None:
+            raise RecipeError(f"{name}: lr_instead gives every tensor a rate of its own; leave one of the two out")
+    if recipe.lr_instead is not None and recipe.optimizer == "muon":
+        raise RecipeError("lr_instead: muon's rate is muon_lr; lr_scale sets it by layer")
     if recipe.network == "resnet9" and recipe.whiten == 2:
         raise RecipeError("whiten: resnet9 whitens patches 3 pixels wide, or 0 for none; 2 is speednet's")
     for side in recipe.sizes:

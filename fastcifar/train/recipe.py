@@ -99,7 +99,7 @@ class Recipe:
     """Side of the image patches that a fixed first convolution whitens: 2 or 3 (resnet9: 3); 0 is none."""
     whiten_images: int = 5000
     """Training images whose patches are measured for it."""
-    whiten_epochs: float = 3
+    whiten_epochs: int = 3
     """Epochs for which its bias is trained."""
     activation: str = "relu"
     """relu, gelu or silu."""
@@ -290,7 +290,7 @@ _CHECKS: dict[str, Any] = {
     "leave_out": sequence(text),
     "whiten": choice(0, 2, 3),
     "whiten_images": number(1, whole=True),
-    "whiten_epochs": number(0),
+    "whiten_epochs": number(0, whole=True),
     "activation": one_of(tuple(ACTIVATIONS)),
     "pool_first": choice(False, True),
     "train_bn_scale": choice(False, True),

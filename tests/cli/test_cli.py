@@ -68,6 +68,13 @@ def test_train_prints_banner_table_and_closing_line(capsys):
     )
 
 
+@pytest.mark.parametrize("words", [["train"], ["train", "--runs", "3"], ["compare", "resnet9-tiny"]])
+def test_a_run_to_start_from_is_looked_for_before_the_images(capsys, monkeypatch, words):
+    monkeypatch.setattr(sys.modules["fastcifar.data"], "load", lambda *asked: pytest.fail("images were looked for"))
+    assert run([*words, "--init", "nowhere"]) == 1
+    assert capsys.readouterr().err == "fastcifar: there is no nowhere, neither here nor under runs\n"
+
+
 def test_holdout_is_named_in_the_banner(capsys):
     assert run([*TRAIN, "--split", "holdout", "--json", "--epochs", "1"]) == 0
     record = json.loads(capsys.readouterr().out)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
-from fastcifar.cli.flags import Count, File, Folder, Name, Settings, absent, parse_settings
+from fastcifar.cli.flags import Count, File, Folder, Name, Settings, absent, found_under, parse_settings
 
 if TYPE_CHECKING:
     from fastcifar.supernet import Limits, Plan
@@ -28,9 +28,8 @@ class CommonFlags:
     """Show the traceback of an error."""
 
     def folder(self, name: str) -> Path:
-        """The folder of a supernet or an experiment: a path, or its id under --out."""
-        given, under = Path(name), self.out / name
-        return under if under.exists() and not given.exists() else given
+        """The folder of a supernet: a path, or its id under --out. Raises FileNotFoundError where there is neither."""
+        return found_under(self.out, name)
 
 
 @dataclass(frozen=True, kw_only=True)

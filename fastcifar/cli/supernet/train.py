@@ -49,13 +49,14 @@ class Train(PlanFlags):
 
         name, recipe = self.found_recipe()
         plan = self.plan(recipe, self.vary)
+        init = None if self.init is None else self.folder(self.init)
         return train_supernet(
             plan,
             load(recipe.dataset, self.data_dir),
             device=self.device,
             step=self.step,
             deterministic=self.deterministic,
-            init=None if self.init is None else self.folder(self.init),
+            init=init,
             out=self.out,
             name=f"supernet-{name}",
             hooks=view.hooks(),
