@@ -185,7 +185,11 @@ class Search:
             sys.path.insert(0, str(Path.cwd()))
             find_function(self.objective)
         if self.supernet is not None:
-            find_function(SUPERNET)(folder=self.supernet).check(Space.from_dict(spec.space))
+            from fastcifar.search.experiment.training import check_space  # brings torch
+
+            evaluator = find_function(SUPERNET)(folder=self.supernet)
+            evaluator.check(Space.from_dict(spec.space))
+            check_space(evaluator.recipe_of, spec.plan().space)
         if spec.gpus is None:
             return spec
         room = GPUs(**spec.gpus).capacity()  # infinite where they are hidden
@@ -200,7 +204,7 @@ class Search:
         device = resolve_device(self.device)
         name, recipe = find_recipe(self.recipe or ("resnet9-tiny" if device.type == "cpu" else "resnet9"))
         recipe = recipe.with_params(parse_settings(self.set))
-        check_space(recipe, Space.from_dict(spec.space))
+        check_space(recipe.with_params, Space.from_dict(spec.space))
         tuner = {"name": "Hyperband", "class_args": {"high": recipe.total_epoch, "budget": "total_epoch"}}
         gpus = spread(device)
         return replace(
@@ -250,7 +254,7 @@ class Search:
         if self._trains:
             self._refuse(("trial_gpus",), "a training has one GPU; --device or CUDA_VISIBLE_DEVICES says which")
         else:
-            names = set(TRAINING) - ({"data_dir"} if self.supernet is not None else set())
+            names = set(TRAINING) - ({"data_dir", "max_flops", "max_params"} if self.supernet is not None else set())
             self._refuse(names, f"only trainings have it, not --{self._instead}")
         numbers = (("trials", 1, MANY), ("concurrency", 1, MANY), ("seed", 0, 10**9), ("trial_gpus", 0, MANY))
         for name, least, most in numbers:

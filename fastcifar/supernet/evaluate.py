@@ -13,11 +13,11 @@ from fastcifar.search.experiment.evaluator import Reporter
 from fastcifar.search.experiment.training import flops, parameters
 from fastcifar.supernet.material import Material
 from fastcifar.supernet.ranking import SCORED
-from fastcifar.supernet.record import read_record
+from fastcifar.supernet.record import Record, read_record
 from fastcifar.supernet.scoring import scores
 from fastcifar.supernet.supernet import Supernet
 from fastcifar.supernet.training import load_supernet
-from fastcifar.train import RecordError
+from fastcifar.train import Recipe, RecordError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +37,10 @@ class SupernetEvaluator:
         if record.status != "finished":
             raise RecordError(f"{self.folder}: the supernet is {record.status}, not finished")
 
+    def recipe_of(self, params: Params) -> Recipe:
+        """The recipe of a point's network."""
+        return _record(self.folder).plan.choices.of(params)
+
     def __call__(self, params: Params, seed: int, report: Reporter, confirm: bool) -> dict[str, Any]:
         supernet, calibration, valid = _ready(self.folder, self.data_dir)
         recipe = supernet.choices.of(params)
@@ -47,6 +51,12 @@ class SupernetEvaluator:
             "flops": flops(recipe),
             "parameters": parameters(recipe),
         }
+
+
+@lru_cache(maxsize=1)
+def _record(folder: Path) -> Record:
+    """The supernet's record, kept for the next point."""
+    return read_record(folder)
 
 
 @lru_cache(maxsize=1)

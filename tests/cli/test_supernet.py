@@ -62,8 +62,20 @@ def test_train_rank_and_export(capsys):
     assert run(["search", "--space", "space.json", "--supernet", str(path), "--trials", "3", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["maximize"] is False and document["best_value"] < 5
+    asked = ["search", "--space", "space.json", "--supernet", str(path), "--trials", "3", "--json", "--max-flops"]
+    assert run([*asked, str(most)]) == 0
+    best = json.loads(capsys.readouterr().out)["best"]
+    assert any(best.items() <= row.items() for row in rows)
+    assert run([*asked, "5"]) == 2 and "is within --max-flops" in capsys.readouterr().err
     assert run(["search", "--space", "lr.json", "--supernet", str(path), "--trials", "3"]) == 2
     assert "is a supernet of another space, over prep, layer1" in capsys.readouterr().err
+
+
+def test_rank_says_what_was_varied(capsys):
+    assert supernet(f"{TRAIN} --vary width") == 0
+    path = capsys.readouterr().err.split("supernet: ")[1].strip()
+    assert supernet(f"rank {path} --images 100 --sample 2") == 0
+    assert "note: only width varied while this supernet was trained" in capsys.readouterr().err
 
 
 def test_search(capsys):

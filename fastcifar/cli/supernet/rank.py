@@ -1,5 +1,6 @@
 """`fastcifar supernet rank`."""
 
+import sys
 from dataclasses import dataclass
 from json import dumps
 from pathlib import Path
@@ -32,6 +33,9 @@ class Rank(CommonFlags, LimitFlags):
 
         check_amounts(self.images, self.sample)
         supernet, record = load_supernet(self.folder(self.supernet), self.device)
+        if record.plan.vary:
+            varied = f"only {', '.join(record.plan.vary)} varied while this supernet was trained"
+            print(f"note: {varied}; the rest is worth what --init has brought", file=sys.stderr)
         material = Material(record, load(record.plan.recipe.dataset, self.data_dir), supernet)
         counter = Counter("networks scored")
         found = networks(

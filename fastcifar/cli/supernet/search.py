@@ -68,6 +68,7 @@ class Search(PlanFlags, LimitFlags):
         """The supernet, the trainings, the fit, the confirmation; the summary. None where the user has stopped it."""
         from fastcifar.data import load
         from fastcifar.search.experiment.summary import summary
+        from fastcifar.supernet import pareto
         from fastcifar.supernet.search import confirmed, finalists, foretold, judged_json, plan_of
         from fastcifar.train import Recipe
 
@@ -89,7 +90,8 @@ class Search(PlanFlags, LimitFlags):
         if found is None:
             return None
         document = summary(spec, driver, found)
-        document["supernet"] = {"path": record.path, **judged_json(judged), "networks": str(path)}
+        front = pareto(table).to_dict("records")
+        document["supernet"] = {"path": record.path, **judged_json(judged), "networks": str(path), "front": front}
         driver.store.set({"summary": document})
         self._tell(spec, plan, dataset, table, judged, found, path.parent)
         return document

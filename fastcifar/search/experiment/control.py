@@ -80,7 +80,7 @@ def _check(spec: Spec, rows: Iterable[TrialRow]) -> None:
         from fastcifar.search.experiment.training import check_space  # brings torch
         from fastcifar.train import Recipe
 
-        check_space(Recipe.from_dict(spec.recipe), plan.space)
+        check_space(Recipe.from_dict(spec.recipe).with_params, plan.space)
     for row in rows:
         if row.kind == "search":
             try:

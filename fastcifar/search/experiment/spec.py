@@ -126,16 +126,20 @@ class Spec:
         raise StoreError("the objective of this experiment has no name; resume it from the program that made it")
 
     def _allowed(self) -> "Callable[[dict[str, Any]], bool] | None":
-        if self.recipe is None or (self.max_flops is None and self.max_parameters is None):
+        trains = self.recipe is not None or self.supernet is not None
+        if not trains or (self.max_flops is None and self.max_parameters is None):
             return None
         from fastcifar.search.experiment.training import flops, parameters
         from fastcifar.train import Recipe
 
-        recipe = Recipe.from_dict(self.recipe)
+        if self.supernet is None:
+            recipe_of = Recipe.from_dict(self.recipe or {}).with_params
+        else:
+            recipe_of = find_function(SUPERNET)(folder=Path(self.supernet)).recipe_of
         most_flops, most_parameters = self.max_flops or float("inf"), self.max_parameters or float("inf")
 
         def allowed(params: dict[str, Any]) -> bool:
-            candidate = recipe.with_params(params)
+            candidate = recipe_of(params)
             return flops(candidate) <= most_flops and parameters(candidate) <= most_parameters
 
         return allowed

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -123,13 +123,13 @@ def _sizes(recipe: Recipe) -> tuple[int, int]:
     return count_flops(network), sum(weight.numel() for weight in network.parameters())
 
 
-def check_space(recipe: Recipe, space: Space, samples: int = 64) -> list[Recipe]:
+def check_space(recipe_of: Callable[[Params], Recipe], space: Space, samples: int = 64) -> list[Recipe]:
     """Recipes of points drawn from the space, of those that may be tried.
 
     Raises RecipeError for a key or a value that no recipe can have, ValueError where none may be tried.
     """
     params = [space.decode(row) for row in space.sample(np.random.default_rng(0), samples)]
-    recipes = [recipe.with_params(one) for one in params]
+    recipes = [recipe_of(one) for one in params]
     if space.allowed is None:
         return recipes
     allowed = [made for made, one in zip(recipes, params, strict=True) if space.allowed(one)]
@@ -183,7 +183,7 @@ def measured(spec: "Spec", driver: "Driver") -> tuple["Spec", list[Recipe], Cost
     assert spec.recipe is not None
     recipe, space = Recipe.from_dict(spec.recipe), driver.plan.space
     available = load_images(recipe.dataset, None if spec.data_dir is None else Path(spec.data_dir))
-    samples = check_space(recipe, space)
+    samples = check_space(recipe.with_params, space)
     middle = sorted(samples, key=flops)[len(samples) // 2]
     cost = probe(driver.engine, middle, driver.store.folder, available)
     fixed = {parameter.key.partition(".")[0] for parameter in space.parameters}

@@ -112,10 +112,10 @@ def test_a_budget_is_shortened_first_in_epochs_then_in_images():
 def test_a_space_that_no_recipe_fits():
     space = Space.from_dict({"pre": {"_type": "choice", "_value": [16, 32]}})
     with pytest.raises(RecipeError, match="did you mean prep"):
-        check_space(Recipe(), space)
+        check_space(Recipe().with_params, space)
     space = Space.from_dict({"prep": {"_type": "choice", "_value": [16, -1]}})
     with pytest.raises(RecipeError, match="prep"):
-        check_space(Recipe(), space)
+        check_space(Recipe().with_params, space)
 
 
 @pytest.mark.usefixtures("few_images")
