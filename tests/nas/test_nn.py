@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import Tensor
+from wrapped import wrapped
 
 import fastcifar.nas.nn as nn
 from fastcifar.nas import model_wrapper, space_of
@@ -42,18 +43,6 @@ PRINTED = """ModelSpace(
   (fc1): Linear(in_features=9216, out_features=64, bias=True)
   (fc2): Linear(in_features=64, out_features=10, bias=True)
 )"""
-
-
-def wrapped(construct):
-    """The space of a class with this constructor."""
-
-    @model_wrapper
-    class Made(nn.Module):
-        def __init__(self):
-            super().__init__()
-            construct(self)
-
-    return space_of(Made())
 
 
 def test_a_space_prints_as_in_nnis_tutorial():

@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from wrapped import wrapped
 
 import fastcifar.nas.nn as nn
 from fastcifar.nas import model_wrapper, space_of
@@ -90,16 +91,6 @@ def test_a_step_is_adams_and_leaves_the_rest_alone():
         torch.testing.assert_close(mine.detach(), theirs.detach(), rtol=1e-4, atol=1e-5)
     changed = made.weights["conv.weight"] != before["conv.weight"]
     assert changed[:2, :, 1:4, 1:4].all() and changed.sum() == 2 * 9
-
-
-def wrapped(construct, forward=None):
-    @model_wrapper
-    class Made(nn.Module):
-        def __init__(self):
-            super().__init__()
-            construct(self)
-
-    return space_of(Made())
 
 
 @pytest.mark.parametrize(
