@@ -4,10 +4,11 @@
     python benchmarks/supernet_truth.py --device cuda --networks 256 --seeds 1 --images 0 --epochs 24 --batch-size 512
 
 Trains `resnet9` with the widths of so many networks, drawn once and for all (the first 40 are among the first 41), on
-the training images less the holdout, or a stratified part of them (--images; 0 is all), all networks with one seed,
-then with the next; and looks at the holdout. On a CPU one process a core, each on one thread. Adds each training to
-results/supernet_truth-DEVICE.jsonl as it ends, skips what is there, and writes results/supernet_truth-DEVICE.md; with
-all 256 networks also tables/channels-cifar10-q75.csv, for searchers to be tested on.
+the training images less the holdout, or a stratified part of them (--images; 0 is all), at the recipe's learning rate
+times the share of its batch, all networks with one seed, then with the next; and looks at the holdout. On a CPU one
+process a core, each on one thread. Adds each training to results/supernet_truth-DEVICE.jsonl as it ends, skips what is
+there, and writes results/supernet_truth-DEVICE.md; with all 256 networks also tables/channels-cifar10-q75.csv, for
+searchers to be tested on.
 """
 
 import argparse
@@ -43,8 +44,9 @@ def networks(count: int) -> list[dict[str, Any]]:
 
 def recipe_of(options: argparse.Namespace) -> Recipe:
     """What every network is trained by."""
+    usual = named_recipe("resnet9")
     changes = {"total_epoch": options.epochs, "batch_size": options.batch_size, "train_images": options.images or None}
-    return named_recipe("resnet9").with_params(changes)
+    return usual.with_params({**changes, "peak_lr": usual.peak_lr * options.batch_size / usual.batch_size})
 
 
 def training(recipe: Recipe, params: dict[str, Any], seed: int, device: str, data_dir: str | None) -> dict[str, Any]:

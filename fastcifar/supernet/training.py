@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from fastcifar.supernet.supernet import Supernet
 from fastcifar.supernet.update import gradients, update
 from fastcifar.train import EpochRow, Hooks, RecordError, Times, checkpoint, resolve_device
 from fastcifar.train.device import keep_memory, kernels, synchronize
+from fastcifar.train.ending import ending
 from fastcifar.train.loop import Diverged
 from fastcifar.train.precision import resolve_precision
 from fastcifar.train.provenance import provenance
@@ -177,21 +177,11 @@ class _Training:
     def run(self, on_start: Callable[[Record], None]) -> Record:
         record = self.record
         self.write()
-        try:
+        with ending(record, lambda: self.epochs_done, self.write):
             on_start(record)
             with kernels(self.supernet.device, record.settings["deterministic"]):
                 self.train()
             record.status = "finished"
-        except Diverged:
-            record.status = "diverged"
-            record.message = f"the loss became NaN or infinite in epoch {self.epochs_done + 1}"
-        except BaseException as error:
-            by_user = isinstance(error, KeyboardInterrupt)
-            record.status, record.message = ("interrupted", "") if by_user else ("failed", str(error))
-            with suppress(RecordError):  # the first error is the one to tell
-                self.write()
-            raise
-        self.write()
         return record
 
     def train(self) -> None:

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from fastcifar.net import WhitenConv
 from fastcifar.train import checkpoint
 from fastcifar.train.build import build_state, init_weights, warm_up
 from fastcifar.train.device import keep_memory, kernels, synchronize
+from fastcifar.train.ending import ending
 from fastcifar.train.loop import Diverged, State, evaluate, run_forward, train_epoch
 from fastcifar.train.networks import side_at
 from fastcifar.train.precision import resolve_precision
@@ -100,22 +101,12 @@ class Session:
         if len(result.epochs) < self.epochs_done:
             raise RecordError(f"{result.path}: the checkpoint is of epoch {self.epochs_done}, epochs.csv is shorter")
         self.write()
-        try:
+        with ending(result, lambda: self.epochs_done, self.write):
             self.hooks.on_start(result, self.epochs_done)
             with kernels(self.device, result.settings["deterministic"]), _memory_explained(result.recipe, self.device):
                 self.train(*self.prepare(self.build()))
             ended = len(result.epochs) == result.recipe.total_epoch
             result.status, result.message = "finished" if ended else "stopped", ""
-        except Diverged:
-            result.status = "diverged"
-            result.message = f"the loss became NaN or infinite in epoch {self.epochs_done + 1}"
-        except BaseException as error:
-            by_user = isinstance(error, KeyboardInterrupt)
-            result.status, result.message = ("interrupted", "") if by_user else ("failed", str(error))
-            with suppress(RecordError):  # the first error is the one to tell
-                self.write()
-            raise
-        self.write()
         if self.folder:
             self.folder.remove(checkpoint.FILE)  # after the record, so that a crash between the two loses nothing
         return result

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 
 import torch
+import torch._dynamo.config
 from torch import Tensor
 
 from fastcifar.names import nearest
 from fastcifar.net import Network, NoKernels, fuse, load_kernels, run_graph
 
+SHAPES = 64  # that a network may be compiled for
 STEPS = ("auto", "eager", "fused", "compiled", "captured")
 
 
@@ -46,4 +48,6 @@ def make_forward(network: Network, step: str) -> Callable[[Tensor], Tensor]:
     if step != "compiled":
         return forward
     torch.compiler.reset()  # else a process that trains many networks reaches torch's limit, and runs them eagerly
+    limit = torch._dynamo.config.recompile_limit  # often 8; four sizes, with and without whitening's bias, need 10
+    torch._dynamo.config.recompile_limit = max(limit, SHAPES)
     return torch.compile(forward, dynamic=False)

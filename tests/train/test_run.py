@@ -352,6 +352,15 @@ def test_compiled_and_eager_agree(recipe, images):
     assert compiled.times.train < compiled.times.build  # compiling is not counted
 
 
+def test_a_speedrun_is_compiled_for_all_its_sizes(recipe, images, monkeypatch):
+    """torch runs eagerly, and says nothing, what it would have to compile more often than its limit."""
+    compile_for = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda forward, **options: compile_for(forward, backend="eager", **options))
+    monkeypatch.setattr(torch._dynamo.config, "fail_on_recompile_limit_hit", True)
+    recipe = recipe.with_params({**SPEEDRUN, "total_epoch": 4, "tta": "none", "sizes": {"20": 1, "24": 1, "28": 1}})
+    assert train(recipe, images, device="cpu", step="compiled").status == "finished"
+
+
 def test_every_technique_at_once(recipe, images, tmp_path):
     recipe = recipe.with_params({"total_epoch": 4, **SPEEDRUN})
     sides, biases = [], []
