@@ -30,6 +30,8 @@ EPOCHS = 5  # of a shortened trial, where the recipe has more
 MIN_IMAGES = 5_000
 MOST = 8  # trials beside each other; with more, a searcher knows too little of the last ones
 WORKER_BYTES = 2_500_000_000  # of memory; a worker that trains resnet9 with batch 512 has been seen to take 2 GB
+STEPS = 150  # of a shortened trial
+MIN_BATCH = 128  # images, of a shortened trial
 SECONDS = 45.0  # that a shortened trial is meant to take
 
 
@@ -213,7 +215,9 @@ def _cost(metrics: Mapping[str, Any], images: int, available: int, seconds: floa
 def shortened(recipe: Recipe, samples: list[Recipe], cost: Cost, fixed: set[str], seconds: float = SECONDS) -> Params:
     """Fields that make a trial of the recipe take about `seconds` on average over `samples`; {} where it does anyway.
 
-    First fewer epochs, then fewer images. `fixed` are fields that the space decides, or that hang on it.
+    First fewer epochs, then fewer images; then, where the space holds networks only, batches so small that there are
+    STEPS steps: in the first few of a training the order of networks is another than at its end (benchmarks/LOG.md).
+    `fixed` are fields that the space decides, or that hang on it.
     """
     changes: Params = {}
 
@@ -228,4 +232,22 @@ def shortened(recipe: Recipe, samples: list[Recipe], cost: Cost, fixed: set[str]
         share = seconds / mean_seconds()
         available = min(recipe.train_images or cost.available, cost.available)
         changes["train_images"] = max(MIN_IMAGES, round(available * share) // 1000 * 1000)
+    if changes and fixed <= set(ARCHITECTURE):
+        changes |= _smaller_batches(recipe.with_params(changes), cost.available)
     return changes
+
+
+def _smaller_batches(recipe: Recipe, available: int) -> Params:
+    """Fields of SGD with batches that make STEPS steps, or of MIN_BATCH images, at rates for so large batches.
+
+    Rates of the mean loss that go with the batch leave what an epoch does about as it is (Goyal et al. 2017).
+    """
+    images = min(recipe.train_images or available, available) * recipe.total_epoch
+    batch_size = recipe.batch_size
+    while images // batch_size < STEPS and batch_size // 2 >= MIN_BATCH:
+        batch_size //= 2
+    if recipe.optimizer != "sgd" or batch_size == recipe.batch_size:
+        return {}
+    rates = {name: getattr(recipe, name) for name in ("peak_lr", "bias_lr", "head_lr")}
+    share = batch_size / recipe.batch_size
+    return {"batch_size": batch_size, **{name: rate * share for name, rate in rates.items() if rate is not None}}

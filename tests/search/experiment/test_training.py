@@ -103,10 +103,22 @@ def test_a_budget_is_shortened_first_in_epochs_then_in_images():
         "train_images": 20_000,
     }
     least = shortened(recipe, [recipe], cost(1e-2, recipe), set(), seconds=10)
-    assert least == {"total_epoch": 5, "train_images": 5_000}
+    assert least == {"total_epoch": 5, "train_images": 5_000, "batch_size": 128, "peak_lr": recipe.peak_lr / 4}
     # What the space decides, or what hangs on it, stays.
     fixed = shortened(recipe, [recipe], cost(1e-4, recipe), {"peak_epoch"}, seconds=22.5)
     assert fixed == {"train_images": 22_000}
+
+
+def test_a_short_trial_has_smaller_batches_where_only_networks_differ():
+    recipe = named_recipe("resnet9-tiny").with_params({"bias_lr": 3.2, "batch_size": 500})
+    slow = cost(2e-4, recipe)
+    short = shortened(recipe, [recipe], slow, {"prep", "extra_layers"}, seconds=6)
+    # 30,000 images in all: 60 steps of 500, 120 of 250; 125 would be below 128.
+    rates = {"peak_lr": recipe.peak_lr / 2, "bias_lr": 1.6}
+    assert short == {"total_epoch": 5, "train_images": 6_000, "batch_size": 250, **rates}
+    assert shortened(recipe, [recipe], slow, {"prep", "peak_lr"}, seconds=6).keys() == {"total_epoch", "train_images"}
+    muon = recipe.with_params({"optimizer": "muon"})
+    assert shortened(muon, [muon], slow, set(), seconds=6).keys() == {"total_epoch", "train_images"}
 
 
 def test_a_space_that_no_recipe_fits():
