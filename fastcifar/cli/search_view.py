@@ -45,6 +45,10 @@ class SearchView:
         self.done = 0 if self.open else self.known
         before = ", " + counted(self.known, "trial is there", "trials are there") if self.known else ""
         print(f"experiment: {driver.store.folder}{before}; Ctrl-C ends it after the running trials", file=sys.stderr)
+        self.show()
+
+    def show(self) -> None:
+        """Begin the live table, on a terminal; again, after `close`."""
         if self.console.is_terminal:
             self.live = Live(console=self.console, refresh_per_second=4, transient=True)
             self.live.start()

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from fastcifar.search import Params
     from fastcifar.search.experiment.driver import Driver
     from fastcifar.search.experiment.spec import Spec
-    from fastcifar.search.experiment.summary import Found
     from fastcifar.supernet import Plan, Record
-    from fastcifar.supernet.predictors import Judged
     from fastcifar.supernet.search import Asked
 
 
@@ -66,11 +64,13 @@ class Search(PlanFlags, LimitFlags):
 
     def _searched(self, spec: "Spec", asked: "Asked", driver: "Driver", view: "SearchView") -> dict[str, Any] | None:
         """The supernet, the trainings, the fit, the confirmation; the summary. None where the user has stopped it."""
+        from fastcifar.cli.supernet.view import print_foretold, print_found
         from fastcifar.data import load
         from fastcifar.search.experiment.summary import summary
         from fastcifar.supernet import pareto
         from fastcifar.supernet.search import confirmed, finalists, foretold, judged_json, plan_of
-        from fastcifar.train import Recipe
+        from fastcifar.train import Recipe, describe_network
+        from fastcifar.train.record import save_drawing
 
         assert spec.recipe is not None
         dataset = load(Recipe.from_dict(spec.recipe).dataset, None if spec.data_dir is None else Path(spec.data_dir))
@@ -85,6 +85,10 @@ class Search(PlanFlags, LimitFlags):
         table, judged = result
         path = driver.store.folder / "networks.csv"
         table.to_csv(path, index=False)
+        view.close()
+        if not self.json:
+            print_foretold(judged, pareto(table), list(plan.choices.values))
+        view.show()
         found = confirmed(spec, driver, finalists(plan.choices, table, spec.confirm[0]))
         view.close()
         if found is None:
@@ -93,7 +97,11 @@ class Search(PlanFlags, LimitFlags):
         front = pareto(table).to_dict("records")
         document["supernet"] = {"path": record.path, **judged_json(judged), "networks": str(path), "front": front}
         driver.store.set({"summary": document})
-        self._tell(spec, plan, dataset, table, judged, found, path.parent)
+        if found.best is not None:
+            best = plan.recipe.with_params(found.best.params)
+            save_drawing(describe_network(best, len(dataset.classes)), path.with_name("network"))
+        if not self.json:
+            print_found(spec, found, path.parent, dataset.canonical)
         return document
 
     def _ranked(
@@ -121,29 +129,6 @@ class Search(PlanFlags, LimitFlags):
         if asked.chosen is None:
             asked = keep(driver, replace(asked, chosen=spread_points(plan.choices, table, asked.trainings)))
         return record, table, asked.chosen or ()
-
-    def _tell(
-        self,
-        spec: "Spec",
-        plan: "Plan",
-        dataset: "Dataset",
-        table: "pd.DataFrame",
-        judged: "Judged",
-        found: "Found",
-        folder: Path,
-    ) -> None:
-        """Draw the confirmed network, and print what was found."""
-        from fastcifar.cli.supernet.view import print_found, print_judged
-        from fastcifar.supernet import pareto
-        from fastcifar.train import describe_network
-        from fastcifar.train.record import save_drawing
-
-        if found.best is not None:
-            best = plan.recipe.with_params(found.best.params)
-            save_drawing(describe_network(best, len(dataset.classes)), folder / "network")
-        if not self.json:
-            print_judged(judged)
-            print_found(spec, found, pareto(table), list(plan.choices.values), folder, dataset.canonical)
 
     def _measured(self, spec: "Spec", asked: "Asked", driver: "Driver") -> "tuple[Spec, Asked]":
         """With a budget that fits the device; said before anything is trained."""

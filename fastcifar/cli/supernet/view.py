@@ -145,8 +145,8 @@ def estimate(spec: Spec, plan: Plan, samples: Sequence[Recipe], cost: Cost) -> s
     )
 
 
-def print_judged(judged: Judged) -> None:
-    """The table of predictors, and whether the supernet adds anything."""
+def print_foretold(judged: Judged, front: pd.DataFrame, keys: Sequence[str]) -> None:
+    """The table of predictors, whether the supernet adds anything, and the Pareto front of what is predicted."""
     print(
         f"Kendall's tau with {judged.trainings} trainings by themselves, a regression foretelling each from the others;"
     )
@@ -157,15 +157,13 @@ def print_judged(judged: Judged) -> None:
     print(table(["predictor", f"tau of {judged.gain.pairs} pairs", near], rows))
     said = "adds to the regression" if judged.adds else "adds nothing to the regression that these trainings can tell"
     print(f"the supernet {said}; predictions below are of the {judged.better}")
-
-
-def print_found(
-    spec: Spec, found: Found, front: pd.DataFrame, keys: Sequence[str], folder: Path, canonical: bool
-) -> None:
-    """The Pareto front, the winner, and where it lies."""
     print("\nbest for its FLOPs, as predicted")
     print(networks_text(front, keys, "predicted", len(front)))
-    print()
+    print(flush=True)
+
+
+def print_found(spec: Spec, found: Found, folder: Path, canonical: bool) -> None:
+    """The winner, and where it lies."""
     if found.best is None:
         print("no confirmation has a result")
     else:
