@@ -78,10 +78,11 @@ def mapping(inner: Check, keys: tuple[str, ...] | None = None) -> Check:
     def check(name: str, value: Any) -> Mapping[str, Any]:
         if not isinstance(value, Mapping):
             raise RecipeError(f'{name}: an object such as {{"layer1": ...}} is needed, not {value!r}')
-        for key in value:
+        named = {str(key): item for key, item in value.items()}
+        for key in named:
             if keys is not None and key not in keys:
                 raise RecipeError(f"{name}: {key!r} is not known{nearest(key, keys)}")
-        return MappingProxyType({str(key): inner(f"{name}.{key}", item) for key, item in value.items()})
+        return MappingProxyType({key: inner(f"{name}.{key}", item) for key, item in named.items()})
 
     return check
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fastcifar.net import Graph, Network, NoKernels, fuse, load_kernels, resnet9, run_graph
-from fastcifar.net.fused.norm_act import ACTIVATIONS, NormAct, pool
+from fastcifar.net.fused.norm_act import ACTIVATION_CODES, NormAct, pool
 
 WIDTHS = {"prep": 16, "layer1": 20, "layer2": 24, "layer3": 40}
 
@@ -38,7 +38,7 @@ def error(value: Tensor | None, exact: Tensor | None) -> float:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("pools", [False, True])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", ACTIVATION_CODES)
 @pytest.mark.parametrize("channels", [16, 28])
 def test_one_operation_does_what_three_do(
     channels: int, activation: type[nn.Module], pools: bool, dtype: torch.dtype
@@ -47,7 +47,7 @@ def test_one_operation_does_what_three_do(
     reference = plain(module, activation, pools)
     x = images(6, channels, 9, 7, dtype=dtype).requires_grad_()
     exact_x = x.detach().double().requires_grad_()
-    z, exact_z = NormAct(module, ACTIVATIONS[activation], pools)(x), reference(exact_x)
+    z, exact_z = NormAct(module, ACTIVATION_CODES[activation], pools)(x), reference(exact_x)
     dz = torch.randn(z.shape, generator=torch.Generator().manual_seed(2)).to(dtype)
     z.backward(dz)
     exact_z.backward(dz.double())
@@ -65,12 +65,12 @@ def test_one_operation_does_what_three_do(
 @pytest.mark.parametrize("pools", [False, True])
 def test_evaluation_uses_the_running_statistics(pools: bool) -> None:
     module = norm(20)
-    NormAct(module, ACTIVATIONS[nn.GELU], pools)(images(4, 20, 6, 6))
+    NormAct(module, ACTIVATION_CODES[nn.GELU], pools)(images(4, 20, 6, 6))
     module.eval()
     reference, x = plain(module, nn.GELU, pools), images(3, 20, 5, 8).requires_grad_()
     exact_x = x.detach().double().requires_grad_()
     before = copy.deepcopy(module.state_dict())
-    z, exact_z = NormAct(module, ACTIVATIONS[nn.GELU], pools)(x), reference(exact_x)
+    z, exact_z = NormAct(module, ACTIVATION_CODES[nn.GELU], pools)(x), reference(exact_x)
     assert error(z, exact_z) < 1e-6
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
     z.sum().backward()
@@ -101,7 +101,7 @@ def test_the_number_of_threads_changes_nothing(threads: None) -> None:
     for number in (1, 2, 3):
         torch.set_num_threads(number)
         module, x = norm(28), images(5, 28, 8, 8).requires_grad_()
-        NormAct(module, ACTIVATIONS[nn.SiLU], True)(x).square().sum().backward()
+        NormAct(module, ACTIVATION_CODES[nn.SiLU], True)(x).square().sum().backward()
         assert x.grad is not None and module.weight.grad is not None
         found.append((x.grad, module.weight.grad))
     assert all(torch.equal(a, b) for other in found[1:] for a, b in zip(found[0], other, strict=True))
@@ -109,16 +109,16 @@ def test_the_number_of_threads_changes_nothing(threads: None) -> None:
 
 def test_a_mean_far_from_zero_costs_no_precision() -> None:
     x = images(8, 16, 8, 8) + 10_000
-    z = NormAct(nn.BatchNorm2d(16), ACTIVATIONS[nn.Identity], False)(x)
+    z = NormAct(nn.BatchNorm2d(16), ACTIVATION_CODES[nn.Identity], False)(x)
     assert error(z, nn.BatchNorm2d(16).double()(x.double())) < 1e-4
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", ACTIVATION_CODES)
 @pytest.mark.parametrize("pools", [False, True])
 def test_what_is_no_number_stays_none(activation: type[nn.Module], pools: bool) -> None:
     x = images(2, 16, 4, 4)
     x[0, 3, 1, 1] = float("nan")
-    z = NormAct(norm(16), ACTIVATIONS[activation], pools)(x)
+    z = NormAct(norm(16), ACTIVATION_CODES[activation], pools)(x)
     assert z[:, 3].isnan().all() and z[:, :3].isfinite().all()
 
 

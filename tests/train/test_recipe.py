@@ -49,6 +49,7 @@ def test_peak_epoch_keeps_its_share():
 def test_sizes_keep_their_shares():
     recipe = Recipe(total_epoch=8, sizes={"24": 3, "16": 2})
     assert list(recipe.sizes) == ["16", "24"]  # the small ones first
+    assert Recipe(total_epoch=8, sizes={24: 3, 16: 2}) == recipe
     assert recipe.with_params({"total_epoch": 4}).sizes == {"16": 1, "24": 1}
     assert recipe.with_params({"total_epoch": 4, "sizes": {}}).sizes == {}
     assert recipe.with_params({"total_epoch": 4, "sizes.24": 2, "sizes.16": 0}).sizes == {"24": 2}

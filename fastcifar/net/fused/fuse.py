@@ -4,7 +4,7 @@ from collections import Counter
 
 from torch import nn
 
-from fastcifar.net.fused.norm_act import ACTIVATIONS, MIN_CHANNELS, NormAct, pool
+from fastcifar.net.fused.norm_act import ACTIVATION_CODES, MIN_CHANNELS, NormAct, pool
 from fastcifar.net.graph import Graph, Operation
 
 
@@ -28,7 +28,7 @@ def fuse(graph: Graph) -> Graph:
         last = path
         if isinstance(operation, nn.BatchNorm2d) and _is_usual(operation):
             chain = [path]
-            activation = ACTIVATIONS[nn.Identity]
+            activation = ACTIVATION_CODES[nn.Identity]
             following = next_of(path)
             if following is not None and (code := _activation(graph[following][0])) is not None:
                 chain.append(following)
@@ -52,7 +52,7 @@ def _is_usual(norm: nn.BatchNorm2d) -> bool:
 def _activation(operation: Operation) -> int | None:
     if isinstance(operation, nn.GELU) and operation.approximate != "none":
         return None
-    return ACTIVATIONS.get(type(operation)) if isinstance(operation, nn.Module) else None
+    return ACTIVATION_CODES.get(type(operation)) if isinstance(operation, nn.Module) else None
 
 
 def _is_pool(operation: Operation) -> bool:

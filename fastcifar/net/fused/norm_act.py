@@ -11,7 +11,7 @@ from fastcifar.net.fused.library import load_kernels
 
 MIN_CHANNELS = 16
 FORMATS = (torch.float32, torch.bfloat16)
-ACTIVATIONS: dict[type[nn.Module], int] = {nn.Identity: 0, nn.ReLU: 1, nn.GELU: 2, nn.SiLU: 3}
+ACTIVATION_CODES: dict[type[nn.Module], int] = {nn.Identity: 0, nn.ReLU: 1, nn.GELU: 2, nn.SiLU: 3}
 
 
 class _NormAct(torch.autograd.Function):
@@ -61,7 +61,7 @@ class _Pool(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         ones, zeros = (torch.full((x.shape[1],), v, dtype=torch.float32) for v in (1.0, 0.0))
-        z, index = _forward(x, ones, zeros, ACTIVATIONS[nn.Identity], True)
+        z, index = _forward(x, ones, zeros, ACTIVATION_CODES[nn.Identity], True)
         ctx.save_for_backward(index)  # not x, which is large
         ctx.shape = x.shape
         return z
