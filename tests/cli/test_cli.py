@@ -199,7 +199,7 @@ slow = {"torch", "numpy", "pandas", "fastcifar.train", "fastcifar.data", "fastci
 sys.exit(f"imported {slow}" if slow else 0)
 """
     process = command(code=code)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=180)
     assert process.returncode == 0, err
     assert "--epochs" in out
 
@@ -210,7 +210,7 @@ def test_interrupted_run_keeps_its_epochs(how, capsys):
     for _ in range(4):  # banner, notice, header, first epoch
         assert process.stdout.readline()
     process.send_signal(how)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=180)
     assert process.returncode == 130 and "Traceback" not in err
     assert err.splitlines()[-1] == "fastcifar: interrupted" and "--resume" in err
     (folder,) = Path("runs").iterdir()

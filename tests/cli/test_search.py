@@ -190,7 +190,7 @@ def test_interrupt_and_resume(folder):
     while "trial 0 finished" not in process.stderr.readline():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=180)
     (runs,) = (folder / "runs").iterdir()
     assert process.returncode == 130
     assert (
@@ -204,7 +204,7 @@ def test_interrupt_and_resume(folder):
     for path in folder.glob("*.json"):
         path.unlink()  # a search has its space with it
     again = cli(folder, "--resume", f"runs/{runs.name}")
-    out, err = again.communicate(timeout=60)
+    out, err = again.communicate(timeout=180)
     assert again.returncode == 0, err
     assert (
         (f"{len(rows)} trials are there" in err or "1 trial is there" in err)
@@ -245,7 +245,7 @@ def test_speed(folder, capsys):
     words = f"--space x.json --objective {name_of(folder)}:f --trials 200 --concurrency 2 --tuner Random"
     began = time.monotonic()
     process = cli(folder, *words.split())
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=180)
     assert process.returncode == 0, err
     assert time.monotonic() - began < 16
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from fastcifar.search.experiment.engine import Ended, Event, Report, Trial
@@ -68,7 +69,8 @@ class Job:
         try:
             _prepare(self._folder, self._trial)
             self._process = self._spawn()
-            record(self._folder / "pid", self._process.pid)
+            with suppress(FileNotFoundError):  # a trial that is quick may have removed its folder
+                record(self._folder / "pid", self._process.pid)
         except (OSError, subprocess.SubprocessError) as error:
             self.end(Ended(number=self._trial.number, message=f"the trial could not be started: {error}"))
         self._started = time.monotonic()

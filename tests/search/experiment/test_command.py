@@ -166,6 +166,17 @@ def test_failures_say_why(make, trial, command, message):
     assert run(make(command), trial()) == [Ended(number=0, message=message)]
 
 
+def test_a_trial_may_be_quick_to_remove_its_folder(make, trial, monkeypatch):
+    def late(path, leader):
+        while path.parent.exists():
+            time.sleep(0.01)
+        path.write_text(f"{leader} 1\n")
+
+    monkeypatch.setattr("fastcifar.search.experiment.job.record", late)
+    (ended,) = run(make("rm -r $NNI_SYS_DIR; exit 3"), trial())
+    assert ended.message == "the command ended with exit code 3 and no result"
+
+
 def test_a_command_that_does_not_exist_fails_with_the_words_of_the_shell(make, trial):
     (ended,) = run(make("no-such-command-here --x"), trial())
     assert ended.value is None

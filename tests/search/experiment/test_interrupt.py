@@ -57,7 +57,7 @@ def test_interrupt(tmp_path, times):
     process.send_signal(signal.SIGINT)
     wait_for(tmp_path / "stopping", process)
     process.send_signal(signal.SIGINT) if times == 2 else (tmp_path / "go").touch()
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=180)
     store = Store.read(tmp_path)
     states = [row.state for row in store.trials()]
     if times == 1:
