@@ -50,7 +50,7 @@ def trial(tmp_path):
 
 def until_ended(engine, count=1):
     """Every event, until `count` trials have ended."""
-    events, until = [], time.monotonic() + 20
+    events, until = [], time.monotonic() + 60
     while sum(isinstance(event, Ended) for event in events) < count:
         assert time.monotonic() < until, events
         events += engine.events(0.5)
@@ -58,7 +58,7 @@ def until_ended(engine, count=1):
 
 
 def wait_for(condition):
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.01)
