@@ -34,7 +34,8 @@ class RunFlags:
     deterministic: bool = False
     """On a GPU, use only kernels that repeat themselves (on a CPU they do anyway)."""
     step: Annotated[str, arg(metavar="{auto,eager,fused,compiled,captured}")] = "auto"
-    """How the network runs: as written, with a CPU's fused kernels, or through torch.compile (a minute to build)."""
+    """How the network runs: as written, with a CPU's fused kernels, through torch.compile (a minute to build), or as
+    CUDA graphs."""
     init: Annotated[str | None, absent("RUN")] = None
     """Start from the weights of this run (its folder, or its id under --out), of an export, or of a .safetensors."""
     out: Annotated[Path, arg(metavar="DIR")] = Path("runs")

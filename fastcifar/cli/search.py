@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
 
-from fastcifar.cli.flags import Count, File, Folder, Name, Settings, Time, absent, parse_settings
+from fastcifar.cli.flags import Count, File, Folder, Name, Settings, Time, absent, found_under, parse_settings
 
 if TYPE_CHECKING:
     from fastcifar.cli.search_view import SearchView
@@ -35,8 +35,9 @@ class Search:
     """Instead of training, call this Python function with the parameters; what it returns is the result."""
     command: Annotated[str | None, absent("COMMAND")] = None
     """Instead of training, run this command, which asks for its parameters and reports as NNI's trials do."""
-    supernet: Folder = None
-    """Instead of training, take the holdout loss of the network in this trained supernet, and search for the least."""
+    supernet: Annotated[str | None, absent("RUN")] = None
+    """Instead of training, take the holdout loss of the network in this supernet (its folder, or its id under --out),
+    and search for the least."""
     tuner: Annotated[str, arg(metavar="NAME")] = "GP"
     """GP, TPE, Random, GridSearch, Evolution or Hyperband, which gives functions and commands a TRIAL_BUDGET."""
     assessor: Name = None
@@ -64,7 +65,7 @@ class Search:
     max_params: Annotated[float | None, absent("N")] = None
     """Try no network with more parameters."""
     max_seconds: Annotated[float | None, absent("S")] = None
-    """Count a trial whose training takes longer as failed."""
+    """Count a trial of the search whose training takes longer as failed."""
     data_dir: Folder = None
     """Where the images are, or are downloaded to; by default $FASTCIFAR_DATA, else the user's cache folder."""
     device: Annotated[str, arg(metavar="DEV")] = "auto"
@@ -149,7 +150,7 @@ class Search:
             confirm=pair(self.confirm or ("2x3" if self._trains else "0x0")),
             function=self.objective,
             command=self.command,
-            supernet=None if self.supernet is None else str(self.supernet.absolute()),
+            supernet=None if self.supernet is None else str(found_under(self.out, self.supernet).absolute()),
             data_dir=None if self.data_dir is None else str(self.data_dir.absolute()),
             code_directory=str(Path.cwd()),
             gpus=None if self.trial_gpus is None else {"number": self.trial_gpus, "use_active": True},
@@ -187,7 +188,7 @@ class Search:
         if self.supernet is not None:
             from fastcifar.search.experiment.training import check_space  # brings torch
 
-            evaluator = find_function(SUPERNET)(folder=self.supernet)
+            evaluator = find_function(SUPERNET)(folder=Path(spec.supernet or ""))
             evaluator.check(Space.from_dict(spec.space))
             check_space(evaluator.recipe_of, spec.plan().space)
         if spec.gpus is None:

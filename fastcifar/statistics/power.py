@@ -4,7 +4,7 @@ from scipy import special
 
 POWER = 0.8
 ALPHA = 0.05  # two-sided
-MIN_PAIRS = 3  # 2 pairs would find only a difference of 5.5 standard deviations
+MIN_PAIRS = 3  # 2 pairs would find only a difference of 11 standard deviations
 MOST = 10**9  # pairs; nobody runs more
 
 

@@ -1,4 +1,4 @@
-"""What `--json` prints of many runs; docs/record.md describes it, and a test holds it there."""
+"""What `--json` prints of many runs; docs/many_runs.md describes it, and a test holds it there."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

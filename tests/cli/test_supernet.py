@@ -59,7 +59,7 @@ def test_train_rank_and_export(capsys):
     assert "net/weights.safetensors" in capsys.readouterr().out
     assert run(["train", "net/recipe.json", "--init", "net", "--epochs", "1", "--device", "cpu"]) == 0
     capsys.readouterr()
-    assert run(["search", "--space", "space.json", "--supernet", str(path), "--trials", "3", "--json"]) == 0
+    assert run(["search", "--space", "space.json", "--supernet", path.name, "--trials", "3", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["maximize"] is False and document["best_value"] < 5
     asked = ["search", "--space", "space.json", "--supernet", str(path), "--trials", "3", "--json", "--max-flops"]

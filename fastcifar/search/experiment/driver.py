@@ -44,7 +44,7 @@ class Plan:
     assessor: Assessor | None = None
     maximize: bool = True
     metric: str = "default"  # of a result; `default` is the result itself
-    max_seconds: float | None = None  # of training; a trial that takes longer has failed
+    max_seconds: float | None = None  # of training; a trial of the search that takes longer has failed
     seed: int = 0
     concurrency: int = 1
     limits: Limits = Limits()
@@ -214,7 +214,7 @@ class Driver:
                 )
             except ValueError as error:
                 state, value, message = FAILED, None, f"{self.plan.metric}: {error}"
-        taken, most = metrics.get("train_seconds"), self.plan.max_seconds
+        taken, most = metrics.get("train_seconds"), self.plan.max_seconds if row.kind == "search" else None
         if value is not None and most is not None and isinstance(taken, int | float) and taken > most:
             state, value, message = FAILED, None, f"training took {taken:.1f} s, more than {most:g}"
         if event.value is None and number in self.told | self.killed:

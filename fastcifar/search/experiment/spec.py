@@ -35,7 +35,7 @@ class Spec:
     short: fields of the recipe beneath the parameters of the search's trials, but not of what confirms.
     confirm: (points, seeds) that are run again at the end.
     gpus: of a trial, or the worker that runs it: number, indices, trials_per_gpu, use_active; null leaves them alone.
-    max_flops, max_parameters: of the networks that are tried. max_seconds: of a trial's training.
+    max_flops, max_parameters: of the networks that are tried. max_seconds: of the training of a trial of the search.
     """
 
     name: str = "search"
