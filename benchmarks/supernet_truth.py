@@ -52,7 +52,8 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
 def training(recipe: Recipe, params: dict[str, Any], seed: int, device: str, data_dir: str | None) -> dict[str, Any]:
     """One training; a row of the table."""
     made = recipe.with_params(params)
-    result = train(made, load(recipe.dataset, data_dir), seed, device=device, split="holdout")
+    step = "captured" if resolve_device(device).type == "cuda" else "auto"
+    result = train(made, load(recipe.dataset, data_dir), seed, device=device, split="holdout", step=step)
     if result.status != "finished":
         raise RuntimeError(f"{params}, seed {seed}: {result.status}: {result.message}")
     network = describe_network(made, 10)

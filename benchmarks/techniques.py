@@ -54,7 +54,8 @@ def variants(recipe: Recipe) -> dict[str, Recipe]:
 
 
 def run(recipe: Recipe, seed: int, device: str, data_dir: str | None) -> dict[str, Any]:
-    result = train(recipe, load(recipe.dataset, data_dir), seed, device=device)
+    step = "captured" if resolve_device(device).type == "cuda" else "auto"
+    result = train(recipe, load(recipe.dataset, data_dir), seed, device=device, step=step)
     if result.status != "finished":
         raise SystemExit(f"seed {seed}: {result.status}: {result.message}")
     return {

@@ -97,7 +97,8 @@ def cut_out(images: Tensor, corner: Tensor, size: int) -> Tensor:
     step = torch.arange(size, device=images.device)
     rows, columns = corner[:, :1] + step, corner[:, 1:] + step
     number = torch.arange(len(images), device=images.device)
-    images[number[:, None, None], rows[:, :, None], columns[:, None, :]] = 0
+    zero = images.new_zeros(())  # a plain 0 would be copied to the device, which is waited for
+    images[number[:, None, None], rows[:, :, None], columns[:, None, :]] = zero
     return images
 
 

@@ -97,7 +97,7 @@ def networks(
 
     def scored(points: Sequence[Params], before: int) -> list[Row]:
         recipes = [choices.of(one) for one in points]
-        with kernels(supernet.device, exact):
+        with kernels(supernet.device, exact, by_trial=False):
             found = scores(supernet, recipes, calibration, valid, lambda done: progress(before + done))
         return [
             {**one, **dict(zip(COSTS, costs(one), strict=True)), "loss": score.loss, "accuracy": score.accuracy}

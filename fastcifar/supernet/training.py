@@ -179,7 +179,7 @@ class _Training:
         self.write()
         with ending(record, lambda: self.epochs_done, self.write):
             on_start(record)
-            with kernels(self.supernet.device, record.settings["deterministic"]):
+            with kernels(self.supernet.device, record.settings["deterministic"], by_trial=False):
                 self.train()
             record.status = "finished"
         return record

@@ -1,6 +1,7 @@
 """From a recipe to everything a run changes: network, optimizer, loss scale."""
 
 import dataclasses
+import gc
 import math
 from collections.abc import Iterable, Sequence
 
@@ -57,7 +58,10 @@ def build_state(
         # The summed loss already scales gradients by the batch size; 128 more is a start that seldom overflows.
         scaler=torch.amp.GradScaler(device.type, init_scale=128.0) if precision.scale_loss else None,
     )
-    return capture(state, recipe.label_smoothing, cuda_graph) if step == "captured" else state
+    if step != "captured":
+        return state
+    gc.collect()  # a recording refers to itself, and an earlier run's would keep its memory
+    return capture(state, recipe.label_smoothing, cuda_graph)
 
 
 def capture(state: State, label_smoothing: float, record: Recorder) -> State:

@@ -1,6 +1,7 @@
 """A step's pass forward and backward as CUDA graphs, recorded once and replayed: no launch costs the CPU time."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -48,13 +49,19 @@ def cuda_graph(
     work: Callable[[], tuple[Tensor, Tensor]],
 ) -> tuple[tuple[Tensor, Tensor], Callable[[], None]]:
     """Record `work` as a CUDA graph; the tensors that it returns, and what runs it again."""
-    stream = torch.cuda.Stream()
+    stream = _stream(torch.cuda.current_device())
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         for _ in range(WARM_UP):
             work()
     torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, stream=stream):
         outputs = work()
     return outputs, graph.replay
+
+
+@cache
+def _stream(device: int) -> torch.cuda.Stream:
+    """A device's stream for recordings: cuBLAS keeps memory for each stream that it has seen."""
+    return torch.cuda.Stream(device)

@@ -48,9 +48,10 @@ def keep_memory() -> None:
 
 
 @contextmanager
-def kernels(device: torch.device, deterministic: bool) -> Iterator[None]:
+def kernels(device: torch.device, deterministic: bool, by_trial: bool = True) -> Iterator[None]:
     """Choose convolution kernels by trial on CUDA or, where `deterministic`, such that the same seed repeats itself.
 
+    by_trial: false where shapes keep changing, as the first convolution of each costs a trial of all kernels.
     On a CPU the kernels repeat themselves, and there is nothing to choose.
     """
     if device.type != "cuda":
@@ -62,7 +63,12 @@ def kernels(device: torch.device, deterministic: bool) -> Iterator[None]:
         torch.set_deterministic_debug_mode("error")
     tf32 = torch.backends.cudnn.allow_tf32  # the user's: `flags` would switch it on
     try:
-        flags = torch.backends.cudnn.flags(benchmark=not deterministic, deterministic=deterministic, allow_tf32=tf32)
+        flags = torch.backends.cudnn.flags(
+            enabled=torch.backends.cudnn.enabled,  # else it is off inside
+            benchmark=by_trial and not deterministic,
+            deterministic=deterministic,
+            allow_tf32=tf32,
+        )
         with torch.cuda.device(device), flags:  # streams and graphs are those of the current device
             yield
     finally:

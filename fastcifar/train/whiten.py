@@ -25,6 +25,7 @@ def whitening_filters(images: Tensor, side: int) -> Tensor:
     """
     patches = images.float().unfold(2, side, 1).unfold(3, side, 1)  # (N, 3, rows, columns, side, side)
     flat = patches.permute(0, 2, 3, 1, 4, 5).reshape(-1, 3 * side * side)
-    values, vectors = torch.linalg.eigh(flat.T @ flat / len(flat))
+    moments = (flat.T @ flat / len(flat)).cpu()  # at most 27 x 27, for which a GPU would load a library
+    values, vectors = (found.to(flat) for found in torch.linalg.eigh(moments))
     filters = (vectors / torch.sqrt(values + EPS)).T.reshape(-1, 3, side, side)
     return torch.cat([filters, -filters])
