@@ -27,7 +27,9 @@ def logits_of_views(
     logits = torch.cat([_flip(forward, images) for images in batches()])
     if kind == "flip":
         return logits
-    count = len(logits) if kind == "six" else round(share * len(logits))
+    if kind == "six":
+        return (logits + torch.cat([_shifted(forward, images) for images in batches()])) / 2
+    count = round(share * len(logits))
     unsure = torch.zeros(len(logits), dtype=torch.bool, device=logits.device)
     unsure[logits.softmax(1).amax(1).argsort(stable=True)[:count]] = True
     wanted, first = [], 0
