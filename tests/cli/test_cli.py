@@ -35,6 +35,7 @@ def command(*arguments, code="import fastcifar.cli; fastcifar.cli.main()", **set
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
         **settings,
     )
 
