@@ -120,9 +120,9 @@ def report(rows: list[dict[str, Any]]) -> str:
         "# Networks of channels.json, each trained by itself",
         "",
         f"Made by `benchmarks/supernet_truth.py`: resnet9, {recipe['total_epoch']} epochs of "
-        f"{recipe['train_images'] or 'all'} training images in batches of {recipe['batch_size']}; accuracy on the "
-        f"holdout, percent; {last['device']}, {last['threads']} thread(s) a training, torch {last['torch']}, "
-        f"canonical: {str(last['canonical']).lower()}.",
+        f"{recipe['train_images'] or 'all'} training images in batches of {recipe['batch_size']}, at most at a rate of "
+        f"{recipe['peak_lr']:g}; accuracy on the holdout, percent; {last['device']}, {last['threads']} thread(s) a "
+        f"training, torch {last['torch']}, canonical: {str(last['canonical']).lower()}.",
         spread,
         f"| {' | '.join(WIDTHS)} | {' | '.join(accuracies)} | mean | FLOPs | parameters | seconds |",
         "| " + " | ".join(["---"] * (len(WIDTHS) + len(accuracies) + 4)) + " |",
