@@ -21,6 +21,7 @@ import pandas as pd
 from supernet_truth import RESULTS, SPACE, WIDTHS, read, table
 
 from fastcifar.data import load
+from fastcifar.names import counted
 from fastcifar.net import count_flops
 from fastcifar.search.experiment.spec import read_space
 from fastcifar.search.experiment.training import flops
@@ -221,10 +222,9 @@ def regret_of(truth: Truth, values: np.ndarray | None) -> float:
 
 
 def seeds_apart(truth: Truth, number: int) -> tuple[int, np.ndarray]:
-    """A seed that is seen, and the networks' means over the others; where there is one seed only, over it."""
+    """A seed that is seen, and the networks' means over the others."""
     seen = number % truth.single.shape[1]
-    others = np.delete(truth.single, seen, axis=1)
-    return seen, others.mean(1) if others.shape[1] else truth.mean
+    return seen, np.delete(truth.single, seen, axis=1).mean(1)
 
 
 def shown(one: Tau, sign: str = "") -> str:
@@ -235,21 +235,23 @@ def report(rows: list[dict[str, Any]], truth: Truth) -> str:
     last = rows[-1]
     near = within(truth.flops, NEAR)
     pairs = int(np.triu(near, 1).sum())
-    noise = kendall(truth.single[:, 0], truth.single[:, -1])
+    seeds = truth.single.shape[1]
+    noise = f" Tau of one seed with the other: {kendall(*truth.single[:, :2].T):.3f}." if seeds > 1 else ""
     lines = [
         "# What a supernet adds",
         "",
         f"Made by `benchmarks/supernet.py` from the ground truth of `supernet_truth`: {len(truth.mean)} networks of "
-        f"channels.json, {truth.single.shape[1]} seeds each; {last['device']}, {last['threads']} threads, torch "
+        f"channels.json, {counted(seeds, 'seed')} each; {last['device']}, {last['threads']} threads, torch "
         f"{last['torch']}, canonical: {str(last['canonical']).lower()}. Kendall's tau with the mean accuracy of the "
         f"seeds, with a 95 % bootstrap interval over networks; near: the {pairs} pairs within {NEAR:.0%} of each "
-        f"other's FLOPs. Tau of one seed with the other: {noise:.3f}.",
+        f"other's FLOPs.{noise}",
         "",
         *taus(rows, truth, near),
     ]
     for size in SIZES:
         lines += ["", f"## With {size} trainings alone", "", *gains(rows, truth, near, size)]
-    lines += ["", "## The choice under half the FLOPs", "", *choices(rows, truth)]
+    if seeds > 1:  # one to choose by, the others to measure it by
+        lines += ["", "## The choice under half the FLOPs", "", *choices(rows, truth)]
     lines += ["", "## What they cost", "", *costs(rows)]
     return "\n".join(lines) + "\n"
 
@@ -348,6 +350,8 @@ def main() -> None:
             rows.append(run(name, recipe, seed, options.device, options.data_dir))
             with path.open("a") as file:
                 file.write(json.dumps(rows[-1]) + "\n")
+    if not rows:
+        parser.error("--variants: there is no supernet of this ground truth yet, at least one is needed")
     text = report(rows, truth)
     (RESULTS / f"supernet-{device.type}.md").write_text(text)
     print(text)

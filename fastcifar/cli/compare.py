@@ -11,8 +11,9 @@ from fastcifar.cli.run_flags import RunFlags
 from fastcifar.errors import Failure
 
 if TYPE_CHECKING:
+    from fastcifar.cli.runs_view import RunsView
     from fastcifar.data import Dataset
-    from fastcifar.train import Recipe, Result
+    from fastcifar.train import Comparison, Recipe, Result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +40,8 @@ class Compare(RunFlags):
 
     def run(self) -> int:
         from fastcifar.cli.runs_view import RunsView
-        from fastcifar.cli.summary import comparison_lines
         from fastcifar.train import compare, compare_results
         from fastcifar.train.comparison import check_request, turns
-        from fastcifar.train.documents import comparison_document
 
         delta = None if self.delta is None else self.delta / 100
         check_request(self.runs, delta)  # before the images are looked for, as the settings
@@ -72,13 +71,20 @@ class Compare(RunFlags):
                 raise
             early = error
             comparison = compare_results(view.results["A"], view.results["B"], delta)
+        self._tell(view, comparison, early)
+        if early is not None:
+            raise early
+        return 1 if comparison.a.diverged or comparison.b.diverged else 0
+
+    def _tell(self, view: "RunsView", comparison: "Comparison", early: BaseException | None) -> None:
+        """Print what was found. early: what has ended the runs before they were all made."""
+        from fastcifar.cli.summary import comparison_lines
+        from fastcifar.train.documents import comparison_document
+
         if self.json:
             print(dumps(comparison_document(view.results, comparison, self.runs, early), indent=2))
         else:
             view.end(comparison_lines(comparison, self.runs))
-        if early is not None:
-            raise early
-        return 1 if comparison.a.diverged or comparison.b.diverged else 0
 
     def _pair(self) -> "tuple[tuple[str, str], tuple[Recipe, Recipe], Dataset]":
         """The names, the recipes and their images."""
