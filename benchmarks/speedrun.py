@@ -16,15 +16,17 @@ import argparse
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from fastcifar.data import load
 from fastcifar.statistics import Estimate
 from fastcifar.train import named_recipe, resolve_device, train
+from fastcifar.train.provenance import provenance
 
 RESULTS = Path(__file__).parent / "results"
-MARGIN = 0.002  # accuracy that may be lost; of 1
+AIMS = {"cpu": (0.2, 0.5), "cuda": (0.1, 0.75)}  # points of accuracy that may be lost, share of the time
 PEERS = {"cpu": {"airbench94_muon": []}, "cuda": {"airbench94_muon": ["--compiled"]}}
 KEPT = {"airbench94_muon, memory kept": ["--keep-memory"]}
 
@@ -45,6 +47,9 @@ def ours(recipe: str, seed: int, device: str, data_dir: str | None) -> dict[str,
         "recipe": result.recipe.to_dict(),
         "seconds": result.times.prepare + result.times.train,
         "tta_seconds": result.times.tta,
+        "times": asdict(result.times),
+        "flops": result.flops,
+        "product_rate": result.product_rate,
         "precision": result.precision,
         "step": result.settings["step"],
         "dataset": result.dataset,
@@ -64,18 +69,17 @@ def one(contender: str, seed: int, options: argparse.Namespace) -> dict[str, Any
     return {"contender": contender, "seed": seed, **json.loads(done.stdout.splitlines()[-1])}
 
 
-def report(rows: list[dict[str, Any]], base: str) -> str:
-    """The table, and what each contender is against `base`, pair by pair."""
+def report(rows: list[dict[str, Any]], base: str, kind: str) -> str:
+    """The table, and what each contender on the same images is against `base`, pair by pair. kind: of device."""
     last = rows[-1]
     lines = [
         "# Speedruns",
         "",
-        f"{last['device']}, {last['threads']} threads; torch {last['versions']['torch']}. Images of fingerprint "
-        f"{last['fingerprint'][:12]}, canonical: {str(last['canonical']).lower()}. By `benchmarks/speedrun.py`, which "
-        "says what is timed.",
+        f"{last['device']}, {last['threads']} threads; torch {last['versions']['torch']}. By `benchmarks/speedrun.py`, "
+        "which says what is timed.",
         "",
-        "| contender | n | accuracy | over its views | seconds | with the views |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| contender | images (fingerprint) | n | accuracy | over its views | seconds | with the views |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     runs: dict[str, dict[int, dict[str, Any]]] = {}
     for row in rows:
@@ -85,23 +89,48 @@ def report(rows: list[dict[str, Any]], base: str) -> str:
             Estimate.of([100 * row["accuracy"] for row in mine.values()]),
             Estimate.of([100 * row["tta_accuracy"] for row in mine.values()]),
             Estimate.of([row["seconds"] for row in mine.values()]),
-            Estimate.of([row["seconds"] + row["tta_seconds"] for row in mine.values()]),
+            Estimate.of([_seconds(row) for row in mine.values()]),
         ]
-        lines.append(f"| {name} | {len(mine)} | " + " | ".join(_cell(column) for column in columns) + " |")
-    lines += ["", f"Against {base}, by the same seeds:", ""]
+        one = next(iter(mine.values()))
+        images = f"{one['fingerprint'][:12]}, canonical: {str(one['canonical']).lower()}"
+        lines.append(f"| {name} | {images} | {len(mine)} | {' | '.join(_cell(column) for column in columns)} |")
+    lines.append("")
     for name, mine in runs.items():
-        both = sorted(runs[base].keys() & mine.keys())
-        if name == base or len(both) < 2:
-            continue
-        views = Estimate.of([100 * (mine[seed]["tta_accuracy"] - runs[base][seed]["tta_accuracy"]) for seed in both])
-        share = Estimate.of([_seconds(mine[seed]) / _seconds(runs[base][seed]) for seed in both])
-        verdict = "not inferior by" if views.low > -100 * MARGIN else "not shown to be within"
-        lines.append(
-            f"- {name} (n {len(both)}): {views.mean:+.2f} points over the views, 95 % interval {views.low:+.2f} to "
-            f"{views.high:+.2f}: {verdict} {100 * MARGIN:g} points; in {share.mean:.2f} of its time, views "
-            f"included ({share.low:.2f} to {share.high:.2f})."
-        )
-    return "\n".join(lines) + "\n"
+        lines += _work(name, [row for row in mine.values() if "flops" in row])
+    beside = runs.get(base, {})  # its first run may be still to come
+    compared = [_against(base, beside, name, mine, kind) for name, mine in runs.items() if name != base]
+    return "\n".join([*lines, "", f"Against {base}, by the same seeds:", "", *filter(None, compared)]) + "\n"
+
+
+def _work(name: str, mine: list[dict[str, Any]]) -> list[str]:
+    """How much a contender computes, and how fast."""
+    if not mine:
+        return []
+    rate = Estimate.of([row["flops"] / row["times"]["train"] / 1e12 for row in mine])
+    share = Estimate.of([row["flops"] / row["times"]["train"] / row["product_rate"] for row in mine])
+    return [
+        f"{name} computes {mine[0]['flops'] / 1e15:.3f} PFLOP in its training, at {rate.mean:.2f} TFLOP/s: "
+        f"{share.mean:.2f} of what a large matrix product reaches in the same process."
+    ]
+
+
+def _against(
+    base: str, theirs: dict[int, dict[str, Any]], name: str, mine: dict[int, dict[str, Any]], kind: str
+) -> str | None:
+    """A line of what a contender is against another, by the seeds of both; None where there is nothing to compare."""
+    both = sorted(theirs.keys() & mine.keys())
+    if len(both) < 2 or theirs[both[0]]["fingerprint"] != mine[both[0]]["fingerprint"]:
+        return None
+    margin, most = AIMS[kind]
+    views = Estimate.of([100 * (mine[seed]["tta_accuracy"] - theirs[seed]["tta_accuracy"]) for seed in both])
+    share = Estimate.of([_seconds(mine[seed]) / _seconds(theirs[seed]) for seed in both])
+    worse = "not inferior by" if views.low > -margin else "not shown to be within"
+    slower = "at most" if share.high <= most else "not shown to be at most"
+    return (
+        f"- {name} (n {len(both)}): {views.mean:+.2f} points over the views, 95 % interval {views.low:+.2f} to "
+        f"{views.high:+.2f}: {worse} {margin:g} points; in {share.mean:.2f} of its time, views included "
+        f"({share.low:.2f} to {share.high:.2f}): {slower} {most:g}."
+    )
 
 
 def _seconds(row: dict[str, Any]) -> float:
@@ -112,12 +141,20 @@ def _cell(found: Estimate) -> str:
     return f"{found.mean:.2f}" if found.n == 1 else f"{found.mean:.2f}, sd {found.sd:.2f}"
 
 
-def kept_rows(path: Path) -> list[dict[str, Any]]:
-    """The runs that were made before. Raises ValueError where one is of a recipe that has changed since."""
+def kept_rows(path: Path, machine: dict[str, Any]) -> list[dict[str, Any]]:
+    """The runs that were made before. Raises ValueError where they cannot stand beside new ones.
+
+    machine: what `provenance` says of this one.
+    """
     rows: list[dict[str, Any]] = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     for row in rows:
         if "recipe" in row and row["recipe"] != named_recipe(row["contender"]).to_dict():
             raise ValueError(f"{path} has runs of another {row['contender']}; move it away")
+        for key in ("device", "threads"):
+            if row[key] != machine[key]:
+                raise ValueError(f"{path} has runs with another {key}, {row[key]}, not {machine[key]}; move it away")
+        if row["versions"]["torch"] != machine["versions"]["torch"]:
+            raise ValueError(f"{path} has runs with torch {row['versions']['torch']}; move it away")
     return rows
 
 
@@ -145,7 +182,10 @@ def main() -> None:
         named_recipe(recipe)  # before anything is run
     contenders = [*options.peers, *recipes]
     path = RESULTS / f"speedrun-{kind}.jsonl"
-    rows = kept_rows(path)
+    try:
+        rows = kept_rows(path, provenance(resolve_device(options.device)))
+    except ValueError as error:
+        parser.error(str(error))
     for seed in range(1, options.runs + 1):
         turned = contenders[seed % len(contenders) :] + contenders[: seed % len(contenders)]
         for contender in turned:
@@ -156,9 +196,9 @@ def main() -> None:
             with path.open("a") as file:
                 file.write(json.dumps(row) + "\n")
             print(f"{contender}, seed {seed}: {row['tta_accuracy']:.4f} in {_seconds(row):.1f} s", flush=True)
-            text = report(rows, contenders[0])
+            text = report(rows, contenders[0], kind)
             path.with_suffix(".md").write_text(text)
-    print(report(rows, contenders[0]))
+    print(report(rows, contenders[0], kind))
 
 
 if __name__ == "__main__":

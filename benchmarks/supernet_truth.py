@@ -34,6 +34,7 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 SPACE = Space.load(HERE.parent / "search_spaces" / "channels.json")
 WIDTHS = tuple(parameter.key for parameter in SPACE.parameters)
+MOST = 0.9
 
 
 def networks(count: int) -> list[dict[str, Any]]:
@@ -74,23 +75,30 @@ def training(recipe: Recipe, params: dict[str, Any], seed: int, device: str, dat
     }
 
 
-def read(path: Path, recipe: Recipe) -> list[dict[str, Any]]:
-    """The rows that are there, of this recipe."""
+def read(path: Path, recipe: Recipe | None = None) -> list[dict[str, Any]]:
+    """The rows that are there; of this recipe, or all."""
     rows = []
     for line in path.read_text().splitlines() if path.exists() else []:
         with suppress(json.JSONDecodeError):  # a line that a kill has cut off
             rows.append(json.loads(line))
-    return [row for row in rows if row["recipe"] == recipe.to_dict()]
+    return [row for row in rows if recipe is None or row["recipe"] == recipe.to_dict()]
+
+
+def append(path: Path, row: dict[str, Any]) -> None:
+    """Add a row, on a line of its own whatever is there."""
+    whole = not path.exists() or path.read_bytes().endswith(b"\n")
+    with path.open("a") as file:
+        file.write(("" if whole else "\n") + json.dumps(row) + "\n")
 
 
 def table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """One row a network: widths, accuracy of each seed (percent), their mean, FLOPs, parameters, seconds.
 
-    Of the seeds that all networks have.
+    Of the seeds that most networks (MOST) have, without networks that lack one of them.
     """
     points = {str(row["params"]) for row in rows}
     having = {seed: {str(row["params"]) for row in rows if row["seed"] == seed} for seed in {r["seed"] for r in rows}}
-    seeds = sorted(seed for seed, there in having.items() if there == points) or [min(having)]
+    seeds = sorted(seed for seed, there in having.items() if len(there) >= MOST * len(points)) or [min(having)]
     rows = [row for row in rows if row["seed"] in seeds]
     found: dict[tuple[int, ...], dict[str, Any]] = {}
     for row in rows:
@@ -164,8 +172,7 @@ def main() -> None:
                     print(f"{done} of {len(left)}: {error}", flush=True)
                     continue
                 rows.append(future.result())
-                with path.open("a") as file:
-                    file.write(json.dumps(rows[-1]) + "\n")
+                append(path, rows[-1])
                 print(f"{done} of {len(left)}: {rows[-1]['params']} {100 * rows[-1]['accuracy']:.2f} %", flush=True)
         except KeyboardInterrupt:
             pool.shutdown(cancel_futures=True)

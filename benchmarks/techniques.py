@@ -17,6 +17,7 @@ from typing import Any
 from fastcifar.data import load
 from fastcifar.statistics import Estimate, paired
 from fastcifar.train import Recipe, named_recipe, resolve_device, train
+from fastcifar.train.provenance import provenance
 
 RESULTS = Path(__file__).parent / "results"
 WHOLE = "all techniques"
@@ -65,6 +66,7 @@ def run(recipe: Recipe, seed: int, device: str, data_dir: str | None) -> dict[st
         "tta_seconds": result.times.tta,
         "recipe": result.recipe.to_dict(),
         "images": result.dataset["train_images"],
+        "fingerprint": result.dataset["fingerprint"],
         "canonical": result.dataset["canonical"],
         "device": result.provenance["device"],
         "threads": result.provenance["threads"],
@@ -129,9 +131,11 @@ def main() -> None:
     contenders = variants(named_recipe(name).with_params({"train_images": images}))
     path = RESULTS / f"techniques-{kind}.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    machine = provenance(resolve_device(options.device))
+    here = {"device": machine["device"], "threads": machine["threads"], "torch": machine["versions"]["torch"]}
     for row in rows:
-        if row["recipe"] != contenders.get(row["technique"], Recipe()).to_dict():
-            parser.error(f"{path} has runs of another recipe or of other images; move it away")
+        if row["recipe"] != contenders.get(row["technique"], Recipe()).to_dict() or here.items() - row.items():
+            parser.error(f"{path} has runs of another recipe or machine, or of other images; move it away")
     order = list(contenders)
     for seed in range(options.runs):
         turn = seed % len(order)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastcifar.names import nearest
-from fastcifar.net import CHANNELS
+from fastcifar.net import CHANNELS, EXTRA
 from fastcifar.search import Params, Space
 from fastcifar.search.experiment.fits import check_fits
 from fastcifar.train import Recipe, describe_network
@@ -102,10 +102,14 @@ class Choices:
         recipes = [self.of({**self.largest, key: value}) for key, values in self.values.items() for value in values]
         fields = {name: [getattr(recipe, name) for recipe in recipes] for name in FIELDS}
         joined = {name: reduce(partial(_join, name), values) for name, values in fields.items()}
-        # Without a block, the next one takes what came before it, which may be wider than the block.
-        joined["extra_widths"] = {
-            path: max(width, joined[path.partition("/")[0]]) for path, width in joined["extra_widths"].items()
-        }
+        for layer in CHANNELS:
+            width = joined[layer]
+            for number, name in enumerate(EXTRA):
+                # Without a block, the next one takes what came before it, which may be wider than the block.
+                path, there = f"{layer}/{name}", number < joined["extra_layers"].get(layer, 0)
+                width = max(width, joined["extra_widths"].get(path, 0))
+                if path in joined["extra_widths"] or (there and width > joined[layer]):
+                    joined["extra_widths"][path] = width
         return dataclasses.replace(self.recipe, **joined)
 
     def of(self, params: Params) -> Recipe:
@@ -114,8 +118,21 @@ class Choices:
         return self.recipe.with_params(params)
 
     def points(self) -> Iterator[Params]:
-        """All points of the space, in its order."""
-        return (self.space.decode(row) for row in self.space.points())
+        """A point for each network of the space, in its order."""
+        return (point for point in map(self.space.decode, self.space.points()) if self.counts(point))
+
+    def counts(self, params: Params) -> bool:
+        """Whether a point is the one that stands for its network: what a block that is not there would be is largest.
+
+        Widths of extra blocks are the only choices that may have nothing to choose.
+        """
+        widths = [key for key in self.values if key.startswith("extra_widths.")]
+        if not widths:
+            return True
+        recipe = self.recipe.with_params(params)
+        there = {f"{layer}/{name}" for layer, count in recipe.extra_layers.items() for name in EXTRA[:count]}
+        there -= set(recipe.leave_out)
+        return all(params[key] == self.largest[key] for key in widths if key.partition(".")[2] not in there)
 
     def draw(self, rng: np.random.Generator) -> Params:
         """A point drawn uniformly among those that are trained."""

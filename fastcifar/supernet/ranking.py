@@ -1,7 +1,8 @@
 """The networks of a supernet as a table: what each costs, what the supernet thinks of it."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -107,7 +108,7 @@ def networks(
     if sample is not None or choices.space.size() <= ALL:
         rows = scored(_allowed(choices, limits, costs, sample, seed), 0)
     else:
-        rows = _evolved(choices, lambda params: limits.allow(costs(params)), scored, seed)
+        rows = _evolved(choices, lambda params: choices.counts(params) and limits.allow(costs(params)), scored, seed)
     if not rows:
         raise ValueError("no network that was drawn is within the limits; draw more, or allow more")
     return pd.DataFrame(rows).sort_values("loss", kind="stable", ignore_index=True)
@@ -146,20 +147,37 @@ def check_amounts(images: int, sample: int | None) -> None:
 
 
 def check_limits(choices: Choices, limits: Limits, costs: Costs, wanted: int = 1) -> None:
-    """Raise ValueError where fewer networks of the space than `wanted` are within the limits.
-
-    Of a large space it is enough that the smallest network is.
-    """
-    large = choices.space.size() > ALL
-    smallest = {key: min(values, key=partial(size_of, key)) for key, values in choices.values.items()}
-    found = np.array([costs(one) for one in ([smallest] if large else choices.points())])
-    inside = sum(limits.allow((one[0], one[1], one[2])) for one in found.tolist())
+    """Raise ValueError where fewer networks of the space than `wanted` are within the limits."""
+    inside, least = 0, np.full(len(COSTS), np.inf)
+    for point in _upward(choices, lambda params: limits.allow(costs(params))):
+        found = costs(point)
+        inside += limits.allow(found) and choices.counts(point)
+        least = np.minimum(least, found)
+        if inside == wanted:
+            return
     if inside == 0:
-        least = zip(found.min(0), COSTS, strict=True)
-        amounts = ", ".join(f"{amount:,.0f} {name}" for amount, name in least if amount)
+        amounts = ", ".join(f"{amount:,.0f} {name}" for amount, name in zip(least, COSTS, strict=True) if amount)
         raise ValueError(f"no network of the space is within the limits; the smallest have {amounts}")
-    if inside < wanted and not large:
-        raise ValueError(f"{counted(inside, 'network')} of the space within the limits, where {wanted} are needed")
+    raise ValueError(f"{counted(inside, 'network')} of the space within the limits, where {wanted} are needed")
+
+
+def _upward(choices: Choices, allowed: Callable[[Params], bool]) -> Iterator[Params]:
+    """Networks of a small space; points of a large one from the smallest on, step by step, as far as it is allowed.
+
+    A larger value of a choice costs no less, so that each that is allowed can be come to by others that are.
+    """
+    if choices.space.size() <= ALL:
+        yield from choices.points()
+        return
+    first = {key: min(values, key=partial(size_of, key)) for key, values in choices.values.items()}
+    waiting, seen = deque([first]), {repr(first)}
+    while waiting:
+        yield (point := waiting.popleft())
+        for key, value in ((key, value) for key, values in choices.values.items() for value in values):
+            other = {**point, key: value}
+            if repr(other) not in seen and allowed(other):
+                seen.add(repr(other))
+                waiting.append(other)
 
 
 def _allowed(choices: Choices, limits: Limits, costs: Costs, sample: int | None, seed: int) -> list[Params]:
@@ -171,4 +189,4 @@ def _allowed(choices: Choices, limits: Limits, costs: Costs, sample: int | None,
     assert sample is not None
     rows = np.unique(choices.space.sample(np.random.default_rng(seed), 20 * sample), axis=0)
     drawn_ones = (choices.space.decode(row) for row in np.random.default_rng(seed).permutation(rows))
-    return list(islice((one for one in drawn_ones if limits.allow(costs(one))), sample))
+    return list(islice((one for one in drawn_ones if choices.counts(one) and limits.allow(costs(one))), sample))

@@ -58,8 +58,9 @@ def kernels(device: torch.device, deterministic: bool, by_trial: bool = True) ->
         yield
         return
     before = torch.get_deterministic_debug_mode()
+    # cuBLAS reads it when it starts, so a first run that need not repeat itself sets it for a second one that must.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     if deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it starts
         torch.set_deterministic_debug_mode("error")
     tf32 = torch.backends.cudnn.allow_tf32  # the user's: `flags` would switch it on
     try:

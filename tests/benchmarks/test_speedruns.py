@@ -1,3 +1,6 @@
+import json
+
+import pytest
 import speedrun
 import techniques
 
@@ -15,15 +18,42 @@ def test_the_table_of_speedruns():
         for seed in (1, 2, 3)
         for name, accuracy, seconds in (("theirs", 0.88 + seed / 1000, 390.0), ("ours", 0.885 + seed / 1000, 190.0))
     ]
-    text = speedrun.report(rows, "theirs")
-    assert "| ours | 3 | 88.70, sd 0.10 | 89.70, sd 0.10 | 190.00, sd 0.00 | 200.00, sd 0.00 |" in text
+    text = speedrun.report(rows, "theirs", "cpu")
+    assert "| ours | 000000000000, canonical: false | 3 | 88.70, sd 0.10 | 89.70, sd 0.10 | 190.00, sd 0.00 |" in text
+    assert "| 200.00, sd 0.00 |" in text
     assert "ours (n 3): +0.50 points over the views, 95 % interval +0.50 to +0.50: not inferior by 0.2 points" in text
-    assert "in 0.50 of its time" in text
+    assert "in 0.50 of its time, views included (0.50 to 0.50): at most 0.5." in text
+    assert "not inferior by 0.1 points; in 0.50 of its time" in speedrun.report(rows, "theirs", "cuda")
+    slower = [{**r, "seconds": r["seconds"] + 10 * (r["contender"] == "ours")} for r in rows]
+    assert "not shown to be at most 0.5." in speedrun.report(slower, "theirs", "cpu")
+    others = [{**r, "fingerprint": ("1" if r["contender"] == "ours" else "0") * 64} for r in rows]
+    assert "points over the views" not in speedrun.report(others, "theirs", "cpu")
+    counted = [{**r, "flops": 19e15, "times": {"train": 190.0}, "product_rate": 4e14} for r in rows]
+    assert "ours computes 19.000 PFLOP in its training, at 100.00 TFLOP/s: 0.25 of" in speedrun.report(
+        counted, "theirs", "cpu"
+    )
     worse = [
         {**r, "tta_accuracy": r["tta_accuracy"] - (0.004 + r["seed"] / 1000 if r["contender"] == "ours" else 0)}
         for r in rows
     ]
-    assert "not shown to be within" in speedrun.report(worse, "theirs")
+    assert "not shown to be within" in speedrun.report(worse, "theirs", "cpu")
+
+
+def test_the_table_before_the_other_program_has_run():
+    first = row(contender="ours", seed=1, accuracy=0.885, tta_accuracy=0.895, seconds=190.0)
+    text = speedrun.report([first], "theirs", "cpu")
+    assert "| ours | 000000000000, canonical: false | 1 | 88.50 | 89.50 | 190.00 | 200.00 |" in text
+
+
+def test_runs_of_another_machine_are_not_added_to(tmp_path):
+    machine = {"device": "a CPU", "threads": 2, "versions": {"torch": "2"}}
+    path = tmp_path / "speedrun-cpu.jsonl"
+    assert speedrun.kept_rows(path, machine) == []
+    path.write_text(json.dumps(row(contender="theirs", seed=1)) + "\n")
+    assert len(speedrun.kept_rows(path, machine)) == 1
+    for other in ({"device": "another"}, {"threads": 4}, {"versions": {"torch": "3"}}):
+        with pytest.raises(ValueError, match="has runs with"):
+            speedrun.kept_rows(path, {**machine, **other})
 
 
 def test_every_technique_of_a_recipe_can_be_switched_off():

@@ -37,13 +37,31 @@ NARROW = {  # extra blocks that are narrower than their layer, and may be left o
 }
 
 
-@pytest.mark.parametrize("entries", [ENTRIES, WIDTHS, NARROW], ids=["all kinds", "widths", "narrow blocks"])
+WIDE = {  # an extra block that is wider than those after it, which may be left out
+    "layer1": {"_type": "choice", "_value": [4, 8]},
+    "extra_layers.layer1": {"_type": "randint", "_value": [0, 4]},
+    "extra_widths.layer1/extra": {"_type": "choice", "_value": [4, 12]},
+    "extra_widths.layer1/extra_1": {"_type": "choice", "_value": [2, 10]},
+}
+
+
+@pytest.mark.parametrize(
+    "entries", [ENTRIES, WIDTHS, NARROW, WIDE], ids=["all kinds", "widths", "narrow blocks", "wide blocks"]
+)
 def test_every_network_lies_in_the_full_one(entries):
     made = choices(entries)
     full = {path: weight.shape for path, weight in describe_network(made.full, 10).path_parameters()}
     for params in made.points():
         for path, weight in describe_network(made.of(params), 10).path_parameters():
             assert all(a >= b for a, b in zip(full[path], weight.shape, strict=True))
+
+
+def test_a_network_has_one_point():
+    made = choices(NARROW)
+    networks = [describe_network(made.of(params), 10).path_parameters() for params in made.points()]
+    shapes = {tuple((path, weight.shape) for path, weight in network) for network in networks}
+    assert len(shapes) == len(networks) == 2 * (1 + 2 + 4) < made.space.size()
+    assert len(list(choices(WIDTHS).points())) == 16 == choices(WIDTHS).space.size()
 
 
 def test_the_smallest_keeps_what_is_not_varied():

@@ -114,7 +114,12 @@ class Spec:
             from fastcifar.train import Recipe
 
             data_dir = None if self.data_dir is None else Path(self.data_dir)
-            return TrainEvaluator(recipe=Recipe.from_dict(self.recipe), data_dir=data_dir, device=self.device)
+            return TrainEvaluator(
+                recipe=Recipe.from_dict(self.recipe),
+                data_dir=data_dir,
+                device=self.device,
+                epochs_of_space="total_epoch" in self.space,
+            )
         if self.supernet is not None:  # by name, as its room lies above this one
             data_dir = None if self.data_dir is None else Path(self.data_dir)
             evaluator: Evaluator = find_function(SUPERNET)(folder=Path(self.supernet), data_dir=data_dir)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from fastcifar.data import Dataset, load, num_classes
+from fastcifar.data import SIDE, Dataset, load, num_classes
 from fastcifar.data.split import HOLDOUT_SIZE
 from fastcifar.errors import Failure
 from fastcifar.net import count_flops
@@ -20,6 +20,7 @@ from fastcifar.search.experiment.evaluator import Reporter
 from fastcifar.search.experiment.gpus import GPUs
 from fastcifar.search.space import Params, Space
 from fastcifar.train import Hooks, Recipe, describe_network, train
+from fastcifar.train.networks import side_at
 
 if TYPE_CHECKING:
     from fastcifar.search.experiment.driver import Driver
@@ -40,14 +41,24 @@ class TrainEvaluator:
     """Trains a recipe with the trial's parameters; the result is the accuracy on the holdout, in percent.
 
     A trial that confirms looks at the test images too, once, at its end: `test_acc`.
+    epochs_of_space: whether `total_epoch` is of the space. Where it is not, a trial that has it is a shorter one, in
+        which all that the parameters say in epochs (peak_epoch, sizes) has its share.
     """
 
     recipe: Recipe
     data_dir: Path | None = None
     device: str = "auto"
+    epochs_of_space: bool = False
+
+    def recipe_of(self, params: Params) -> Recipe:
+        """The recipe of a trial. Raises RecipeError for parameters that no recipe can have."""
+        if self.epochs_of_space or "total_epoch" not in params:
+            return self.recipe.with_params(params)
+        whole = self.recipe.with_params({name: value for name, value in params.items() if name != "total_epoch"})
+        return whole.with_params({"total_epoch": params["total_epoch"]})
 
     def __call__(self, params: Params, seed: int, report: Reporter, confirm: bool) -> dict[str, Any]:
-        recipe = self.recipe.with_params(params)
+        recipe = self.recipe_of(params)
         dataset = _dataset(recipe.dataset, self.data_dir)
         hooks = Hooks(on_epoch=lambda row: report(100 * row.valid_acc))
         result = train(recipe, dataset, seed, device=self.device, split="holdout", report_test=confirm, hooks=hooks)
@@ -126,7 +137,7 @@ def _sizes(recipe: Recipe) -> tuple[int, int]:
 
 
 def check_space(recipe_of: Callable[[Params], Recipe], space: Space, samples: int = 64) -> list[Recipe]:
-    """Recipes of points drawn from the space, of those that may be tried.
+    """Recipes of points drawn from the space, of those that may be tried; of the smallest where none of them may.
 
     Raises RecipeError for a key or a value that no recipe can have, ValueError where none may be tried.
     """
@@ -135,9 +146,26 @@ def check_space(recipe_of: Callable[[Params], Recipe], space: Space, samples: in
     if space.allowed is None:
         return recipes
     allowed = [made for made, one in zip(recipes, params, strict=True) if space.allowed(one)]
+    if allowed:
+        return allowed
+    least = [_least(recipe_of, space, params[0], cost) for cost in (flops, parameters)]
+    allowed = [recipe_of(one) for one in least if space.allowed(one)]
     if not allowed:
-        raise ValueError(f"none of {samples} networks drawn from the space is within --max-flops and --max-params")
+        few, small = flops(recipe_of(least[0])), parameters(recipe_of(least[1]))
+        raise ValueError(
+            f"no network of the space is within --max-flops and --max-params; the smallest have {few:,} FLOPs and "
+            f"{small:,} parameters"
+        )
     return allowed
+
+
+def _least(recipe_of: Callable[[Params], Recipe], space: Space, start: Params, cost: Callable[[Recipe], int]) -> Params:
+    """The point that costs least, from `start`: each parameter with a list of values at that which costs least."""
+    for parameter in space.parameters:
+        if parameter.values is not None and parameter.parent is None:
+            others = [{**start, parameter.key: value} for value in parameter.values]
+            start = min(others, key=lambda one: cost(recipe_of(one)))
+    return start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,8 +181,9 @@ class Cost:
     def seconds(self, recipe: Recipe) -> float:
         """Of one training on the holdout's other images."""
         images = min(recipe.train_images or self.available, self.available)
-        work = flops(recipe) * recipe.total_epoch
-        return work * (images * self.seconds_per_work + HOLDOUT_SIZE * self.seconds_per_check)
+        epochs = sum((side_at(recipe, epoch) / SIDE) ** 2 for epoch in range(recipe.total_epoch))  # of whole images
+        checks = HOLDOUT_SIZE * recipe.total_epoch * self.seconds_per_check
+        return flops(recipe) * (images * epochs * self.seconds_per_work + checks)
 
     def trial_seconds(self, recipe: Recipe) -> float:
         """Of one trial, from its start to its end."""
@@ -164,7 +193,7 @@ class Cost:
 def probe(engine: Engine, recipe: Recipe, folder: Path, available: int) -> Cost:
     """Measure the cost of training by two very short epochs; the second is what counts. available: images."""
     images = min(recipe.batch_size * PROBE_BATCHES, available)
-    params = {**recipe.to_dict(), "total_epoch": 2, "peak_epoch": 1, "train_images": images}
+    params = {**recipe.to_dict(), "total_epoch": 2, "peak_epoch": 1, "sizes": {}, "train_images": images}
     began = time.monotonic()
     engine.start(Trial(number=-1, experiment="probe", params=params, seed=0, folder=folder))
     while True:

@@ -47,6 +47,25 @@ def test_seconds_of_a_training():
     assert cost(1e-3, recipe).seconds(whole) == pytest.approx(135)
 
 
+def test_smaller_images_cost_less():
+    recipe = named_recipe("resnet9-tiny").with_params({"total_epoch": 4, "train_images": 10_000})
+    smaller = recipe.with_params({"sizes": {"16": 2}})
+    assert cost(1e-3, recipe, check=2e-4).seconds(smaller) == pytest.approx(2 * 2.5 + 2 * 10 + 4)
+
+
+def test_a_shorter_trial_keeps_its_shares():
+    """As Hyperband asks for it; a space that says itself how many epochs means its other fields as they are."""
+    evaluator = TrainEvaluator(recipe=named_recipe("speedrun94-cpu"))
+    params = {"sizes.20": 1, "sizes.24": 2, "peak_epoch": 3.0}
+    assert dict(evaluator.recipe_of(params).sizes) == {"20": 1, "24": 2, "28": 1}
+    shorter = evaluator.recipe_of({**params, "total_epoch": 3})
+    assert (shorter.total_epoch, shorter.peak_epoch, dict(shorter.sizes)) == (3, 1.5, {"24": 1})
+    asked = replace(evaluator, epochs_of_space=True)
+    with pytest.raises(RecipeError, match="sizes: its 4 epochs are more than total_epoch"):
+        asked.recipe_of({**params, "total_epoch": 3})
+    assert asked.recipe_of({"peak_epoch": 3.0, "total_epoch": 5}).peak_epoch == 3
+
+
 def test_wider_networks_cost_in_proportion_to_their_flops():
     recipe = named_recipe("resnet9-tiny")
     wide = recipe.with_params({"layer3": 384})
@@ -93,6 +112,15 @@ def test_the_probe_and_the_estimate_count_what_is_not_training(tmp_path):
     )
 
 
+def test_the_probe_is_of_whole_images(tmp_path):
+    recipe = named_recipe("speedrun94-cpu")
+    metrics = {"epoch_seconds": [1.0, 1.0], "valid_seconds": [1.0, 1.0], "flops": flops(recipe), "wall_seconds": 5.0}
+    engine = Trains(metrics)
+    probe(engine, recipe, tmp_path, available=45_000)
+    asked = TrainEvaluator(recipe=recipe).recipe_of(engine.trial.params)
+    assert (asked.total_epoch, dict(asked.sizes), asked.train_images) == (2, {}, 12_000)
+
+
 def test_a_budget_is_shortened_first_in_epochs_then_in_images():
     recipe = named_recipe("resnet9-tiny")  # 10 epochs
     assert shortened(recipe, [recipe], cost(1e-6, recipe), set(), seconds=45) == {}
@@ -128,6 +156,22 @@ def test_a_space_that_no_recipe_fits():
     space = Space.from_dict({"prep": {"_type": "choice", "_value": [16, -1]}})
     with pytest.raises(RecipeError, match="prep"):
         check_space(Recipe().with_params, space)
+
+
+def test_a_limit_that_few_networks_meet():
+    """One of 4,096, which no 64 drawn ones are."""
+    entries = {
+        layer: {"_type": "choice", "_value": [*range(8, 16)]} for layer in ("prep", "layer1", "layer2", "layer3")
+    }
+    recipe_of = Recipe().with_params
+    smallest = recipe_of(dict.fromkeys(entries, 8))
+    for cost in (flops, parameters):
+        space = replace(Space.from_dict(entries), allowed=lambda one: cost(recipe_of(one)) <= cost(smallest))  # noqa: B023
+        assert check_space(recipe_of, space) == [smallest, smallest]
+    space = replace(space, allowed=lambda one: False)
+    message = f"the smallest have {flops(smallest):,} FLOPs and {parameters(smallest):,} parameters"
+    with pytest.raises(ValueError, match=message):
+        check_space(recipe_of, space)
 
 
 @pytest.mark.usefixtures("few_images")

@@ -1,0 +1,146 @@
+"""What a supernet's scores are worth, by the networks of a ground truth: gains in Kendall's tau, regret of a choice."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student
+from supernet_truth import SPACE, WIDTHS
+
+from fastcifar.net import count_flops
+from fastcifar.statistics.tau import Tau, kendall
+from fastcifar.supernet.predict import features, fit, spread_out
+from fastcifar.train import Recipe, describe_network
+
+SPLITS = 60  # choices of the networks that are trained alone
+POOL = 0.75  # of the networks, drawn anew for each split, among which those that tell the most are chosen
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """The networks that were trained alone: their places in the space, accuracies (n, seeds) and means (n,), shares.
+
+    widths and space_flops: of all networks of the space.
+    """
+
+    places: np.ndarray
+    single: np.ndarray
+    mean: np.ndarray
+    flops: np.ndarray
+    parameters: np.ndarray
+    design: np.ndarray
+    widths: np.ndarray
+    space_flops: np.ndarray
+
+
+def truth_of(frame: pd.DataFrame) -> Truth:
+    """The truth in a table as `supernet_truth.table` makes it."""
+    points = [{key: int(row[key]) for key in WIDTHS} for _, row in frame.iterrows()]
+    every = [SPACE.decode(row) for row in SPACE.points()]
+    order = {tuple(one.values()): number for number, one in enumerate(every)}
+    values = {parameter.key: parameter.values or () for parameter in SPACE.parameters}
+    accuracies = [name for name in frame if name.startswith("acc")]
+    return Truth(
+        places=np.array([order[tuple(one.values())] for one in points]),
+        single=frame[accuracies].to_numpy(float) / 100,
+        mean=frame["mean"].to_numpy(float) / 100,
+        flops=frame["flops"].to_numpy(float),
+        parameters=frame["params"].to_numpy(float),
+        design=features(points, values),
+        widths=features(every, values),
+        space_flops=np.array([count_flops(describe_network(Recipe(**one), 10)) for one in every]),
+    )
+
+
+class Judge:
+    """Splits of a truth's networks into `size` that are trained alone and those that are left out.
+
+    spread: of a part that is drawn for each split, those are trained that tell the most together, as
+        `fastcifar supernet search` chooses them; else drawn ones.
+    """
+
+    def __init__(self, truth: Truth, size: int, spread: bool = True) -> None:
+        self.truth, self.size, self.spread = truth, size, spread
+        self.split, self.foretold = cache(self._split), cache(self._foretold)
+
+    def _split(self, number: int, without: int | None = None) -> tuple[int, ...]:
+        """The networks of a split that are trained; one may be left out of everything, and the rest stays as it is."""
+        everything = np.random.default_rng([self.size, number]).permutation(len(self.truth.mean))
+        order = everything[everything != without]
+        if not self.spread:
+            return tuple(order[: self.size].tolist())
+        pool = order[: max(self.size, round(POOL * len(everything)))]
+        return tuple(pool[spread_out(self.truth.design[pool], self.size)].tolist())
+
+    def _foretold(self, trained: tuple[int, ...], seed: int, score: tuple[float, ...] | None) -> np.ndarray:
+        """What a regression on these trainings with one of the seeds says of all networks: higher is better. (n,)
+
+        score: of all networks of the space, lower is better: one feature more; None is none.
+        """
+        design, widths, some = self.truth.design, self.truth.widths, list(trained)
+        if score is not None:
+            log = np.log(score)
+            design, widths = np.column_stack([design, log[self.truth.places]]), np.column_stack([widths, log])
+        said: np.ndarray = -fit(design[some], self.truth.single[some, seed], widths)(design)[0]
+        return said
+
+    def said(self, score: Sequence[float] | None, number: int, without: int | None = None) -> np.ndarray:
+        """What is foretold of all networks (n,) in a split; each has its seed, in turn."""
+        seed = number % self.truth.single.shape[1]
+        return self.foretold(self.split(number, without), seed, None if score is None else tuple(score))
+
+    def taus(self, score: Sequence[float], near: np.ndarray, without: int | None = None) -> np.ndarray:
+        """Mean tau over the networks left out, (2, 2): without and with the score, of all pairs and those of `near`."""
+        found, n = [], len(self.truth.mean)
+        for number in range(SPLITS):
+            left = np.setdiff1d(np.arange(n), [*self.split(number, without), *([] if without is None else [without])])
+            judged, close = self.truth.mean[left], near[np.ix_(left, left)]
+            values = [self.said(one, number, without)[left] for one in (None, score)]
+            found.append([[kendall(one, judged, pairs) for pairs in (None, close)] for one in values])
+        mean: np.ndarray = np.nanmean(found, axis=0)
+        return mean
+
+    def gain(self, score: Sequence[float], near: np.ndarray) -> tuple[float, float, Tau, Tau]:
+        """Tau without and with a score, and the difference: over all pairs, and those of `near` (n, n).
+
+        Its interval is of a jackknife over networks, each left out of what is trained and of what is judged by.
+        """
+        n = len(self.truth.mean)
+        whole = self.taus(score, near)
+        others = np.array([np.diff(self.taus(score, near, i), axis=0)[0] for i in range(n)])
+        errors = np.sqrt((n - 1) / n * ((others - others.mean(0)) ** 2).sum(0))
+        halves, gains = student.ppf(0.975, n - 1) * errors, whole[1] - whole[0]
+        pairs = [n * (n - 1) // 2, int(np.triu(near, 1).sum())]
+        first, second = (
+            Tau(value=float(gain), low=float(gain - half), high=float(gain + half), pairs=count)
+            for gain, half, count in zip(gains, halves, pairs, strict=True)
+        )
+        return float(whole[0, 0]), float(whole[1, 0]), first, second
+
+    def regret(self, score: Sequence[float] | None) -> tuple[float, float]:
+        """What the network chosen under half the widest's FLOPs lacks to the best there: see `lacks`."""
+        return lacks(self.truth, [self.said(score, number) for number in range(SPLITS)])
+
+
+def small(truth: Truth) -> np.ndarray:
+    """The truth's networks under half the FLOPs of the space's widest."""
+    return np.flatnonzero(truth.flops <= truth.space_flops.max() / 2)
+
+
+def lacks(truth: Truth, said: list[np.ndarray]) -> tuple[float, float]:
+    """Points that the network for which most is said, under half the FLOPs, lacks to the best: at least, at most.
+
+    said: (n,) each; the first knows of the first seed only, the second of the second, and so on round. What is chosen
+    is measured by the other seeds; so is, for the lower bound, the best of the seed that is known (a network that may
+    not be the best), and for the upper one the best of the others (which chance has helped). Means over `said`.
+    """
+    there, low, high = small(truth), [], []
+    for number, values in enumerate(said):
+        seen = number % truth.single.shape[1]
+        others = np.delete(truth.single, seen, axis=1).mean(1)[there]
+        reached = others[np.argmax(values[there])]
+        low.append(others[np.argmax(truth.single[there, seen])] - reached)
+        high.append(others.max() - reached)
+    return 100 * float(np.mean(low)), 100 * float(np.mean(high))
