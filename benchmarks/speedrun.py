@@ -3,12 +3,13 @@
     python benchmarks/speedrun.py --peer FILE [--kept] [--recipes speedrun94-cpu] [--runs 5] [--device auto]
                                   [--data-dir DIR]
 
-FILE is airbench94_muon.py of a checkout of github.com/KellerJordan/cifar10-airbench (see speedrun_peer.py). Every run
-has a process of its own; with seed 1 each contender runs once, then with seed 2, and so on, the order turned by one
-place each time (seed 0 is for choosing recipes). A contender's time is that of whitening, preparing the images and
-training, with and without the evaluation of its views; making the network, compiling and the other evaluations are
-outside on both sides. On a CPU the peer runs eagerly, and with --kept once more with the allocator set as ours; on a
-GPU compiled, as it does itself, and both make a whole run before, which does not count.
+FILE is airbench94_muon.py of a checkout of github.com/KellerJordan/cifar10-airbench (see speedrun_peer.py). With seed 1
+each contender runs once, then with seed 2, and so on, the order turned by one place each time (seed 0 is for choosing
+recipes). A contender's time is that of whitening, preparing the images and training, with and without the evaluation of
+its views; making the network, compiling and the other evaluations are outside on both sides.
+On a CPU every run has a process of its own, and the peer runs eagerly; with --kept once more with the allocator set as
+ours. On a GPU the peer is compiled, once, as it does itself; all that is not compiled of ours shares its process, each
+makes a whole run before, which does not count, and `RECIPE, compiled` (compiled and recorded) has processes of its own.
 Adds each run to results/speedrun-DEVICE.jsonl as it ends, skips what is there, and writes results/speedrun-DEVICE.md.
 """
 
@@ -17,10 +18,13 @@ import json
 import subprocess
 import sys
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fastcifar.data import load
+from speedrun_peer import Peer
+
+from fastcifar.data import Dataset, load
 from fastcifar.statistics import Estimate
 from fastcifar.train import named_recipe, resolve_device, train
 from fastcifar.train.provenance import provenance
@@ -29,18 +33,18 @@ RESULTS = Path(__file__).parent / "results"
 AIMS = {"cpu": (0.2, 0.5), "cuda": (0.1, 0.75)}  # points of accuracy that may be lost, share of the time
 PEERS = {"cpu": {"airbench94_muon": []}, "cuda": {"airbench94_muon": ["--compiled"]}}
 KEPT = {"airbench94_muon, memory kept": ["--keep-memory"]}
+COMPILED = ", compiled"  # after a recipe's name, on a GPU
 
 
-def ours(recipe: str, seed: int, device: str, data_dir: str | None) -> dict[str, Any]:
+def ours(contender: str, seed: int, device: str, data_dir: str | None) -> dict[str, Any]:
     """One run of a recipe, in this process."""
-    data = load(named_recipe(recipe).dataset, data_dir)
-    cuda = resolve_device(device).type == "cuda"
-    step = "captured" if cuda else "auto"
-    if cuda:  # a whole run before, as the peer makes one: libraries load what they need when it is first called
-        train(named_recipe(recipe), data, seed, device=device, step=step)
-    result = train(named_recipe(recipe), data, seed, device=device, step=step)
+    recipe = named_recipe(contender.removesuffix(COMPILED))
+    data = _images(recipe.dataset, data_dir)
+    if resolve_device(device).type == "cuda":
+        _warmed(contender, device, data_dir)
+    result = train(recipe, data, seed, device=device, step=_step(contender, device))
     if result.status != "finished":
-        raise SystemExit(f"{recipe}, seed {seed}: {result.status}: {result.message}")
+        raise SystemExit(f"{contender}, seed {seed}: {result.status}: {result.message}")
     return {
         "accuracy": result.valid_acc,
         "tta_accuracy": result.valid_acc if result.tta_acc is None else result.tta_acc,
@@ -57,8 +61,50 @@ def ours(recipe: str, seed: int, device: str, data_dir: str | None) -> dict[str,
     }
 
 
+@cache
+def _images(dataset: str, data_dir: str | None) -> Dataset:
+    return load(dataset, data_dir)
+
+
+@cache
+def _warmed(contender: str, device: str, data_dir: str | None) -> None:
+    """A whole run before, as the peer makes one: libraries load what they need when it is first called."""
+    recipe = named_recipe(contender.removesuffix(COMPILED))
+    train(recipe, _images(recipe.dataset, data_dir), 0, device=device, step=_step(contender, device))
+
+
+def _step(contender: str, device: str) -> str:
+    if resolve_device(device).type == "cpu":
+        return "auto"
+    return "compiled-captured" if contender.endswith(COMPILED) else "captured"
+
+
+@cache
+def _peer(path: str, device: str, data_dir: str | None) -> Peer:
+    peer = Peer(path, _images("cifar10", data_dir), resolve_device(device), compiled=True)
+    peer.warm_up()
+    return peer
+
+
+def here(contender: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
+    """One run in this process, which a GPU does not mind."""
+    if contender not in options.peers:
+        row = ours(contender, seed, options.device, options.data_dir)
+        return {"contender": contender, "seed": seed, **row, **_of_images(row["dataset"])}
+    row = _peer(options.peer, options.device, options.data_dir).run(seed)
+    images, machine = _images("cifar10", options.data_dir), provenance(resolve_device(options.device))
+    about = {"fingerprint": images.fingerprint, "canonical": images.canonical}
+    return {"contender": contender, "seed": seed, **row, **about, **machine}
+
+
+def _of_images(dataset: dict[str, Any]) -> dict[str, Any]:
+    return {key: dataset[key] for key in ("fingerprint", "canonical")}
+
+
 def one(contender: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
-    """One run in a process of its own."""
+    """One run: on a CPU, and where it is compiled, in a process of its own."""
+    if resolve_device(options.device).type == "cuda" and not contender.endswith(COMPILED):
+        return here(contender, seed, options)
     where = ["--device", options.device, *(["--data-dir", options.data_dir] if options.data_dir else [])]
     if contender in options.peers:
         program = Path(__file__).with_name("speedrun_peer.py")
@@ -148,7 +194,7 @@ def kept_rows(path: Path, machine: dict[str, Any]) -> list[dict[str, Any]]:
     """
     rows: list[dict[str, Any]] = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     for row in rows:
-        if "recipe" in row and row["recipe"] != named_recipe(row["contender"]).to_dict():
+        if "recipe" in row and row["recipe"] != named_recipe(row["contender"].removesuffix(COMPILED)).to_dict():
             raise ValueError(f"{path} has runs of another {row['contender']}; move it away")
         for key in ("device", "threads"):
             if row[key] != machine[key]:
@@ -171,15 +217,15 @@ def main() -> None:
     if options.one:
         name, seed = options.one
         found = ours(name, int(seed), options.device, options.data_dir)
-        print(json.dumps({**found, **{key: found["dataset"][key] for key in ("fingerprint", "canonical")}}))
+        print(json.dumps({**found, **_of_images(found["dataset"])}))
         return
     kind = resolve_device(options.device).type
     if options.kept and (kind != "cpu" or not options.peer):
         parser.error("--kept: it is for the peer on a CPU")
     options.peers = {**PEERS[kind], **(KEPT if options.kept else {})} if options.peer else {}
-    recipes = options.recipes or ["speedrun94-cpu" if kind == "cpu" else "speedrun94"]
+    recipes = options.recipes or (["speedrun94-cpu"] if kind == "cpu" else ["speedrun94", f"speedrun94{COMPILED}"])
     for recipe in recipes:
-        named_recipe(recipe)  # before anything is run
+        named_recipe(recipe.removesuffix(COMPILED))  # before anything is run
     contenders = [*options.peers, *recipes]
     path = RESULTS / f"speedrun-{kind}.jsonl"
     try:

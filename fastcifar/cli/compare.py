@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
-from fastcifar.cli.flags import Settings
+from fastcifar.cli.flags import Settings, parse_settings
 from fastcifar.cli.run_flags import RunFlags
 from fastcifar.errors import Failure
 
@@ -88,8 +88,12 @@ class Compare(RunFlags):
 
     def _pair(self) -> "tuple[tuple[str, str], tuple[Recipe, Recipe], Dataset]":
         """The names, the recipes and their images."""
+        from fastcifar.train.networks import check_used
+
         name_a, a = self.find(self.a)
         name_b, b = self.find(self.a if self.b is None else self.b, self.set_b)
+        check_used([a, b], parse_settings(self.set))
+        check_used([b], parse_settings(self.set_b))
         if a.dataset != b.dataset:
             raise ValueError(f"dataset: A is for {a.dataset}, B for {b.dataset}; --dataset says which for both")
         a, dataset = self.load(a)

@@ -33,7 +33,7 @@ class RunFlags:
     """auto, cpu, cuda or cuda:N."""
     deterministic: bool = False
     """On a GPU, use only kernels that repeat themselves (on a CPU they do anyway)."""
-    step: Annotated[str, arg(metavar="{auto,eager,fused,compiled,captured}")] = "auto"
+    step: Annotated[str, arg(metavar="{auto,eager,fused,compiled,captured,compiled-captured}")] = "auto"
     """How the network runs: as written, with a CPU's fused kernels, through torch.compile (a minute to build), or as
     CUDA graphs."""
     init: Annotated[str | None, absent("RUN")] = None

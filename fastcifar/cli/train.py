@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
-from fastcifar.cli.flags import Count, found_under
+from fastcifar.cli.flags import Count, found_under, parse_settings
 from fastcifar.cli.run_flags import RunFlags
 from fastcifar.errors import Failure
 
@@ -95,9 +95,11 @@ class Train(RunFlags):
     def _prepared(self) -> "tuple[str, Recipe, Dataset]":
         """The recipe's name, the recipe, and its images."""
         from fastcifar.train import resolve_device
+        from fastcifar.train.networks import check_used
 
         device = resolve_device(self.device)
         name, recipe = self.find(self.recipe or ("resnet9-tiny" if device.type == "cpu" else "resnet9"))
+        check_used([recipe], parse_settings(self.set))
         return name, *self.load(recipe)
 
     def _start(self, hooks: "Hooks") -> "Result":

@@ -20,7 +20,7 @@ from fastcifar.train.precision import Precision, has_bf16_products
 from fastcifar.train.recipe import Recipe
 from fastcifar.train.schedule import instead_factors, scale_factors
 from fastcifar.train.sgd import SGD
-from fastcifar.train.step import make_forward
+from fastcifar.train.step import CAPTURED, make_forward
 from fastcifar.train.whiten import train_whitening
 
 
@@ -58,7 +58,7 @@ def build_state(
         # The summed loss already scales gradients by the batch size; 128 more is a start that seldom overflows.
         scaler=torch.amp.GradScaler(device.type, init_scale=128.0) if precision.scale_loss else None,
     )
-    if step != "captured":
+    if step not in CAPTURED:
         return state
     gc.collect()  # a recording refers to itself, and an earlier run's would keep its memory
     return capture(state, recipe.label_smoothing, cuda_graph)

@@ -1,6 +1,7 @@
 """The networks that a recipe can name."""
 
 import dataclasses
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from fastcifar.data import SIDE
@@ -43,6 +44,30 @@ def check_network(recipe: "Recipe") -> None:
             raise RecipeError(f"sizes: speednet needs a side of {SIDE // 2} pixels, not {side}")
     if (epochs := sum(recipe.sizes.values())) > recipe.total_epoch:
         raise RecipeError(f"sizes: its {epochs} epochs are more than total_epoch ({recipe.total_epoch})")
+
+
+def check_used(recipes: "Iterable[Recipe]", names: Iterable[str]) -> None:
+    """Raise RecipeError for a field of `names` that does nothing in any of the recipes."""
+    idle = [_idle(recipe) for recipe in recipes]
+    for name in names:
+        if all(name in one for one in idle):
+            raise RecipeError(f"{name}: it does nothing {idle[0][name]}")
+
+
+def _idle(recipe: "Recipe") -> dict[str, str]:
+    """Fields that do nothing in a recipe -> why."""
+    found: dict[str, str] = {}
+    if not recipe.whiten:
+        found |= dict.fromkeys(("whiten_images", "whiten_epochs"), "without whitening (whiten is 0)")
+    if recipe.optimizer != "muon":
+        found |= dict.fromkeys(("muon_lr", "muon_momentum", "muon_steps"), f"with {recipe.optimizer} (optimizer)")
+    if recipe.averaging == "none":
+        found |= dict.fromkeys(("average_every", "average_decay"), "without an average (averaging is none)")
+    if recipe.averaging != "tail":
+        found["tail_epochs"] = f"where averaging is {recipe.averaging}, not tail"
+    if recipe.tta != "six-unsure":
+        found["tta_share"] = f"where tta is {recipe.tta}, not six-unsure"
+    return found
 
 
 def describe(recipe: "Recipe", num_classes: int, leave_out: tuple[str, ...]) -> dict[str, Any]:

@@ -54,8 +54,8 @@ def train(
     split: `test` trains on all training images and validates on test; `holdout` keeps 5,000 of them for validation.
     report_test: look at the test images once, after the last epoch; the result's `test_acc`.
     deterministic: on a GPU, choose only kernels that repeat themselves (on a CPU they do anyway).
-    step: eager, fused (kernels for a CPU), captured (CUDA graphs), compiled (by torch) or auto: fused where it can be
-        had, else eager.
+    step: eager, fused (kernels for a CPU), captured (CUDA graphs), compiled (by torch), compiled-captured or auto:
+        fused where it can be had, else eager.
     init: a run's folder, or a safetensors file, whose weights and statistics are started from.
     out: folder to make the run's folder in (see `record`); None keeps nothing on disk.
     checkpoint_every: epochs between checkpoints; by default 1 on a CPU and 8 on a GPU.

@@ -1,4 +1,4 @@
-"""How a network is run: as written, with a CPU's kernels for chains of its nodes, by torch.compile, by CUDA graphs."""
+"""How a network runs: as written, with a CPU's kernels for chains of its nodes, by torch.compile, by CUDA graphs."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,8 @@ from fastcifar.names import nearest
 from fastcifar.net import Network, NoKernels, fuse, load_kernels, run_graph
 
 SHAPES = 64  # that a network may be compiled for
-STEPS = ("auto", "eager", "fused", "compiled", "captured")
+COMPILED, CAPTURED = ("compiled", "compiled-captured"), ("captured", "compiled-captured")
+STEPS = ("auto", "eager", "fused", "compiled", "captured", "compiled-captured")
 
 
 def resolve_step(name: str, device: torch.device) -> str:
@@ -20,8 +21,8 @@ def resolve_step(name: str, device: torch.device) -> str:
     """
     if name not in STEPS:
         raise ValueError(f"step: {name!r} is not known{nearest(name, STEPS)}")
-    if name == "captured" and device.type != "cuda":
-        raise ValueError(f"step: captured is for CUDA graphs, and the device is {device}")
+    if name in CAPTURED and device.type != "cuda":
+        raise ValueError(f"step: {name} is for CUDA graphs, and the device is {device}")
     if name not in ("auto", "fused"):
         return name
     if device.type != "cpu":
@@ -45,7 +46,7 @@ def make_forward(network: Network, step: str) -> Callable[[Tensor], Tensor]:
         logits: Tensor = run_graph(graph, {"input": images})["logits"]
         return logits
 
-    if step != "compiled":
+    if step not in COMPILED:
         return forward
     torch.compiler.reset()  # else a process that trains many networks reaches torch's limit, and runs them eagerly
     limit = torch._dynamo.config.recompile_limit  # often 8; four sizes, with and without whitening's bias, need 10

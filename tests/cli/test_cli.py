@@ -144,6 +144,13 @@ def test_no_data_and_no_network(capsys):
         (["train", "--set", "peak_l=1"], 2, "did you mean peak_lr"),
         (["train", "--set", "peak_lr"], 2, "KEY=VALUE"),
         (["train", "--set", "layer1=0"], 2, "layer1: a whole number at least 1"),
+        ([*TRAIN, "--set", "whiten_epochs=2"], 2, "whiten_epochs: it does nothing without whitening (whiten is 0)"),
+        ([*TRAIN, "--set", "muon_lr=0.1"], 2, "muon_lr: it does nothing with sgd"),
+        (
+            [*TRAIN, "--set", "averaging=lookahead", "tail_epochs=1"],
+            2,
+            "tail_epochs: it does nothing where averaging is",
+        ),
         (["train", "--set", "precision=fp8"], 2, "precision: 'fp8'"),
         (["train", "--dataset", "cifar11"], 2, "did you mean cifar10"),
         (["train", "--device", "tpu"], 2, "device: 'tpu'"),

@@ -161,6 +161,11 @@ def test_a_comparison_that_is_interrupted(capsys, monkeypatch):
     assert document["accuracy"] is None and document["a"]["runs"][0]["status"] == "interrupted"
 
 
+def test_a_setting_for_one_of_both_is_no_mistake(capsys):
+    arguments = [*COMPARE, "--set", "tta_share=0.5", "--set-b", "tta=six-unsure", "--runs", "3"]
+    assert run(arguments) == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -175,6 +180,8 @@ def test_a_comparison_that_is_interrupted(capsys, monkeypatch):
         ([*COMPARE, "--delta", "0"], 2, "delta: a difference of accuracy is more than 0"),
         ([*COMPARE, "--set-b", "dataset=cifar100"], 2, "A is for synthetic, B for cifar100; --dataset"),
         ([*COMPARE, "--set-b", "peak_l=1"], 2, "did you mean peak_lr"),
+        ([*COMPARE, "--set-b", "whiten_epochs=5"], 2, "whiten_epochs: it does nothing without whitening"),
+        ([*COMPARE, "--set", "tta_share=0.5"], 2, "tta_share: it does nothing where tta is none"),
         ([*COMPARE, "--set-b", "batch_size=65"], 2, "batch_size: 65 is more than the 64"),
         (["compare", "resnet9-tiny", "resnet9-tin"], 2, "did you mean resnet9-tiny"),
         ([*COMPARE, "--out", "/proc/nowhere"], 1, "cannot write to the output folder"),

@@ -22,11 +22,16 @@ ENTRIES = {
 }
 
 
+def published(name):
+    """A table, and its accuracies (n, 3), shares of 1."""
+    frame = pd.read_csv(TABLES / f"{name}.csv.gz")
+    return frame, frame[["acc0", "acc1", "acc2"]].to_numpy() / 100
+
+
 @pytest.fixture(scope="module")
 def resnet():
     """Log-widths (16384, 7), the mean accuracy of three trainings, the three; shares of 1."""
-    frame = pd.read_csv(TABLES / "channel-bench-resnet.csv.gz")
-    three = frame[["acc0", "acc1", "acc2"]].to_numpy() / 100
+    frame, three = published("channel-bench-resnet")
     return frame, np.log2(frame[[f"w{i}" for i in range(1, 8)]].to_numpy(float)), three.mean(1), three
 
 
@@ -38,10 +43,25 @@ def test_costs_order_the_published_networks_as_their_readme_says(resnet):
         assert kendall(np.asarray(values, float)[some], mean[some]) == pytest.approx(expected, abs=0.02)
 
 
+def test_costs_order_the_published_blocks_as_their_readme_says():
+    """FLOPs 0.556, parameters 0.218, depth 0.693."""
+    frame, three = published("nas-bench-macro")
+    some, mean = np.random.default_rng(0).permutation(len(three))[:4000], three.mean(1)
+    depth = (frame[[f"op{i}" for i in range(1, 9)]] != 0).sum(axis=1)
+    for values, expected in ((frame["flops"], 0.556), (frame["params"], 0.218), (depth, 0.693)):
+        assert kendall(np.asarray(values, float)[some], mean[some]) == pytest.approx(expected, abs=0.02)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("channel-bench-resnet", 0.616), ("nas-bench-macro", 0.896)])
+def test_one_training_orders_the_others_as_published(name, expected):
+    _, three = published(name)
+    some = np.random.default_rng(0).permutation(len(three))[:4000]
+    assert kendall(three[some, 0], three[some, 1:].mean(1)) == pytest.approx(expected, abs=0.02)
+
+
 def test_a_fit_does_as_well_as_published_on_blocks():
     """NAS-Bench-Macro, one-hot: 0.799 with 50 trainings; the evidence chooses a stronger prior with 20 (0.579)."""
-    frame = pd.read_csv(TABLES / "nas-bench-macro.csv.gz")
-    three = frame[["acc0", "acc1", "acc2"]].to_numpy() / 100
+    frame, three = published("nas-bench-macro")
     blocks = frame[[f"op{i}" for i in range(1, 9)]].to_numpy()
     x = np.column_stack([blocks == kind for kind in (1, 2)]).astype(float)
     rng, found = np.random.default_rng(2), {}

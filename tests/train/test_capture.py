@@ -4,7 +4,7 @@ import torch
 from fastcifar.train import Recipe, named_recipe
 from fastcifar.train.build import build_state, capture, init_weights, warm_up
 from fastcifar.train.capture import WARM_UP
-from fastcifar.train.loop import State, train_epoch
+from fastcifar.train.loop import State, forward_backward, train_epoch
 from fastcifar.train.precision import resolve_precision
 from fastcifar.train.step import resolve_step
 from fastcifar.train.whiten import train_whitening
@@ -37,10 +37,10 @@ class Recorder:
         return outputs, replay
 
 
-def states(recipe: Recipe, precision_name: str) -> tuple[State, State, Recorder]:
+def states(recipe: Recipe, precision_name: str, step: str = "eager") -> tuple[State, State, Recorder]:
     """The same weights twice: a state that is recorded, and its plain twin."""
     precision = resolve_precision(precision_name, CPU)
-    twin, state = (build_state(recipe, 10, CPU, precision, step="eager") for _ in range(2))
+    twin, state = (build_state(recipe, 10, CPU, precision, step=one) for one in ("eager", step))
     recorder = Recorder(state.weights)
     state = capture(state, recipe.label_smoothing, recorder)
     warm_up(state, 10, recipe.batch_size, {4}, {24, 32})
@@ -74,7 +74,29 @@ def test_replays_are_what_was_not_recorded(precision, averaging):
         assert torch.equal(state.network.state_dict()[name], value), name
 
 
-def test_where_it_can_be_had():
-    assert resolve_step("captured", torch.device("cuda")) == "captured"
-    with pytest.raises(ValueError, match="captured is for CUDA graphs, and the device is cpu"):
-        resolve_step("captured", CPU)
+def test_what_is_compiled_can_be_recorded(monkeypatch):
+    compile_for = torch.compile
+    monkeypatch.setattr(
+        torch, "compile", lambda forward, **options: compile_for(forward, backend="aot_eager", **options)
+    )
+    state, twin, recorder = states(RECIPE, "O0", "compiled")
+    assert recorder.recorded == 4
+    for side in (24, 32):
+        for one in (state, twin):
+            train_whitening(one.network, side == 24)
+            one.network.train()
+        images, labels = batch(side, side)
+        logits, loss = state.captured(images, labels)
+        exact_logits, exact_loss = forward_backward(twin, images, labels, RECIPE.label_smoothing)
+        torch.testing.assert_close(logits, exact_logits)
+        torch.testing.assert_close(loss, exact_loss)
+        for weight, exact in zip(state.weights, twin.weights, strict=True):
+            torch.testing.assert_close(weight.grad, exact.grad)
+    assert recorder.recorded == 4
+
+
+@pytest.mark.parametrize("step", ["captured", "compiled-captured"])
+def test_where_it_can_be_had(step):
+    assert resolve_step(step, torch.device("cuda")) == step
+    with pytest.raises(ValueError, match=f"{step} is for CUDA graphs, and the device is cpu"):
+        resolve_step(step, CPU)

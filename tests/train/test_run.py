@@ -17,7 +17,7 @@ from fastcifar.data import Batches, Split, statistics
 from fastcifar.net import Network, NoKernels, convert, resnet9
 from fastcifar.train import Hooks, Recipe, RecordError, TrainError, load_result, resume, train
 from fastcifar.train.build import build_state, init_weights
-from fastcifar.train.loop import State, evaluate
+from fastcifar.train.loop import State, evaluate, forward_backward
 from fastcifar.train.precision import resolve_precision
 from fastcifar.train.record import RunFolder
 from fastcifar.train.session import Session
@@ -350,6 +350,20 @@ def test_compiled_and_eager_agree(recipe, images):
     eager = train(recipe, images, device="cpu")
     assert math.isclose(compiled.epochs[0].train_loss, eager.epochs[0].train_loss, abs_tol=0.01)
     assert compiled.times.train < compiled.times.build  # compiling is not counted
+
+
+def test_compiled_gradients_are_those_of_their_plain_twin():
+    recipe = Recipe(prep=4, layer1=4, layer2=4, layer3=4)
+    cpu = torch.device("cpu")
+    precision = resolve_precision("O0", cpu)
+    images = torch.randn(8, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    found = []
+    for step in ("eager", "compiled"):
+        state = build_state(recipe, 10, cpu, precision, step)
+        init_weights(state, 0)
+        _, loss = forward_backward(state, images, torch.arange(8), 0.1)
+        found.append((loss, [weight.grad for weight in state.weights]))
+    torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-4)
 
 
 def test_a_speedrun_is_compiled_for_all_its_sizes(recipe, images, monkeypatch):

@@ -1,0 +1,85 @@
+"""What only a GPU can show: recorded steps, kernels that repeat themselves, memory. Passed over where there is none."""
+
+import math
+
+import pytest
+import torch
+from coloured import coloured
+
+from fastcifar.net import BatchNorm
+from fastcifar.train import Recipe, named_recipe, train
+from fastcifar.train.build import build_state, init_weights, warm_up
+from fastcifar.train.loop import forward_backward
+from fastcifar.train.precision import resolve_precision
+from fastcifar.train.whiten import train_whitening
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+
+SMALL = {"dataset": "synthetic", "batch_size": 64, "layer1": 32, "layer2": 32, "layer3": 32}
+SPEEDRUN = named_recipe("speedrun94").with_params({**SMALL, "total_epoch": 3, "sizes": {"24": 1}})
+RESNET = Recipe().with_params({**SMALL, "prep": 32, "total_epoch": 3, "peak_lr": 0.1, "sizes": {"24": 1}})
+
+
+@pytest.fixture(scope="module")
+def images():
+    return coloured(640, 200)
+
+
+@pytest.mark.parametrize("step", ["captured", "compiled-captured"])
+@pytest.mark.parametrize("precision", ["O0", "O1", "O2", "half"])
+@pytest.mark.parametrize("recipe", [SPEEDRUN, RESNET], ids=["speednet", "resnet9"])
+def test_a_recorded_pass_is_the_plain_one(recipe, precision, step):
+    device, formats = torch.device("cuda"), resolve_precision(precision, torch.device("cuda"))
+    found = []
+    for one in ("eager", step):
+        state = build_state(recipe, 10, device, formats, one)
+        warm_up(state, 10, 64, {50}, {24, 32})
+        init_weights(state, 1)
+        state.network.train()
+        passes = []
+        for number, (side, trained) in enumerate([(24, True), (32, True), (32, False), (24, False)]):
+            train_whitening(state.network, trained)
+            generator = torch.Generator().manual_seed(number)
+            batch = torch.randn(64, 3, side, side, generator=generator).to(device, formats.images)
+            batch = batch.contiguous(memory_format=torch.channels_last)
+            labels = torch.randint(0, 10, (64,), generator=generator).to(device)
+            if state.captured:
+                logits, loss = state.captured(batch, labels)
+            else:
+                logits, loss = forward_backward(state, batch, labels, recipe.label_smoothing)
+            gradients = [None if weight.grad is None else weight.grad.float().clone() for weight in state.weights]
+            statistics = [m.running_mean.clone() for m in state.network.modules() if isinstance(m, BatchNorm)]
+            passes.append((logits.float().clone(), float(loss), gradients, statistics))
+        found.append(passes)
+    close = 1e-3 if precision == "O0" else 0.1
+    for (logits, loss, gradients, means), (other, its_loss, its_gradients, its_means) in zip(*found, strict=True):
+        assert (logits - other).norm() <= close * logits.norm() and math.isclose(loss, its_loss, rel_tol=close)
+        for mine, twins in zip(gradients, its_gradients, strict=True):
+            assert (mine is None) == (twins is None)
+            assert mine is None or (mine - twins).norm() <= 3 * close * mine.norm() + 1e-6
+        for mine, twins in zip(means, its_means, strict=True):
+            torch.testing.assert_close(mine.float(), twins.float(), rtol=close, atol=close)
+
+
+@pytest.mark.parametrize("step", ["eager", "captured"])
+@pytest.mark.parametrize("recipe", [SPEEDRUN, RESNET], ids=["speednet", "resnet9"])
+def test_it_learns(recipe, images, step):
+    result = train(recipe.with_params({"total_epoch": 6}), images, device="cuda", step=step)
+    assert result.status == "finished" and result.epochs[-1].train_acc > 0.3  # chance is 0.1
+    assert result.tta_acc is None or result.tta_acc > 0.2
+
+
+@pytest.mark.parametrize("step", ["eager", "captured"])
+def test_a_run_that_has_to_repeats_itself(images, step):
+    """After one that need not, in the same process."""
+    train(RESNET, images, device="cuda", step=step)
+    first, second = (train(RESNET, images, device="cuda", step=step, deterministic=True) for _ in range(2))
+    assert [row.train_loss for row in first.epochs] == [row.train_loss for row in second.epochs]
+
+
+def test_recordings_leave_no_memory_behind(images):
+    train(SPEEDRUN, images, device="cuda", step="captured")
+    before = torch.cuda.memory_allocated()
+    for _ in range(3):
+        train(SPEEDRUN, images, device="cuda", step="captured")
+    assert torch.cuda.memory_allocated() <= before + 2**20
