@@ -162,7 +162,7 @@ def init_weights(state: State, seed: int, *, identity: bool = False, unit_head: 
             if module.bias is not None:
                 values[module.bias] = torch.empty(module.bias.shape).uniform_(-bound, bound, generator=generator)
             if identity and isinstance(module, nn.Conv2d) and module.bias is None:
-                nn.init.dirac_(weight[: weight.shape[1]])
+                _make_identity(weight)
             if unit_head and isinstance(module, nn.Linear):
                 weight /= weight.std()
         elif isinstance(module, BatchNorm):
@@ -176,6 +176,14 @@ def init_weights(state: State, seed: int, *, identity: bool = False, unit_head: 
         velocity.zero_()
     if state.average:
         state.average.begin()
+
+
+def _make_identity(weight: Tensor) -> None:
+    """Let the first filters of a convolution (out, in, h, w), as many as it has inputs, each pass on one of these."""
+    out, inputs, height, width = weight.shape
+    weight[:inputs] = 0
+    each = torch.arange(min(out, inputs))
+    weight[each, each, height // 2, width // 2] = 1
 
 
 def warm_up(

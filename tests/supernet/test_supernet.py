@@ -7,8 +7,8 @@ from supernets import RECIPE, WIDTHS, batch, reference, supernet
 
 from fastcifar.net import BatchNorm, Network, count_flops, run_graph
 from fastcifar.supernet import calibrate
+from fastcifar.supernet.ranking import costs_of
 from fastcifar.supernet.update import gradients, update
-from fastcifar.train import describe_network
 from fastcifar.train.sgd import nesterov_step
 
 
@@ -188,15 +188,13 @@ def test_no_gradient_is_kept_after_a_step():
     assert all(weight.grad is None for weight in members[0].network.parameters())
 
 
-def test_flops_of_a_network_are_those_of_its_recipe():
+def test_what_a_point_is_said_to_cost_is_what_its_network_has():
     made = supernet()
     for params in list(made.choices.points())[::5]:
-        recipe = made.choices.of(params)
-        assert count_flops(made.member(recipe).network) == count_flops(describe_network(recipe, 10))
-        frozen = made.frozen(recipe)
-        assert sum(w.numel() for w in frozen.parameters()) == sum(
-            w.numel() for w in describe_network(recipe, 10).parameters()
-        )
+        frozen = made.frozen(made.choices.of(params))
+        flops, parameters, seconds = costs_of(made.choices, 0.5)(params)
+        assert flops == count_flops(frozen) and parameters == sum(weight.numel() for weight in frozen.parameters())
+        assert seconds == 0.5 * flops
 
 
 def test_a_residual_or_extra_block_is_left_out_and_its_successor_wired_past_it():
