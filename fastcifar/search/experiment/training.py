@@ -162,7 +162,7 @@ def check_space(recipe_of: Callable[[Params], Recipe], space: Space, samples: in
 def _least(recipe_of: Callable[[Params], Recipe], space: Space, start: Params, cost: Callable[[Recipe], int]) -> Params:
     """The point that costs least, from `start`: each parameter with a list of values at that which costs least."""
     for parameter in space.parameters:
-        if parameter.values is not None and parameter.parent is None:
+        if parameter.values is not None and parameter.parent is None and parameter.branches is None:
             others = [{**start, parameter.key: value} for value in parameter.values]
             start = min(others, key=lambda one: cost(recipe_of(one)))
     return start
