@@ -14,14 +14,18 @@ Adds each run to results/speedrun-DEVICE.jsonl as it ends, skips what is there, 
 """
 
 import argparse
+import gc
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import torch
+from rows import append, read
 from speedrun_peer import Peer
 
 from fastcifar.data import Dataset, load
@@ -31,8 +35,9 @@ from fastcifar.train.provenance import provenance
 
 RESULTS = Path(__file__).parent / "results"
 AIMS = {"cpu": (0.2, 0.5), "cuda": (0.1, 0.75)}  # points of accuracy that may be lost, share of the time
-PEERS = {"cpu": {"airbench94_muon": []}, "cuda": {"airbench94_muon": ["--compiled"]}}
+PEERS: dict[str, list[str]] = {"airbench94_muon": []}  # flags of speedrun_peer.py on a CPU
 KEPT = {"airbench94_muon, memory kept": ["--keep-memory"]}
+WARM = 300  # products of large matrices before a run on a GPU: about half a second
 COMPILED = ", compiled"  # after a recipe's name, on a GPU
 
 
@@ -87,7 +92,13 @@ def _peer(path: str, device: str, data_dir: str | None) -> Peer:
 
 
 def here(contender: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
-    """One run in this process, which a GPU does not mind."""
+    """One run in this process, which a GPU does not mind, and which finds it at full clock and its memory free."""
+    gc.collect()
+    product = torch.ones(8192, 8192, device=resolve_device(options.device), dtype=torch.half)
+    for _ in range(WARM):
+        product = (product @ product).clamp_(max=1)
+    torch.cuda.synchronize()
+    del product
     if contender not in options.peers:
         row = ours(contender, seed, options.device, options.data_dir)
         return {"contender": contender, "seed": seed, **row, **_of_images(row["dataset"])}
@@ -187,15 +198,17 @@ def _cell(found: Estimate) -> str:
     return f"{found.mean:.2f}" if found.n == 1 else f"{found.mean:.2f}, sd {found.sd:.2f}"
 
 
-def kept_rows(path: Path, machine: dict[str, Any]) -> list[dict[str, Any]]:
+def kept_rows(path: Path, machine: dict[str, Any], fingerprint: Callable[[str], str]) -> list[dict[str, Any]]:
     """The runs that were made before. Raises ValueError where they cannot stand beside new ones.
 
-    machine: what `provenance` says of this one.
+    machine: what `provenance` says of this one. fingerprint: of the images of a name.
     """
-    rows: list[dict[str, Any]] = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    rows = read(path)
     for row in rows:
         if "recipe" in row and row["recipe"] != named_recipe(row["contender"].removesuffix(COMPILED)).to_dict():
             raise ValueError(f"{path} has runs of another {row['contender']}; move it away")
+        if row["fingerprint"] != fingerprint(row["recipe"]["dataset"] if "recipe" in row else "cifar10"):
+            raise ValueError(f"{path} has runs of {row['contender']} on other images; move it away")
         for key in ("device", "threads"):
             if row[key] != machine[key]:
                 raise ValueError(f"{path} has runs with another {key}, {row[key]}, not {machine[key]}; move it away")
@@ -222,14 +235,20 @@ def main() -> None:
     kind = resolve_device(options.device).type
     if options.kept and (kind != "cpu" or not options.peer):
         parser.error("--kept: it is for the peer on a CPU")
-    options.peers = {**PEERS[kind], **(KEPT if options.kept else {})} if options.peer else {}
+    options.peers = {**PEERS, **(KEPT if options.kept else {})} if options.peer else {}
     recipes = options.recipes or (["speedrun94-cpu"] if kind == "cpu" else ["speedrun94", f"speedrun94{COMPILED}"])
     for recipe in recipes:
+        if kind == "cpu" and recipe.endswith(COMPILED):
+            parser.error(f"--recipes: {recipe}: on a CPU nothing is compiled")
         named_recipe(recipe.removesuffix(COMPILED))  # before anything is run
     contenders = [*options.peers, *recipes]
     path = RESULTS / f"speedrun-{kind}.jsonl"
     try:
-        rows = kept_rows(path, provenance(resolve_device(options.device)))
+        rows = kept_rows(
+            path,
+            provenance(resolve_device(options.device)),
+            lambda name: _images(name, options.data_dir).fingerprint,
+        )
     except ValueError as error:
         parser.error(str(error))
     for seed in range(1, options.runs + 1):
@@ -239,8 +258,7 @@ def main() -> None:
                 continue
             row = one(contender, seed, options)
             rows.append(row)
-            with path.open("a") as file:
-                file.write(json.dumps(row) + "\n")
+            append(path, row)
             print(f"{contender}, seed {seed}: {row['tta_accuracy']:.4f} in {_seconds(row):.1f} s", flush=True)
             text = report(rows, contenders[0], kind)
             path.with_suffix(".md").write_text(text)

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rows import append, read
 from supernet_judge import POOL, SPLITS, Judge, Truth, lacks, small, truth_of
-from supernet_truth import RESULTS, append, read, table
+from supernet_truth import RESULTS, of_recipe, table
 
 from fastcifar.data import load
 from fastcifar.names import counted
@@ -221,10 +222,12 @@ def main() -> None:
     options = parser.parse_args()
     device = resolve_device(options.device)
     trainings = RESULTS / f"supernet_truth-{device.type}.jsonl"
+    if not read(trainings):
+        parser.error(f"there is no {trainings} yet; supernet_truth.py makes it")
     recipe = Recipe.from_dict(read(trainings)[-1]["recipe"])
-    truth = truth_of(table(read(trainings, recipe)))
+    truth = truth_of(table(of_recipe(read(trainings), recipe)))
     path = RESULTS / f"supernet-{device.type}.jsonl"
-    rows = read(path, recipe)
+    rows = of_recipe(read(path), recipe)
     for seed in range(1, options.seeds + 1):
         for name in options.variants:
             if any(row["variant"] == name and row["seed"] == seed for row in rows):

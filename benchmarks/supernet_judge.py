@@ -15,6 +15,7 @@ from fastcifar.supernet.predict import features, fit, spread_out
 from fastcifar.train import Recipe, describe_network
 
 SPLITS = 60  # choices of the networks that are trained alone
+GROUPS = 40  # of networks, of which a jackknife leaves out one
 POOL = 0.75  # of the networks, drawn anew for each split, among which those that tell the most are chosen
 
 
@@ -65,10 +66,10 @@ class Judge:
         self.truth, self.size, self.spread = truth, size, spread
         self.split, self.foretold = cache(self._split), cache(self._foretold)
 
-    def _split(self, number: int, without: int | None = None) -> tuple[int, ...]:
-        """The networks of a split that are trained; one may be left out of everything, and the rest stays as it is."""
+    def _split(self, number: int, without: tuple[int, ...] = ()) -> tuple[int, ...]:
+        """The networks of a split that are trained; some may be left out of everything, and the rest stays as it is."""
         everything = np.random.default_rng([self.size, number]).permutation(len(self.truth.mean))
-        order = everything[everything != without]
+        order = everything[~np.isin(everything, without)]
         if not self.spread:
             return tuple(order[: self.size].tolist())
         pool = order[: max(self.size, round(POOL * len(everything)))]
@@ -86,16 +87,16 @@ class Judge:
         said: np.ndarray = -fit(design[some], self.truth.single[some, seed], widths)(design)[0]
         return said
 
-    def said(self, score: Sequence[float] | None, number: int, without: int | None = None) -> np.ndarray:
+    def said(self, score: Sequence[float] | None, number: int, without: tuple[int, ...] = ()) -> np.ndarray:
         """What is foretold of all networks (n,) in a split; each has its seed, in turn."""
         seed = number % self.truth.single.shape[1]
         return self.foretold(self.split(number, without), seed, None if score is None else tuple(score))
 
-    def taus(self, score: Sequence[float], near: np.ndarray, without: int | None = None) -> np.ndarray:
+    def taus(self, score: Sequence[float], near: np.ndarray, without: tuple[int, ...] = ()) -> np.ndarray:
         """Mean tau over the networks left out, (2, 2): without and with the score, of all pairs and those of `near`."""
         found, n = [], len(self.truth.mean)
         for number in range(SPLITS):
-            left = np.setdiff1d(np.arange(n), [*self.split(number, without), *([] if without is None else [without])])
+            left = np.setdiff1d(np.arange(n), [*self.split(number, without), *without])
             judged, close = self.truth.mean[left], near[np.ix_(left, left)]
             values = [self.said(one, number, without)[left] for one in (None, score)]
             found.append([[kendall(one, judged, pairs) for pairs in (None, close)] for one in values])
@@ -105,13 +106,16 @@ class Judge:
     def gain(self, score: Sequence[float], near: np.ndarray) -> tuple[float, float, Tau, Tau]:
         """Tau without and with a score, and the difference: over all pairs, and those of `near` (n, n).
 
-        Its interval is of a jackknife over networks, each left out of what is trained and of what is judged by.
+        Its interval is of a jackknife over networks, each left out of what is trained and of what is judged by; of more
+        than GROUPS networks, several at a time.
         """
         n = len(self.truth.mean)
+        groups = np.array_split(np.random.default_rng(0).permutation(n), min(n, GROUPS))
         whole = self.taus(score, near)
-        others = np.array([np.diff(self.taus(score, near, i), axis=0)[0] for i in range(n)])
-        errors = np.sqrt((n - 1) / n * ((others - others.mean(0)) ** 2).sum(0))
-        halves, gains = student.ppf(0.975, n - 1) * errors, whole[1] - whole[0]
+        others = np.array([np.diff(self.taus(score, near, tuple(some.tolist())), axis=0)[0] for some in groups])
+        share = (len(groups) - 1) / len(groups)
+        errors = np.sqrt(share * ((others - others.mean(0)) ** 2).sum(0))
+        halves, gains = student.ppf(0.975, len(groups) - 1) * errors, whole[1] - whole[0]
         pairs = [n * (n - 1) // 2, int(np.triu(near, 1).sum())]
         first, second = (
             Tau(value=float(gain), low=float(gain - half), high=float(gain + half), pairs=count)

@@ -12,16 +12,15 @@ searchers to be tested on.
 """
 
 import argparse
-import json
 import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from rows import append, read
 
 from fastcifar.data import load
 from fastcifar.net import count_flops
@@ -75,20 +74,9 @@ def training(recipe: Recipe, params: dict[str, Any], seed: int, device: str, dat
     }
 
 
-def read(path: Path, recipe: Recipe | None = None) -> list[dict[str, Any]]:
-    """The rows that are there; of this recipe, or all."""
-    rows = []
-    for line in path.read_text().splitlines() if path.exists() else []:
-        with suppress(json.JSONDecodeError):  # a line that a kill has cut off
-            rows.append(json.loads(line))
-    return [row for row in rows if recipe is None or row["recipe"] == recipe.to_dict()]
-
-
-def append(path: Path, row: dict[str, Any]) -> None:
-    """Add a row, on a line of its own whatever is there."""
-    whole = not path.exists() or path.read_bytes().endswith(b"\n")
-    with path.open("a") as file:
-        file.write(("" if whole else "\n") + json.dumps(row) + "\n")
+def of_recipe(rows: list[dict[str, Any]], recipe: Recipe) -> list[dict[str, Any]]:
+    """Those of the rows that were made with a recipe."""
+    return [row for row in rows if row["recipe"] == recipe.to_dict()]
 
 
 def table(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -157,7 +145,7 @@ def main() -> None:
     recipe = recipe_of(options)
     load(recipe.dataset, options.data_dir)  # says what is wrong with the images before anything runs
     path = RESULTS / f"supernet_truth-{device.type}.jsonl"
-    rows = read(path, recipe)
+    rows = of_recipe(read(path), recipe)
     there = {(str(row["params"]), row["seed"]) for row in rows}
     wanted = [(params, seed) for seed in range(1, options.seeds + 1) for params in networks(options.networks)]
     left = [one for one in wanted if (str(one[0]), one[1]) not in there]

@@ -10,9 +10,10 @@ there, and writes results/techniques-DEVICE.md.
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
+
+from rows import append, read
 
 from fastcifar.data import load
 from fastcifar.statistics import Estimate, paired
@@ -130,11 +131,12 @@ def main() -> None:
     images = options.images or (10_000 if kind == "cpu" else None)
     contenders = variants(named_recipe(name).with_params({"train_images": images}))
     path = RESULTS / f"techniques-{kind}.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    machine = provenance(resolve_device(options.device))
+    rows, machine = read(path), provenance(resolve_device(options.device))
     here = {"device": machine["device"], "threads": machine["threads"], "torch": machine["versions"]["torch"]}
+    here["fingerprint"] = load(named_recipe(name).dataset, options.data_dir).fingerprint
     for row in rows:
-        if row["recipe"] != contenders.get(row["technique"], Recipe()).to_dict() or here.items() - row.items():
+        known = {key: row.get(key) for key in here}
+        if row["recipe"] != contenders.get(row["technique"], Recipe()).to_dict() or known != here:
             parser.error(f"{path} has runs of another recipe or machine, or of other images; move it away")
     order = list(contenders)
     for seed in range(options.runs):
@@ -148,8 +150,7 @@ def main() -> None:
                 **run(contenders[technique], seed, options.device, options.data_dir),
             }
             rows.append(row)
-            with path.open("a") as file:
-                file.write(json.dumps(row) + "\n")
+            append(path, row)
             print(f"seed {seed}, {technique}: {row['accuracy']:.4f} in {row['seconds']:.1f} s", flush=True)
     text = report(rows, name)
     path.with_suffix(".md").write_text(text)

@@ -42,12 +42,10 @@ def tau_gain(a: np.ndarray, other: np.ndarray, b: np.ndarray, near: np.ndarray |
     return _over_pairs(gain, len(a), near, seed)
 
 
-def interval(
-    statistic: Callable[[np.ndarray], float], n: int, seed: int = 0, draws: int = BOOTSTRAPS
-) -> tuple[float, float]:
+def interval(statistic: Callable[[np.ndarray], float], n: int, seed: int = 0) -> tuple[float, float]:
     """The 95 % percentile bootstrap interval of a function of indices (n,); draws that give NaN are passed over."""
     rng = np.random.default_rng(seed)
-    found = np.array([statistic(rng.integers(n, size=n)) for _ in range(draws)])
+    found = np.array([statistic(rng.integers(n, size=n)) for _ in range(BOOTSTRAPS)])
     found = found[np.isfinite(found)]
     return tuple(np.quantile(found, [0.025, 0.975]).tolist()) if len(found) else (float("nan"), float("nan"))
 

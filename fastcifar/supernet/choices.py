@@ -122,17 +122,18 @@ class Choices:
         return (point for point in map(self.space.decode, self.space.points()) if self.counts(point))
 
     def counts(self, params: Params) -> bool:
-        """Whether a point is the one that stands for its network: what a block that is not there would be is largest.
+        """Whether a point stands for its network: of all its points the one whose idle widths are largest."""
+        return all(params[key] == self.largest[key] for key in self.idle(params))
 
-        Widths of extra blocks are the only choices that may have nothing to choose.
-        """
+    def idle(self, params: Params) -> list[str]:
+        """The keys of a point that choose nothing: widths of extra blocks that are not there."""
         widths = [key for key in self.values if key.startswith("extra_widths.")]
         if not widths:
-            return True
+            return []
         recipe = self.recipe.with_params(params)
         there = {f"{layer}/{name}" for layer, count in recipe.extra_layers.items() for name in EXTRA[:count]}
         there -= set(recipe.leave_out)
-        return all(params[key] == self.largest[key] for key in widths if key.partition(".")[2] not in there)
+        return [key for key in widths if key.partition(".")[2] not in there]
 
     def draw(self, rng: np.random.Generator) -> Params:
         """A point drawn uniformly among those that are trained."""

@@ -147,12 +147,11 @@ def check_amounts(images: int, sample: int | None) -> None:
 
 
 def check_limits(choices: Choices, limits: Limits, costs: Costs, wanted: int = 1) -> None:
-    """Raise ValueError where fewer networks of the space than `wanted` are within the limits."""
+    """Raise ValueError where fewer networks of the space than `wanted` are found within the limits."""
     inside, least = 0, np.full(len(COSTS), np.inf)
     for point in _upward(choices, lambda params: limits.allow(costs(params))):
         found = costs(point)
-        inside += limits.allow(found) and choices.counts(point)
-        least = np.minimum(least, found)
+        inside, least = inside + limits.allow(found), np.minimum(least, found)
         if inside == wanted:
             return
     if inside == 0:
@@ -162,19 +161,30 @@ def check_limits(choices: Choices, limits: Limits, costs: Costs, wanted: int = 1
 
 
 def _upward(choices: Choices, allowed: Callable[[Params], bool]) -> Iterator[Params]:
-    """Networks of a small space; points of a large one from the smallest on, step by step, as far as it is allowed.
+    """All networks of a small space; of a large one the smallest, and from it those that are allowed, step by step.
 
-    A larger value of a choice costs no less, so that each that is allowed can be come to by others that are.
+    As good as all of these, for a larger value of a choice costs more; but for blocks that are narrower than what comes
+    before and after them.
     """
     if choices.space.size() <= ALL:
         yield from choices.points()
         return
-    first = {key: min(values, key=partial(size_of, key)) for key, values in choices.values.items()}
+    least = {key: min(values, key=partial(size_of, key)) for key, values in choices.values.items()}
+
+    def standing(params: Params, before: Params) -> Params:
+        """The point of a network that was come to from another: blocks that are new begin at their smallest."""
+        idle, was_idle = choices.idle(params), choices.idle(before)
+        return {
+            key: choices.largest[key] if key in idle else least[key] if key in was_idle else value
+            for key, value in params.items()
+        }
+
+    first = standing(least, choices.largest)
     waiting, seen = deque([first]), {repr(first)}
     while waiting:
         yield (point := waiting.popleft())
         for key, value in ((key, value) for key, values in choices.values.items() for value in values):
-            other = {**point, key: value}
+            other = standing({**point, key: value}, point)
             if repr(other) not in seen and allowed(other):
                 seen.add(repr(other))
                 waiting.append(other)

@@ -1,10 +1,13 @@
 import json
+import sys
+from types import SimpleNamespace
 
 import pytest
 import speedrun
 import techniques
+import torch
 
-from fastcifar.train import named_recipe
+from fastcifar.train import Recipe, named_recipe
 
 
 def row(**values):
@@ -48,12 +51,14 @@ def test_the_table_before_the_other_program_has_run():
 def test_runs_of_another_machine_are_not_added_to(tmp_path):
     machine = {"device": "a CPU", "threads": 2, "versions": {"torch": "2"}}
     path = tmp_path / "speedrun-cpu.jsonl"
-    assert speedrun.kept_rows(path, machine) == []
+    assert speedrun.kept_rows(path, machine, lambda name: "0" * 64) == []
     path.write_text(json.dumps(row(contender="theirs", seed=1)) + "\n")
-    assert len(speedrun.kept_rows(path, machine)) == 1
+    assert len(speedrun.kept_rows(path, machine, lambda name: "0" * 64)) == 1
+    with pytest.raises(ValueError, match="on other images"):
+        speedrun.kept_rows(path, machine, lambda name: "1" * 64)
     for other in ({"device": "another"}, {"threads": 4}, {"versions": {"torch": "3"}}):
         with pytest.raises(ValueError, match="has runs with"):
-            speedrun.kept_rows(path, {**machine, **other})
+            speedrun.kept_rows(path, {**machine, **other}, lambda name: "0" * 64)
 
 
 def test_every_technique_of_a_recipe_can_be_switched_off():
@@ -61,6 +66,38 @@ def test_every_technique_of_a_recipe_can_be_switched_off():
     assert next(iter(found)) == techniques.WHOLE and len({*found.values()}) == len(found) == 15
     assert "averaging" not in found  # this recipe has none
     assert "averaging" in techniques.variants(named_recipe("speedrun95"))
+
+
+def test_techniques_go_on_where_they_were_stopped(tmp_path, monkeypatch, capsys):
+    """With runs of a made-up recipe; and refuse runs of another machine."""
+    made = []
+    recipe = named_recipe("speedrun94-cpu").to_dict()
+    machine = techniques.provenance(torch.device("cpu"))
+    here = {"device": machine["device"], "threads": machine["threads"], "torch": machine["versions"]["torch"]}
+
+    def run(recipe, seed, device, data_dir):
+        made.append(seed)
+        values = {"accuracy": 0.9, "tta_accuracy": 0.9, "seconds": 1.0, "recipe": recipe.to_dict(), "images": 10}
+        return {**row(**values), **here, "fingerprint": "0" * 64}
+
+    monkeypatch.setattr(techniques, "RESULTS", tmp_path)
+    monkeypatch.setattr(techniques, "run", run)
+    monkeypatch.setattr(techniques, "load", lambda *arguments: SimpleNamespace(fingerprint="0" * 64))
+    monkeypatch.setattr(sys, "argv", ["techniques.py", "--runs", "3", "--device", "cpu"])
+    techniques.main()
+    everything = len(made)
+    path = tmp_path / "techniques-cpu.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    assert everything == len(lines) == 3 * len(techniques.variants(Recipe.from_dict(recipe)))
+    path.write_text("".join(lines[:-2]))
+    techniques.main()
+    assert len(made) == everything + 2
+    here["threads"] += 1
+    path.write_text("".join(lines[:-2]))
+    monkeypatch.setattr(techniques, "provenance", lambda device: {**machine, "threads": here["threads"]})
+    with pytest.raises(SystemExit):
+        techniques.main()
+    assert "has runs of another recipe or machine" in capsys.readouterr().err
 
 
 def test_the_table_of_techniques():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import supernet_judge
 import supernet_truth
+from rows import append, read
 from supernet_judge import Judge, lacks, small, truth_of
 
 from fastcifar.net import count_flops
@@ -53,7 +54,7 @@ def test_what_is_judged_has_no_part_in_the_fit():
     judge = Judge(truth, 10)
     trained = judge.split(0)
     assert len(set(trained)) == 10
-    assert 3 not in judge.split(0, 3) and trained[0] not in judge.split(0, trained[0])
+    assert trained[0] not in judge.split(0, trained[:1]) and not {*trained[:3]} & {*judge.split(0, trained[:3])}
     before = judge.said(score, 0)
     for place in set(range(24)) - set(trained):
         truth.single[place] = 0.0
@@ -104,11 +105,11 @@ def test_a_truth_goes_on_where_it_was_cut_off(tmp_path):
     path = tmp_path / "truth.jsonl"
     recipe = Recipe()
     for number in (1, 2):
-        supernet_truth.append(path, {"recipe": recipe.to_dict(), "number": number})
+        append(path, {"recipe": recipe.to_dict(), "number": number})
     path.write_text(path.read_text() + '{"recipe": {"data')
-    supernet_truth.append(path, {"recipe": recipe.with_params({"prep": 32}).to_dict(), "number": 3})
-    assert [row["number"] for row in supernet_truth.read(path)] == [1, 2, 3]
-    assert [row["number"] for row in supernet_truth.read(path, recipe)] == [1, 2]
+    append(path, {"recipe": recipe.with_params({"prep": 32}).to_dict(), "number": 3})
+    assert [row["number"] for row in read(path)] == [1, 2, 3]
+    assert [row["number"] for row in supernet_truth.of_recipe(read(path), recipe)] == [1, 2]
 
 
 def test_a_training_that_failed_costs_its_network_only():

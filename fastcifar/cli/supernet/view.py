@@ -19,7 +19,7 @@ from fastcifar.statistics.tau import Tau
 from fastcifar.supernet import Judged, Plan, Record
 from fastcifar.supernet.methods import drawn
 from fastcifar.supernet.predictors import NEAR
-from fastcifar.supernet.ranking import COSTS
+from fastcifar.supernet.ranking import ALL, COSTS
 from fastcifar.train import EpochRow, Hooks, Recipe, format_header, format_row
 
 TOP = 20  # networks of a ranking that are printed
@@ -96,7 +96,8 @@ def clear(shown: bool) -> None:
 def banner(record: Record) -> list[str]:
     """What is trained, on which images, where."""
     plan, data = record.plan, record.dataset
-    size = plan.choices.space.size()
+    points = plan.choices.space.size()
+    size = sum(1 for _ in plan.choices.points()) if points <= ALL else points
     device = record.provenance["device"]
     if record.settings["device"] == "cpu":
         device += f", {record.provenance['threads']} threads"

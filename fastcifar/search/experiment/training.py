@@ -153,8 +153,8 @@ def check_space(recipe_of: Callable[[Params], Recipe], space: Space, samples: in
     if not allowed:
         few, small = flops(recipe_of(least[0])), parameters(recipe_of(least[1]))
         raise ValueError(
-            f"no network of the space is within --max-flops and --max-params; the smallest have {few:,} FLOPs and "
-            f"{small:,} parameters"
+            f"no network of the space was found within --max-flops and --max-params; the smallest have {few:,} FLOPs "
+            f"and {small:,} parameters"
         )
     return allowed
 
