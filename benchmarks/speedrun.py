@@ -260,9 +260,10 @@ def main() -> None:
             rows.append(row)
             append(path, row)
             print(f"{contender}, seed {seed}: {row['tta_accuracy']:.4f} in {_seconds(row):.1f} s", flush=True)
-            text = report(rows, contenders[0], kind)
-            path.with_suffix(".md").write_text(text)
-    print(report(rows, contenders[0], kind))
+            path.with_suffix(".md").write_text(report(rows, contenders[0], kind))
+    text = report(rows, contenders[0], kind)
+    path.with_suffix(".md").write_text(text)
+    print(text)
 
 
 if __name__ == "__main__":
