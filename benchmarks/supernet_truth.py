@@ -80,7 +80,7 @@ def of_recipe(rows: list[dict[str, Any]], recipe: Recipe) -> list[dict[str, Any]
 
 
 def table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """One row a network: widths, accuracy of each seed (percent), their mean, FLOPs, parameters, seconds.
+    """One row a network: widths, accuracy of each seed (percent), their mean, FLOPs, parameters, seconds (the fewest).
 
     Of the seeds that most networks (MOST) have, without networks that lack one of them.
     """
@@ -92,7 +92,7 @@ def table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     for row in rows:
         line = found.setdefault(tuple(row["params"].values()), dict(row["params"]))
         line |= {f"acc{seeds.index(row['seed'])}": 100 * row["accuracy"], "flops": row["flops"]}
-        line |= {"params": row["parameters"], "seconds": row["seconds"]}
+        line |= {"params": row["parameters"], "seconds": min(row["seconds"], line.get("seconds", row["seconds"]))}
     frame = pd.DataFrame(found.values())
     accuracies = [name for name in frame if name.startswith("acc")]
     frame = frame.dropna(subset=accuracies)
