@@ -60,7 +60,15 @@ class RunFlags:
         return name, found.with_params(changes)
 
     def settings(self) -> "RunSettings":
-        """What `train` takes for each run. Raises FileNotFoundError where there is no run to start from."""
+        """What `train` takes for each run.
+
+        Raises FileNotFoundError where there is no run to start from, ValueError for a step that cannot be had.
+        """
+        from fastcifar.train import resolve_device
+        from fastcifar.train.step import resolve_step
+
+        if self.step != "auto":
+            resolve_step(self.step, resolve_device(self.device))  # before the images are looked for
         return {
             "device": self.device,
             "split": self.split,

@@ -154,6 +154,7 @@ def test_no_data_and_no_network(capsys):
         (["train", "--set", "precision=fp8"], 2, "precision: 'fp8'"),
         (["train", "--dataset", "cifar11"], 2, "did you mean cifar10"),
         (["train", "--device", "tpu"], 2, "device: 'tpu'"),
+        (["train", "--step", "captured-compiled", "--data-dir", "nowhere"], 2, "did you mean compiled or captured"),
         (["train", "--device", "cuda:99"], 2, "device: 'cuda:99'"),
         ([*TRAIN, "--split", "valid"], 2, "split: 'valid'"),
         ([*TRAIN, "--set", "lr_scale.layer9=1"], 2, "layer9"),
