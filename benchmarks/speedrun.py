@@ -18,7 +18,7 @@ import gc
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -217,7 +217,14 @@ def kept_rows(path: Path, machine: dict[str, Any], fingerprint: Callable[[str], 
     return rows
 
 
-def main() -> None:
+def in_turn(contenders: list[str], runs: int) -> Iterator[tuple[str, int]]:
+    """Each contender with seed 1, then with seed 2, and so on, the order turned by one place each time."""
+    for seed in range(1, runs + 1):
+        turn = seed % len(contenders)
+        yield from ((contender, seed) for contender in contenders[turn:] + contenders[:turn])
+
+
+def options_of() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peer", help="airbench94_muon.py of a checkout; without it only ours run")
     parser.add_argument("--kept", action="store_true")
@@ -226,7 +233,11 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--data-dir")
     parser.add_argument("--one", nargs=2, metavar=("RECIPE", "SEED"), help="a single run of ours, as JSON")
-    options = parser.parse_args()
+    return parser, parser.parse_args()
+
+
+def main() -> None:
+    parser, options = options_of()
     if options.one:
         name, seed = options.one
         found = ours(name, int(seed), options.device, options.data_dir)
@@ -251,16 +262,14 @@ def main() -> None:
         )
     except ValueError as error:
         parser.error(str(error))
-    for seed in range(1, options.runs + 1):
-        turned = contenders[seed % len(contenders) :] + contenders[: seed % len(contenders)]
-        for contender in turned:
-            if any(row["contender"] == contender and row["seed"] == seed for row in rows):
-                continue
-            row = one(contender, seed, options)
-            rows.append(row)
-            append(path, row)
-            print(f"{contender}, seed {seed}: {row['tta_accuracy']:.4f} in {_seconds(row):.1f} s", flush=True)
-            path.with_suffix(".md").write_text(report(rows, contenders[0], kind))
+    for contender, seed in in_turn(contenders, options.runs):
+        if any(row["contender"] == contender and row["seed"] == seed for row in rows):
+            continue
+        row = one(contender, seed, options)
+        rows.append(row)
+        append(path, row)
+        print(f"{contender}, seed {seed}: {row['tta_accuracy']:.4f} in {_seconds(row):.1f} s", flush=True)
+        path.with_suffix(".md").write_text(report(rows, contenders[0], kind))
     text = report(rows, contenders[0], kind)
     path.with_suffix(".md").write_text(text)
     print(text)
