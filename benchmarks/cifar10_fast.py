@@ -9,7 +9,6 @@ it writes benchmarks/results/cifar10_fast.md.
 """
 
 import argparse
-import json
 import sys
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from rows import append, read
 from scipy.stats import t as student
+from scipy.stats import ttest_ind
 
 from fastcifar.data import Dataset, load
 from fastcifar.train import named_recipe, train
@@ -124,22 +125,13 @@ def report(rows: list[dict[str, Any]], epochs: int, dataset: Dataset) -> str:
     theirs_acc = acc["theirs", "O0"]
     for (who, precision), values in acc.items():
         if who == "ours":
-            low, high = welch_interval(values, theirs_acc)
+            low, high = ttest_ind(values, theirs_acc, equal_var=False).confidence_interval()
             verdict = "within" if low > -MARGIN and high < MARGIN else "not within"
             lines.append(
                 f"Ours in {precision} less theirs: {values.mean() - theirs_acc.mean():+.2f} points, 95 % interval "
                 f"{low:+.2f} to {high:+.2f} (Welch), {verdict} {MARGIN} points.\n"
             )
     return "\n".join(lines)
-
-
-def welch_interval(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
-    """95 % interval of mean(a) - mean(b) for independent samples of unequal variance."""
-    va, vb = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
-    freedom = (va + vb) ** 2 / (va**2 / (len(a) - 1) + vb**2 / (len(b) - 1))
-    half = student.ppf(0.975, freedom) * (va + vb) ** 0.5
-    difference = a.mean() - b.mean()
-    return float(difference - half), float(difference + half)
 
 
 def main() -> None:
@@ -154,7 +146,7 @@ def main() -> None:
     options = parser.parse_args()
     dataset = load("cifar10", options.data_dir)
     path = RESULTS / "cifar10_fast.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    rows = read(path)
     done = {(row["who"], row["precision"], row["epochs"], row["seed"]) for row in rows}
     precision = resolve_precision(options.precision, torch.device("cpu")).name
     run = {"ours": partial(ours, precision=precision), "theirs": partial(theirs, checkout=options.peer)}
@@ -164,8 +156,7 @@ def main() -> None:
                 continue
             figures = run[who](dataset, options.epochs, seed)
             row = {"who": who, "epochs": options.epochs, "seed": seed, **figures, **provenance(torch.device("cpu"))}
-            with path.open("a") as file:
-                file.write(json.dumps(row) + "\n")
+            append(path, row)
             rows.append(row)
             print(f"{who} seed {seed}: {100 * row['valid_acc'][-1]:.2f} %, {row['train_seconds']:.0f} s", flush=True)
     rows = [row for row in rows if row["epochs"] == options.epochs]

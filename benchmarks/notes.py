@@ -19,6 +19,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rows import append, read
+
 from fastcifar.data import Dataset, NoDataError, Split, load
 from fastcifar.net import LAYERS
 from fastcifar.train import Recipe, named_recipe, resolve_device, train
@@ -256,15 +258,14 @@ def main() -> None:
     every = experiments(options.quick)
     images = find_images({experiment.recipe.dataset for experiment in every}, options.data_dir, options.quick)
     path = RESULTS / f"notes-{device.type}{'-quick' if options.quick else ''}.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    rows = read(path)
     here = [experiment for experiment in every if experiment.recipe.dataset in images]
     for seed in range(options.runs):
         for number, experiment in enumerate(here, 1):
             if any(row["seed"] == seed for row in rows_of(experiment, rows, images)):
                 continue
             row = run(experiment.recipe, images[experiment.recipe.dataset], seed, str(device))
-            with path.open("a") as file:
-                file.write(json.dumps(row) + "\n")
+            append(path, row)
             rows.append(row)
             done = f"seed {seed}, row {number} of {len(here)}, {experiment.part}, {experiment.name}"
             print(f"{done}: {row['status']}, {sum(row['epoch_time']):.1f} s", file=sys.stderr, flush=True)

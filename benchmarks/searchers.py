@@ -9,7 +9,6 @@ again; --fresh NAME measures an agent anew. Writes results/searchers.md.
 """
 
 import argparse
-import contextlib
 import itertools
 import json
 import os
@@ -27,6 +26,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # one process per core
 
 import numpy as np
 import pandas as pd
+from rows import read
 from scipy import stats
 from search_problems import NAMES_OF_TABLES, problems
 from searcher_agents import AGENTS, PEERS
@@ -69,15 +69,6 @@ def search(job: Job) -> dict[str, Any]:
 
 def key(row: dict[str, Any]) -> Job:
     return row["problem"], row["agent"], row["parallel"], row["seed"]
-
-
-def read(path: Path) -> list[dict[str, Any]]:
-    """The rows of an earlier call; one that was cut off by the end of the program is left out."""
-    rows = []
-    for line in path.read_text().splitlines() if path.exists() else ():
-        with contextlib.suppress(json.JSONDecodeError):
-            rows.append(json.loads(line))
-    return rows
 
 
 def write(path: Path, rows: Iterable[dict[str, Any]]) -> None:

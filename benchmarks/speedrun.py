@@ -6,7 +6,8 @@
 FILE is airbench94_muon.py of a checkout of github.com/KellerJordan/cifar10-airbench (see speedrun_peer.py). With seed 1
 each contender runs once, then with seed 2, and so on, the order turned by one place each time (seed 0 is for choosing
 recipes). A contender's time is that of whitening, preparing the images and training, with and without the evaluation of
-its views; making the network, compiling and the other evaluations are outside on both sides.
+its views; making the network, compiling and the other evaluations are outside on both sides. Ours also counts drawing
+the weights and bringing the images to the device, which the peer has done before its clock starts.
 On a CPU every run has a process of its own, and the peer runs eagerly; with --kept once more with the allocator set as
 ours. On a GPU the peer is compiled, once, as it does itself; all that is not compiled of ours shares its process, each
 makes a whole run before, which does not count, and `RECIPE, compiled` (compiled and recorded) has processes of its own.

@@ -116,16 +116,6 @@ class Peer:
         return told
 
 
-def run_peer(
-    path: str | Path, dataset: Dataset, seed: int, device: torch.device, compiled: bool = False
-) -> dict[str, Any]:
-    """One run of `Peer`, after a warm-up where there is something to warm up."""
-    peer = Peer(path, dataset, device, compiled)
-    if compiled or device.type == "cuda":
-        peer.warm_up()
-    return peer.run(seed)
-
-
 def _load(path: str | Path, dataset: Dataset, device: torch.device, compiled: bool) -> dict[str, Any]:
     """The names that the file defines."""
     text = Path(path).read_bytes()

@@ -123,9 +123,9 @@ class Judge:
         )
         return float(whole[0, 0]), float(whole[1, 0]), first, second
 
-    def regret(self, score: Sequence[float] | None) -> tuple[float, float]:
-        """What the network chosen under half the widest's FLOPs lacks to the best there: see `lacks`."""
-        return lacks(self.truth, [self.said(score, number) for number in range(SPLITS)])
+    def choices(self, score: Sequence[float] | None) -> list[np.ndarray]:
+        """What is foretold in each split, as `lacks` takes it."""
+        return [self.said(score, number) for number in range(SPLITS)]
 
 
 def small(truth: Truth) -> np.ndarray:
@@ -133,18 +133,14 @@ def small(truth: Truth) -> np.ndarray:
     return np.flatnonzero(truth.flops <= truth.space_flops.max() / 2)
 
 
-def lacks(truth: Truth, said: list[np.ndarray]) -> tuple[float, float]:
-    """Points that the network for which most is said, under half the FLOPs, lacks to the best: at least, at most.
+def lacks(truth: Truth, said: Sequence[np.ndarray]) -> float:
+    """Points that the network for which most is said, under half the FLOPs, lacks to the best, at most.
 
     said: (n,) each; the first knows of the first seed only, the second of the second, and so on round. What is chosen
-    is measured by the other seeds; so is, for the lower bound, the best of the seed that is known (a network that may
-    not be the best), and for the upper one the best of the others (which chance has helped). Means over `said`.
+    and the best are measured by the other seeds; chance has helped the best of them. Mean over `said`.
     """
-    there, low, high = small(truth), [], []
+    there, lacking = small(truth), []
     for number, values in enumerate(said):
-        seen = number % truth.single.shape[1]
-        others = np.delete(truth.single, seen, axis=1).mean(1)[there]
-        reached = others[np.argmax(values[there])]
-        low.append(others[np.argmax(truth.single[there, seen])] - reached)
-        high.append(others.max() - reached)
-    return 100 * float(np.mean(low)), 100 * float(np.mean(high))
+        others = np.delete(truth.single, number % truth.single.shape[1], axis=1).mean(1)[there]
+        lacking.append(others.max() - others[np.argmax(values[there])])
+    return 100 * float(np.mean(lacking))

@@ -14,6 +14,7 @@ searchers to be tested on.
 import argparse
 import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -49,11 +50,14 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
     return usual.with_params({**changes, "peak_lr": usual.peak_lr * options.batch_size / usual.batch_size})
 
 
+images_of = cache(load)  # once in a process, which trains many networks
+
+
 def training(recipe: Recipe, params: dict[str, Any], seed: int, device: str, data_dir: str | None) -> dict[str, Any]:
     """One training; a row of the table."""
     made = recipe.with_params(params)
     step = "captured" if resolve_device(device).type == "cuda" else "auto"
-    result = train(made, load(recipe.dataset, data_dir), seed, device=device, split="holdout", step=step)
+    result = train(made, images_of(recipe.dataset, data_dir), seed, device=device, split="holdout", step=step)
     if result.status != "finished":
         raise RuntimeError(f"{params}, seed {seed}: {result.status}: {result.message}")
     network = describe_network(made, 10)

@@ -85,20 +85,20 @@ def test_regret_by_hand():
     assert (truth.flops[there] <= truth.space_flops.max() / 2).all() and 2 < len(there) < 24
     truth.single[:] = 0.5
     a, b, c = there[:3]
-    truth.single[a], truth.single[b], truth.single[c] = (0.9, 0.7), (0.8, 0.8), (0.6, 0.9)
+    truth.single[a], truth.single[b], truth.single[c] = (1.0, 0.7), (0.8, 0.8), (0.6, 0.9)
     says_b = np.zeros(24)
     says_b[b] = 1.0
-    # The first seed is seen, and the second measures: b has 0.8 there, a (the best that was seen) 0.7, c 0.9.
-    assert lacks(truth, [says_b]) == pytest.approx((-10.0, 10.0))
-    # With the second seen, the first measures: b has 0.8, c 0.6, a 0.9. Means of the two.
-    assert lacks(truth, [says_b, says_b]) == pytest.approx(((-10 - 20) / 2, (10 + 10) / 2))
+    # The first seed is seen, and the second measures: b has 0.8 there, c 0.9.
+    assert lacks(truth, [says_b]) == pytest.approx(10.0)
+    # With the second seen, the first measures: b has 0.8, a 1.0. The mean of the two.
+    assert lacks(truth, [says_b, says_b]) == pytest.approx((10 + 20) / 2)
 
 
 def test_a_truth_without_noise_has_regret_zero_for_who_knows_it():
     truth, _ = made(noise=0.0)
-    assert lacks(truth, [truth.mean, truth.mean]) == (0.0, 0.0)
-    assert lacks(truth, list(truth.single.T)) == (0.0, 0.0)
-    assert lacks(truth, [-truth.mean])[0] > 1
+    assert lacks(truth, [truth.mean, truth.mean]) == 0.0
+    assert lacks(truth, list(truth.single.T)) == 0.0
+    assert lacks(truth, [-truth.mean]) > 1
 
 
 def test_a_truth_goes_on_where_it_was_cut_off(tmp_path):
