@@ -49,7 +49,8 @@ class Search:
     trial_duration: Time = None
     """How long one trial may take before it is ended."""
     concurrency: Count = None
-    """Trials beside each other; by default 1; where they train one a core or one a GPU, at most 8."""
+    """Trials beside each other; by default 1; where they train one a core or one a GPU, at most 8 and
+    as many as the free memory holds."""
     trial_gpus: Count = None
     """GPUs that a trial of a function or command sees; more trials than GPUs share them. A training has one."""
     confirm: Annotated[str | None, absent("KxN")] = None
@@ -100,7 +101,7 @@ class Search:
         view = SearchView(quiet=self.json)
         try:
             with driving(folder, spec, view.watch) as driver:
-                if not driver.rows:  # also where an earlier session came no further
+                if not driver.store.meta().get("measured"):  # also where an earlier session came no further
                     spec = self._fitted(spec, driver)
                 document = self._searched(spec, driver, view)
         except KeyboardInterrupt:
@@ -122,7 +123,7 @@ class Search:
         view.begin(spec, driver)
         driver.search()
         view.searched(driver)
-        found = confirmed(spec, driver) if not driver.stopping else None
+        found = confirmed(spec, driver)
         view.close()
         document = summary(spec, driver, found)
         view.end(spec, driver, found)

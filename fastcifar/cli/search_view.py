@@ -12,11 +12,12 @@ from rich.live import Live
 from rich.table import Table
 
 from fastcifar.names import counted
-from fastcifar.search.experiment.confirm import Candidate, Estimate, difference, pareto
+from fastcifar.search.experiment.confirm import Candidate, difference, pareto
 from fastcifar.search.experiment.driver import Driver
 from fastcifar.search.experiment.spec import Spec
 from fastcifar.search.experiment.store import FINISHED, RUNNING, STOPPED, TrialRow
 from fastcifar.search.experiment.summary import COSTS, Found, best_params, mean_value
+from fastcifar.statistics import Estimate
 
 if TYPE_CHECKING:
     from fastcifar.search.experiment.training import Cost

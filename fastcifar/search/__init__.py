@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     )
     from fastcifar.search.experiment.optimize import optimize
     from fastcifar.search.gp import GP
-    from fastcifar.search.history import FAILED, FINISHED, RUNNING, STATES, STOPPED, History
+    from fastcifar.search.history import FAILED, FINISHED, RUNNING, STOPPED, History
     from fastcifar.search.hyperband import Hyperband, hyperband_brackets
     from fastcifar.search.parameter import Parameter
     from fastcifar.search.rules import SpaceError
@@ -37,7 +37,6 @@ __all__ = [
     "FINISHED",
     "GP",
     "RUNNING",
-    "STATES",
     "STOPPED",
     "TPE",
     "Assessor",
@@ -76,7 +75,7 @@ HOMES = {  # where the names are, as the imports above say it to type checkers
     "report_intermediate_result",
     "experiment.optimize": "optimize",
     "gp": "GP",
-    "history": "FAILED FINISHED RUNNING STATES STOPPED History",
+    "history": "FAILED FINISHED RUNNING STOPPED History",
     "hyperband": "Hyperband hyperband_brackets",
     "parameter": "Parameter",
     "rules": "SpaceError",

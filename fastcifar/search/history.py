@@ -8,14 +8,13 @@ import numpy as np
 from fastcifar.search.space import Params, Space
 
 RUNNING, FINISHED, STOPPED, FAILED = range(4)
-STATES = ("running", "finished", "stopped", "failed")
 
 
 class History:
     """The trials of one search, in the order in which they were started.
 
     Each column has one entry per trial: `rows` (n, D) the points of the space, `values` the result (NaN while there
-    is none), `budgets`, `states` (RUNNING, ...), `seeds`, `points` the number of the first trial at the same point.
+    is none), `budgets`, `states` (RUNNING, ...), `points` the number of the first trial at the same point.
     `losses` is `values`, turned so that less is better.
     budget: name of a parameter that is not of the space but says how much a trial may cost, such as `total_epoch`.
     Trials are only added; a running one is ended once. A result that is not a finite number is a failure.
@@ -28,7 +27,6 @@ class History:
         self._values = np.empty(16)
         self._budgets = np.empty(16)
         self._states = np.empty(16, np.int8)
-        self._seeds = np.empty(16, np.int64)
         self._points = np.empty(16, np.int64)
         self._curves: dict[int, list[float]] = {}  # intermediate results
         self._first: dict[bytes, int] = {}  # row -> its first trial
@@ -36,7 +34,7 @@ class History:
     def __len__(self) -> int:
         return self._size
 
-    def start(self, params: Params | np.ndarray, budget: float = np.nan, seed: int = 0) -> int:
+    def start(self, params: Params | np.ndarray, budget: float = np.nan) -> int:
         """Add a running trial; return its number. Raises ValueError for parameters that are not of the space."""
         if isinstance(params, np.ndarray):
             row = params
@@ -48,7 +46,7 @@ class History:
             self._grow()
         number = self._size
         self._rows[number], self._values[number] = row, np.nan
-        self._budgets[number], self._states[number], self._seeds[number] = budget, RUNNING, seed
+        self._budgets[number], self._states[number] = budget, RUNNING
         self._points[number] = self._first.setdefault(row.tobytes(), number)
         self._size += 1
         return number
@@ -81,7 +79,7 @@ class History:
         return losses
 
     def add(self, params: Mapping[str, Any] | np.ndarray, value: float | None, **columns: Any) -> int:
-        """Add a trial that has ended already; `columns` are budget, seed and state."""
+        """Add a trial that has ended already; `columns` are budget and state."""
         state = columns.pop("state", FINISHED)
         number = self.start(params if isinstance(params, np.ndarray) else dict(params), **columns)
         self.end(number, value, state)
@@ -117,15 +115,11 @@ class History:
         return self._states[: self._size]
 
     @property
-    def seeds(self) -> np.ndarray:
-        return self._seeds[: self._size]
-
-    @property
     def points(self) -> np.ndarray:
         return self._points[: self._size]
 
     def _grow(self) -> None:
-        for name in ("_rows", "_values", "_budgets", "_states", "_seeds", "_points"):
+        for name in ("_rows", "_values", "_budgets", "_states", "_points"):
             column = getattr(self, name)
             larger = np.empty((2 * len(column), *column.shape[1:]), column.dtype)
             larger[: self._size] = column

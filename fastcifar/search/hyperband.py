@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fastcifar.search.history import FINISHED, RUNNING, STOPPED, History
-from fastcifar.search.searcher import Searcher
+from fastcifar.search.searcher import Searcher, SpaceExhausted
 from fastcifar.search.simple import Random
 from fastcifar.search.space import Params, Space
 
@@ -52,15 +52,20 @@ class Hyperband:
             raise ValueError('the history has no budget: History(space, budget="total_epoch")')
         for rungs, members in self._brackets(history):
             for rung, (count, budget) in enumerate(rungs):
-                if len(members[rung]) >= count:
-                    continue
-                if rung == 0:
-                    params = self.searcher.suggest(space, self._informed(history), rng)
-                    return {**params, history.budget: budget}
-                promoted = self._promote(history, members[rung - 1], members[rung], rungs[rung - 1][0], count)
-                if promoted is not None:
-                    return {**space.decode(history.rows[promoted]), history.budget: budget}
-                break  # it waits for results: look at the next bracket
+                here = members[rung]
+                if rung == 0 and len(here) < count:
+                    try:
+                        params = self.searcher.suggest(space, self._informed(history), rng)
+                        return {**params, history.budget: budget}
+                    except SpaceExhausted:
+                        if not here:
+                            raise
+                elif len(here) < count:  # where too many have failed it stays so
+                    promoted = self._promote(history, members[rung - 1], here, count)
+                    if promoted is not None:
+                        return {**space.decode(history.rows[promoted]), history.budget: budget}
+                if any(history.states[trial] == RUNNING for trial in here):
+                    break  # the next rung waits for results: look at the next bracket
         raise AssertionError("there is always another bracket")
 
     def best(self, history: History) -> Params:
@@ -103,10 +108,8 @@ class Hyperband:
                 return rung
         return None
 
-    def _promote(self, history: History, below: list[int], here: list[int], count_below: int, count: int) -> int | None:
-        """The best trial of the full rung below that has not gone on yet; None while one of them is running."""
-        if len(below) < count_below or any(history.states[trial] == RUNNING for trial in below):
-            return None
+    def _promote(self, history: History, below: list[int], here: list[int], count: int) -> int | None:
+        """The best trial of the rung below, all of which have ended, that has not gone on yet; None where all have."""
         gone = {int(history.points[trial]) for trial in here}
         losses = history.losses[below]  # NaN, a failed trial, is sorted to the end and does not go on
         best = [below[i] for i in np.argsort(losses, kind="stable")[:count] if not np.isnan(losses[i])]

@@ -9,7 +9,8 @@ Every type is a latent number and a map from it to values, which is all that the
 """
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -45,7 +46,7 @@ class Parameter:
     kind: str
     args: tuple[Any, ...]
     parent: tuple[int, int] | None = None
-    branches: tuple[str, ...] | None = field(default=None)  # names of a nested choice's options
+    branches: tuple[str, ...] | None = None  # names of a nested choice's options
 
     @property
     def log(self) -> bool:
@@ -89,7 +90,7 @@ class Parameter:
     @cached_property
     def bounds(self) -> tuple[float, float]:
         """Ends of the latent; for a Gaussian prior its mean less and plus 4 standard deviations."""
-        if not self.ordered or self.kind == "choice":
+        if self.kind == "choice":
             return -0.5, len(self.args) - 0.5
         if self.kind == "randint":
             return self.args[0] - 0.5, self.args[1] - 0.5
@@ -107,7 +108,6 @@ class Parameter:
             return self.bounds[0] + np.arange(len(self.values) + 1.0)
         low, high = self.bounds
         points = np.array(self.values, dtype=float)
-        middles = (points[1:] + points[:-1]) / 2
         # A value takes what rounds to it, so its edges lie half a quantum away, before the clipping at the ends.
         grid = np.round(points / self.quantum) * self.quantum
         middles = (grid[1:] + grid[:-1]) / 2
@@ -145,7 +145,7 @@ class Parameter:
 
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """Draw n latents from the prior, as `encode` gives them. (n,)"""
-        if not self.ordered or self.kind in ("choice", "randint"):
+        if self.kind in ("choice", "randint"):
             low, high = (0, len(self.args)) if self.kind == "choice" else self.args
             whole = rng.integers(low, high, n)
             return (whole - low if self.values is not None else whole).astype(float)
@@ -160,6 +160,14 @@ class Parameter:
     def _places(self) -> dict[Any, int]:
         assert self.values is not None
         return {_hashable(value): i for i, value in enumerate(self.values)}
+
+
+def distinct(values: Sequence[Value]) -> list[Value]:
+    """Values without those that are there before; 1 and 1.0 are the same, true is not."""
+    found: dict[Any, Value] = {}
+    for value in values:
+        found.setdefault(_hashable(value), value)
+    return list(found.values())
 
 
 def _whole(value: float) -> float | int:

@@ -1,5 +1,6 @@
 """Searchers without a model: random, grid, and a given list."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -48,10 +49,14 @@ class Batch:
     trials: Sequence[Params]
 
     def suggest(self, space: Space, history: History, rng: np.random.Generator) -> Params:
-        """The trial after those that were started. Raises SpaceExhausted."""
-        if len(history) >= len(self.trials):
-            raise SpaceExhausted(f"all {len(self.trials)} trials of the list have been tried")
-        return dict(self.trials[len(history)])
+        """The first trial that was not started yet, or not as often as it is listed. Raises SpaceExhausted."""
+        started = Counter(row.tobytes() for row in history.rows)
+        for trial in self.trials:
+            row = space.encode(trial).tobytes()
+            if not started[row]:
+                return dict(trial)
+            started[row] -= 1
+        raise SpaceExhausted(f"all {len(self.trials)} trials of the list have been tried")
 
     def best(self, history: History) -> Params:
         """The point with the best mean result."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastcifar.search.parameter import Parameter
+from fastcifar.search.parameter import Parameter, distinct
 from fastcifar.search.rules import SpaceError, check_entry
 
 Params = dict[str, Any]  # what a trial receives
@@ -155,7 +155,10 @@ def _collect(
         key = f"{prefix}{name}"
         kind, args = check_entry(entry, f"{source}: {key}")
         nested = kind == "choice" and isinstance(args[0], Mapping) and "_name" in args[0]
+        if prefix and "/" in name:
+            raise SpaceError(f"{source}: {key}: inside a nested choice a name has no /")
         if not nested:
+            args = distinct(args) if kind == "choice" else args
             parameters.append(Parameter(key=key, kind=kind, args=tuple(args), parent=parent))
             continue
         index, branches = len(parameters), tuple(option["_name"] for option in args)

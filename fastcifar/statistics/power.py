@@ -15,22 +15,22 @@ def power(effect: float, n: int) -> float:
     return float(1 - special.nctdtr(n - 1, shift, limit) + special.nctdtr(n - 1, shift, -limit))
 
 
-def detectable(sd: float, n: int, wanted: float = POWER) -> float:
-    """The smallest difference of means that n pairs tell apart with this power.
+def detectable(sd: float, n: int) -> float:
+    """The smallest difference of means that n pairs tell apart with a probability of POWER.
 
     sd: standard deviation of the differences of the pairs.
     """
     low, high = 0.0, 1.0
-    while power(high, n) < wanted:
+    while power(high, n) < POWER:
         high *= 2
     for _ in range(50):
         middle = (low + high) / 2
-        low, high = (middle, high) if power(middle, n) < wanted else (low, middle)
+        low, high = (middle, high) if power(middle, n) < POWER else (low, middle)
     return high * sd
 
 
-def pairs_needed(sd: float, delta: float, wanted: float = POWER) -> int:
-    """The fewest pairs, at least MIN_PAIRS, that tell a difference of `delta` apart with this power; at most MOST.
+def pairs_needed(sd: float, delta: float) -> int:
+    """The fewest pairs, at least MIN_PAIRS, that so tell a difference of `delta` apart; at most MOST.
 
     sd: standard deviation of the differences of the pairs; itself only as sure as the pairs it was measured on.
     """
@@ -38,9 +38,9 @@ def pairs_needed(sd: float, delta: float, wanted: float = POWER) -> int:
     if sd == 0:
         return MIN_PAIRS
     low, high = MIN_PAIRS - 1, MIN_PAIRS
-    while high < MOST and power(delta / sd, high) < wanted:
+    while high < MOST and power(delta / sd, high) < POWER:
         low, high = high, min(2 * high, MOST)
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if power(delta / sd, middle) < wanted else (low, middle)
+        low, high = (middle, high) if power(delta / sd, middle) < POWER else (low, middle)
     return high

@@ -21,6 +21,7 @@ from fastcifar.cli import run
 from fastcifar.search import Experiment
 from fastcifar.search.experiment import control
 from fastcifar.search.experiment.driver import StoppedNow
+from fastcifar.search.experiment.export import json_values
 from fastcifar.search.experiment.flat import text_of, value_of
 from fastcifar.search.experiment.spec import Spec, driving, make_folder
 from fastcifar.search.experiment.store import Store, TrialRow, locked
@@ -241,6 +242,8 @@ def test_create(id, capsys):
     (one,) = json.loads(output(capsys, "list", "--out", "fresh", "--json"))
     assert one["status"] == "done" and one["trials"]["finished"] == 2
     assert "command" in output(capsys, "show", "--out", "fresh")
+    Path("config.yml").write_text("\n".join(lines).replace("trial.py", "nothing.py"))
+    assert "trial 0 failed" in output(capsys, "create", "-c", "config.yml", "--out", "fresh", code=1)
     Path("config.yml").write_text("max_trial_numbr: 2")
     assert "did you mean max_trial_number" in output(capsys, "create", "-c", "config.yml", code=2)
 
@@ -363,3 +366,11 @@ def test_ten_thousand_trials(tmp_path):
     assert len(done.stdout.splitlines()) == 10_001
     spent = after.children_user - before.children_user + after.children_system - before.children_system
     assert spent < 2.5  # about 0.8; seconds of the processor, for the machine may be busy
+
+
+def test_what_is_not_finite_is_null():
+    assert json_values({"auc": float("nan"), "all": [1.5, (float("inf"), 2)], "name": "x"}) == {
+        "auc": None,
+        "all": [1.5, [None, 2]],
+        "name": "x",
+    }

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fastcifar.search import TPE, History, Hyperband, Space, hyperband_brackets, trial_rng
+from fastcifar.search import TPE, History, Hyperband, Space, SpaceExhausted, hyperband_brackets, trial_rng
 
 SPACE = Space.from_dict({"x": {"_type": "uniform", "_value": [0, 1]}})
 
@@ -66,6 +66,23 @@ def test_failed_trials_do_not_go_on():
         params = searcher.suggest(SPACE, history, trial_rng(0, number))
         history.add(params, None if number == 0 else float(number))
     assert history.budgets.tolist() == [1, 1, 1, 3] and history.points[3] == 1
+
+
+def test_a_rung_that_cannot_be_filled_is_no_end():
+    searcher, history = Hyperband(high=9), History(SPACE, budget="total_epoch")
+    for number in range(9 + 2 + 1 + 1):
+        params = searcher.suggest(SPACE, history, trial_rng(0, number))
+        history.add(params, None if 2 <= number < 9 else float(number))
+    assert history.budgets.tolist() == [1] * 9 + [3] * 2 + [9] + [3] and history.points[9:12].tolist() == [0, 1, 0]
+
+
+def test_a_small_space_is_played_to_its_end():
+    space = Space.from_dict({"x": {"_type": "choice", "_value": [1, 2, 3, 4]}})
+    searcher, history = Hyperband(high=9), History(space, budget="total_epoch")
+    with pytest.raises(SpaceExhausted):
+        for number in range(99):
+            history.add(searcher.suggest(space, history, trial_rng(0, number)), float(number))
+    assert history.budgets.tolist() == [1] * 4 + [3] * 3 + [9]
 
 
 def test_with_tpe_and_the_same_history_the_same_suggestion():

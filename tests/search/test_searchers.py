@@ -167,6 +167,10 @@ def test_batch_is_its_list():
         history.add(expected, 0.0)
     with pytest.raises(SpaceExhausted, match="all 3 trials"):
         Batch(trials).suggest(FINITE, history, trial_rng(0, 3))
+    history = History(FINITE)
+    history.add(trials[2], 0.0)  # by an import
+    assert [history.add(Batch(trials).suggest(FINITE, history, trial_rng(0, 1)), 0.0) for _ in range(2)] == [1, 2]
+    assert history.points.tolist() == [0, 1, 1]
 
 
 def test_best_needs_a_result():
@@ -178,13 +182,13 @@ def test_best_needs_a_result():
 def test_history():
     history = History(FINITE)
     for number in range(40):
-        assert history.start({"a": 1 + number % 4, "b": "x"}, budget=3, seed=number) == number
+        assert history.start({"a": 1 + number % 4, "b": "x"}, budget=3) == number
     assert len(history) == 40 and history.num_points == 4 and history.points[:6].tolist() == [0, 1, 2, 3, 0, 1]
     history.end(7, 1.5)
     history.end(8, float("inf"))
     history.end(9, None)
     assert history.states[6:10].tolist() == [0, 1, 3, 3] and history.values[7] == 1.5 and np.isnan(history.values[8])
-    assert history.seeds[39] == 39 and history.budgets[39] == 3
+    assert history.budgets[39] == 3
     with pytest.raises(ValueError, match="trial 7 is not running"):
         history.end(7, 1.0)
     with pytest.raises(ValueError, match="trial 99"):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastcifar.search import Space, SpaceError
+from fastcifar.search import Grid, History, Space, SpaceError, SpaceExhausted, trial_rng
 from fastcifar.train import Recipe, named_recipe
 
 SPACES = Path(__file__).parents[2] / "search_spaces"
@@ -150,6 +150,22 @@ def test_every_sample_is_legal_and_comes_back(spec, seed):
                 assert args[0] <= value and (value < args[1] if kind == "randint" else value <= args[1])
         again = space.encode(params)
         assert space.decode(again) == params
+
+
+def test_an_option_that_is_there_twice_is_one():
+    space = Space.from_dict({"w": entry("choice", 16, 16.0, 32, 16), "b": entry("choice", True, 1, True)})
+    assert [parameter.values for parameter in space.parameters] == [(16, 32), (True, 1)] and space.size() == 4
+    grid, history = Grid(), History(space)
+    for number in range(4):
+        history.add(grid.suggest(space, history, trial_rng(0, number)), 0.0)
+    with pytest.raises(SpaceExhausted):
+        grid.suggest(space, history, trial_rng(0, 4))
+
+
+def test_a_slash_inside_a_nested_choice_is_refused():
+    nested = {"_name": "a", "x/w": entry("choice", 1, 2)}
+    with pytest.raises(SpaceError, match="net/a/x/w: inside a nested choice a name has no /"):
+        Space.from_dict({"net": entry("choice", nested)})
 
 
 def test_nested_parameters_live_on_their_branch_only():

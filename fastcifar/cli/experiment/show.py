@@ -62,6 +62,8 @@ def _what(spec: dict[str, Any]) -> str:
         return f"command {spec['command']} in {spec['code_directory']}"
     if spec["recipe"] is not None:
         return f"recipe {spec['recipe_name']} on {spec['device']}"
+    if spec["supernet"] is not None:
+        return f"networks of the supernet {spec['supernet']}"
     return f"function {spec['function'] or 'of the program that made it'}"
 
 

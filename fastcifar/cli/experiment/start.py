@@ -34,7 +34,10 @@ class Create(Action):
         assert experiment.folder is not None
         shown = document(experiment.folder)
         print(dumps(shown, indent=2) if self.json else show_text(shown))
-        return 130 if (shown["summary"] or {}).get("ended") == "it was interrupted" else 0
+        summary = shown["summary"] or {}
+        if summary.get("ended") == "it was interrupted":
+            return 130
+        return 0 if summary.get("best") is not None else 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,8 @@
 """The actions that change what an experiment does."""
 
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 from tyro.conf import arg
@@ -46,8 +48,21 @@ class Stop(Action):
                 hint = "" if self.now else "; --now ends them"
                 say(f"{folder.name}: asked to stop, but it still ends its running trials after {patience:g} s{hint}")
             else:
-                say(f"{folder.name}: stopped; go on with: fastcifar experiment resume {folder}")
+                say(f"{folder.name}: stopped; go on with: {_going_on(folder)}")
         return 1 if left else 0
+
+
+def _going_on(folder: Path) -> str:
+    """What resumes the experiment in a folder."""
+    from fastcifar.search.experiment.store import Store
+
+    with closing(Store.read(folder)) as store:
+        meta = store.meta()
+    if "supernet" in meta:
+        return f"fastcifar supernet search --resume {folder}"
+    if all(meta["spec"][what] is None for what in ("recipe", "function", "command", "supernet")):
+        return "the program that made it"
+    return f"fastcifar experiment resume {folder}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastcifar.cli.table import params_text, table
 from fastcifar.names import nearest
+from fastcifar.search.experiment.export import json_values
 from fastcifar.search.experiment.flat import flat
 from fastcifar.search.experiment.listing import Overview, as_seen, best_first, overview
 from fastcifar.search.experiment.store import Store, StoreError, TrialRow
@@ -40,7 +41,7 @@ def document(folder: Path) -> dict[str, Any]:
 def trial_dict(row: TrialRow) -> dict[str, Any]:
     """One trial as JSON values."""
     own = {name: getattr(row, name) for name in (*COLUMNS, "params", "seed", "message", "started", "ended")}
-    return own | {"metrics": {name: value for name, value in row.metrics.items() if name != "traceback"}}
+    return own | {"metrics": json_values({name: value for name, value in row.metrics.items() if name != "traceback"})}
 
 
 def list_text(found: Sequence[Overview]) -> str:

@@ -15,7 +15,7 @@ def make_batch(search_space: Mapping[str, Any], source: str) -> tuple[Batch, Spa
     Raises ConfigError and SpaceError.
     """
     listed = Space.from_dict(search_space, source).parameters
-    trials = listed[0].args
+    trials = search_space[listed[0].key]["_value"]  # which may list one twice
     if len(listed) != 1 or listed[0].kind != "choice" or not all(isinstance(trial, Mapping) for trial in trials):
         raise ConfigError(f"{source}: Batch needs one parameter, a choice of objects, each the parameters of a trial")
     names = list(trials[0])

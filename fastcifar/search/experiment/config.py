@@ -14,6 +14,7 @@ from fastcifar.search.experiment.yaml_file import read_yaml
 __all__ = ["AlgorithmConfig", "ConfigError", "ExperimentConfig", "LocalConfig", "load_config", "seconds"]
 
 PATHS = ("search_space_file", "trial_code_directory", "experiment_working_directory")
+VAIN = ("log_level", "debug")  # fields without an effect, which programs written for NNI set
 DROPPED = ("nni_manager_ip", "tuner_gpu_indices")  # of version 2; they have no meaning here
 OTHERS = (*DROPPED, "experiment_type", "use_annotation", "advisor")  # keys of version 2 that are no fields here
 
@@ -35,7 +36,7 @@ def load_config(path: str | Path) -> ExperimentConfig:
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
     config = ExperimentConfig.from_dict(values, source)
-    for key in dropped:
+    for key in (*dropped, *(name for name in VAIN if getattr(config, name))):
         print(f"fastcifar: {path}: {key} has no effect here", file=sys.stderr)
     _resolve(config, path.resolve().parent)
     return config

@@ -11,7 +11,7 @@ from fastcifar.search.experiment.store import FINISHED, TrialRow
 from fastcifar.search.history import History
 from fastcifar.search.searcher import Searcher, ended_points, whole
 from fastcifar.search.space import Params
-from fastcifar.statistics import Estimate as Estimate  # handed on
+from fastcifar.statistics import Estimate
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -169,7 +169,7 @@ class Driver:
         number = max(self.rows, default=-1) + 1
         row = TrialRow(number=number, kind=kind, params=params, seed=seed, started=time.time())
         if kind == "search":  # raises what is wrong with a searcher's parameters before they are kept
-            self.places[number] = self.history.start(params, seed=seed)
+            self.places[number] = self.history.start(params)
         self.store.start(row)
         self.rows[number] = row
         return row
@@ -257,7 +257,7 @@ class Driver:
             self.rows[row.number] = row
             self.curves[row.number] = curves.get(row.number, [])
             if row.kind == "search":
-                place = self.places[row.number] = self.history.start(row.params, seed=row.seed)
+                place = self.places[row.number] = self.history.start(row.params)
                 for value in self.curves[row.number]:
                     self.history.report(place, value)
                 if row.state != RUNNING:

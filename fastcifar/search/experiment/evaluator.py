@@ -62,23 +62,23 @@ class FunctionEvaluator:
         return PathFinder.find_spec(module.partition(".")[0]) is not None
 
 
-def find_function(path: str) -> Callable[..., Any]:
-    """The function named `module:function`. Raises ValueError where there is none."""
+def find_function(path: str, where: str = "--objective") -> Callable[..., Any]:
+    """The function named `module:function`. Raises ValueError, which begins with `where`, where there is none."""
     module, colon, name = path.partition(":")
     if not colon or not name:
-        raise ValueError(f"--objective: module:function is needed, not {path!r}")
+        raise ValueError(f"{where}: module:function is needed, not {path!r}")
     try:
         imported = _imported(module)
     except ImportError as error:
-        raise ValueError(f"--objective {path}: {error}") from error
+        raise ValueError(f"{where} {path}: {error}") from error
     except Exception as error:
-        raise ValueError(f"--objective {path}: {module} fails: {type(error).__name__}: {error}") from error
+        raise ValueError(f"{where} {path}: {module} fails: {type(error).__name__}: {error}") from error
     if not hasattr(imported, name):
         names = [other for other, value in vars(imported).items() if callable(value) and not other.startswith("_")]
-        raise ValueError(f"--objective {path}: {module} has no {name}{nearest(name, names)}")
+        raise ValueError(f"{where} {path}: {module} has no {name}{nearest(name, names)}")
     function = getattr(imported, name)
     if not callable(function):
-        raise ValueError(f"--objective {path}: it is no function but {function!r}")
+        raise ValueError(f"{where} {path}: it is no function but {function!r}")
     return function  # type: ignore[no-any-return]
 
 

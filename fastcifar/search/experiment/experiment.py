@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,8 @@ from fastcifar.search.experiment.gpus import GPUs
 from fastcifar.search.experiment.listing import WAITING, as_seen
 from fastcifar.search.experiment.local_config import check_platform
 from fastcifar.search.experiment.spec import Spec, driving, find_folder, make_folder
-from fastcifar.search.experiment.store import FAILED, FINISHED, RUNNING, STOPPED, Store, TrialRow
+from fastcifar.search.experiment.store import FAILED, FINISHED, RUNNING, STOPPED, Store, TrialRow, in_use
 from fastcifar.search.experiment.summary import confirmed, summary
-from fastcifar.search.space import Params
 
 OUT = Path("runs")
 STATUS = {
@@ -57,8 +57,6 @@ class Experiment:
         """An experiment that a YAML file of NNI's version 2 or 1 describes. Raises ConfigError."""
         experiment = cls(out=out)
         experiment.config = load_config(path)
-        if experiment.config.experiment_working_directory is not None:
-            experiment.out = Path(experiment.config.experiment_working_directory)
         return experiment
 
     @staticmethod
@@ -110,7 +108,7 @@ class Experiment:
         """INITIALIZED, RUNNING, DONE, STOPPED or ERROR."""
         if self.folder is None:
             return "INITIALIZED"
-        if self._thread is not None and self._thread.is_alive():
+        if in_use(self.folder) or (self._thread is not None and self._thread.is_alive()):
             return "RUNNING"
         status = self._read(lambda store: store.meta().get("status"))
         return {"done": "DONE", "stopped": "STOPPED"}.get(str(status), "ERROR" if self._error else "STOPPED")
@@ -158,7 +156,10 @@ class Experiment:
         if self.folder is None:
             spec = self._spec()
             spec.plan()
-            self.folder = make_folder(self.out, spec.name)
+            self.folder = make_folder(
+                Path(self.config.experiment_working_directory or self.out).expanduser(), spec.name
+            )
+            Store.create(self.folder, {"spec": spec.to_dict()}).close()  # to be looked at from now on
         else:
             meta = self._read(lambda store: store.meta())
             if "supernet" in meta:
@@ -166,26 +167,27 @@ class Experiment:
             spec = Spec.from_dict(meta["spec"])
         folder, self._port = self.folder, port
         self._stopping.clear()
+        self._error = None
         if wait:
             self._drive(folder, spec)
             return
 
         def body() -> None:
-            try:
+            with suppress(BaseException):  # `wait` raises it
                 self._drive(folder, spec)
-            except StoppedNow:
-                pass
-            except BaseException as error:
-                self._error = error
 
         self._thread = threading.Thread(target=body, name=f"experiment {folder.name}")
         self._thread.start()
 
     def _drive(self, folder: Path, spec: Spec) -> None:
-        with driving(folder, spec, self._watch) as driver:
-            self.on_begin(spec, driver)
-            driver.search()
-            summary(spec, driver, None if driver.stopping else confirmed(spec, driver))
+        try:
+            with driving(folder, spec, self._watch) as driver:
+                self.on_begin(spec, driver)
+                driver.search()
+                summary(spec, driver, confirmed(spec, driver))
+        except BaseException as error:
+            self._error = None if isinstance(error, StoppedNow) else error
+            raise
 
     def _watch(self, driver: Driver) -> None:
         self.on_change(driver)
@@ -214,8 +216,8 @@ class Experiment:
         return Spec(
             name="".join(c if c.isalnum() else "-" for c in config.experiment_name or "experiment"),
             space=space,
-            tuner=_plain(config.tuner),
-            assessor=_plain(config.assessor) if config.assessor.is_set else None,
+            tuner=_settled(config.tuner),
+            assessor=_settled(config.assessor) if config.assessor.is_set else None,
             maximize=tuner.maximize,
             seed=tuner.seed or 0,
             trials=config.max_trial_number,
@@ -255,10 +257,12 @@ class Experiment:
         }
 
 
-def _plain(config: AlgorithmConfig) -> dict[str, Any]:
-    values: Params = {name: getattr(config, name) for name in ("name", "class_name", "code_directory", "class_args")}
-    directory = values["code_directory"]
-    return {**values, "code_directory": None if directory is None else str(directory)}
+def _settled(config: AlgorithmConfig) -> dict[str, Any]:
+    """As JSON values that mean the same in another working directory."""
+    values = config.to_dict()
+    if config.class_name is not None:
+        values["code_directory"] = str(Path(config.code_directory or ".").expanduser().absolute())
+    return values
 
 
 def _seconds(value: str | float | None) -> float | None:

@@ -58,9 +58,9 @@ class ExperimentConfig(Fields):
     experiment_working_directory: str | Path | None = None
     """The folder in which experiments are kept; null is the usual one."""
     log_level: str | None = None
-    """fatal, error, warning, info, debug or trace; null is info, or debug where `debug` is true."""
+    """fatal, error, warning, info, debug or trace, as NNI has it; has no effect here."""
     debug: bool = False
-    """Whether more is logged."""
+    """As NNI has it; has no effect here."""
     tuner: AlgorithmConfig = field(default_factory=AlgorithmConfig)
     """What says which parameters are next; needed."""
     assessor: AlgorithmConfig = field(default_factory=AlgorithmConfig)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -33,7 +34,16 @@ def to_csv(store: Store) -> str:
     return file.getvalue()
 
 
+def json_values(value: Any) -> Any:
+    """The same with null for numbers that are not finite, which JSON has not."""
+    if isinstance(value, Mapping):
+        return {key: json_values(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [json_values(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _entry(row: TrialRow, curve: list[float]) -> dict[str, Any]:
-    entry = asdict(row) | {"seconds": row.seconds}
-    reports = [value if math.isfinite(value) else None for value in curve]
+    entry = asdict(row) | {"seconds": row.seconds, "metrics": json_values(row.metrics)}
+    reports = json_values(curve)
     return {"parameter": entry.pop("params"), "value": entry.pop("value"), "intermediate": reports, **entry}

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fastcifar.search.experiment.config_rules import seconds
+from fastcifar.search.experiment.config_rules import optional, seconds, whole
 from fastcifar.search.experiment.evaluator import FunctionEvaluator, find_function
 from fastcifar.search.experiment.experiment import OUT
 from fastcifar.search.experiment.spec import Spec, driving, make_folder
@@ -38,6 +38,8 @@ def optimize(
     Raises ValueError for a function that cannot be found, and what goes together badly; KeyboardInterrupt after Ctrl-C,
     when the running trials have ended (`fastcifar search --resume` goes on, where the function has a name).
     """
+    for name, value, least in (("trials", trials, 1), ("concurrency", concurrency, 1), ("seed", seed, 0)):
+        optional(whole(least))(name, value)
     evaluator = FunctionEvaluator(function, metric)
     spec = Spec(
         name=_name(function),
@@ -62,7 +64,7 @@ def optimize(
 def _searched(spec: Spec, evaluator: FunctionEvaluator, out: Path) -> dict[str, Any]:
     with driving(make_folder(out, spec.name), spec, lambda driver: None, evaluator) as driver:
         driver.search()
-        document = summary(spec, driver, None if driver.stopping else confirmed(spec, driver))
+        document = summary(spec, driver, confirmed(spec, driver))
     if driver.stopping:
         raise KeyboardInterrupt
     if document["best"] is None:
@@ -74,7 +76,7 @@ def _searched(spec: Spec, evaluator: FunctionEvaluator, out: Path) -> dict[str, 
 def _name(function: Callable[..., Any] | str) -> str:
     """What the experiment is called. Raises ValueError for what is no function, or cannot be found."""
     if isinstance(function, str):
-        find_function(function)
+        find_function(function, "function")
         return function.rpartition(":")[2]
     if not callable(function):
         raise ValueError(f"function: a function or its name is needed, not {function!r}")

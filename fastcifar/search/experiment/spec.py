@@ -18,6 +18,7 @@ from fastcifar.search.experiment.driver import Driver, Limits, Plan
 from fastcifar.search.experiment.engine import Engine, no_variables
 from fastcifar.search.experiment.evaluator import Evaluator, FunctionEvaluator, find_function
 from fastcifar.search.experiment.gpus import GPUs
+from fastcifar.search.experiment.requests import Requests
 from fastcifar.search.experiment.store import FILE, Store, StoreError, locked
 from fastcifar.search.experiment.workers import WorkerEngine
 from fastcifar.search.simple import Grid
@@ -79,6 +80,8 @@ class Spec:
         tuner = make_tuner(AlgorithmConfig(**self.tuner), self.space)
         if isinstance(tuner.searcher, Grid) and Space.from_dict(self.space).size() > MAX_POINTS:
             raise ValueError(f"{self.tuner['name']}: a grid needs a space without continuous parameters, not too large")
+        if tuner.budget in self.space:
+            raise ValueError(f"{tuner.budget}: {self.tuner['name']} decides it; the space cannot have it")
         assessor = make_assessor(AlgorithmConfig(**self.assessor), self.maximize) if self.assessor else None
         return Plan(
             space=replace(tuner.space or Space.from_dict(self.space), allowed=self._allowed()),
@@ -141,7 +144,8 @@ class Spec:
             recipe_of = Recipe.from_dict(self.recipe or {}).with_params
         else:
             recipe_of = find_function(SUPERNET)(folder=Path(self.supernet)).recipe_of
-        most_flops, most_parameters = self.max_flops or float("inf"), self.max_parameters or float("inf")
+        limits = (self.max_flops, self.max_parameters)
+        most_flops, most_parameters = (float("inf") if most is None else most for most in limits)
 
         def allowed(params: dict[str, Any]) -> bool:
             candidate = recipe_of(params)
@@ -187,11 +191,13 @@ def driving(
 ) -> Iterator[Driver]:
     """A driver over the experiment in `folder`, which is made there if it is new; the engine ends with the block."""
     with locked(folder):
+        requests = Requests(folder)  # from now on it may be asked
         store = Store.open(folder) if (folder / FILE).exists() else Store.create(folder, {"spec": spec.to_dict()})
         engine = spec.engine(folder, evaluator)
         try:
             store.set({"pid": os.getpid(), "status": "running"})
             driver = Driver(store, spec.plan(), engine, watch)
+            driver.requests = requests
             yield driver
             store.set({"status": "stopped" if driver.stopping else "done"})
         except BaseException:

@@ -20,7 +20,6 @@ FILE, LOCK = "experiment.db", "lock"
 PATIENCE = 0.5  # seconds: for one that looks whether the lock is held, and for a killed driver's workers to end
 VERSION = 1  # of the schema, kept as SQLite's user_version
 RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
-KINDS = ("search", "confirm", "default")  # confirm: the best again; default: the recipe without a choice, as often
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

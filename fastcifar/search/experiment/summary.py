@@ -5,12 +5,13 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from fastcifar.search.experiment.confirm import Candidate, Estimate, candidates, difference, finalists, pareto, winner
+from fastcifar.search.experiment.confirm import Candidate, candidates, difference, finalists, pareto, winner
 from fastcifar.search.experiment.driver import Driver, confirm_seeds
 from fastcifar.search.experiment.spec import Spec
 from fastcifar.search.experiment.store import FAILED, FINISHED, STOPPED
 from fastcifar.search.hyperband import Hyperband
 from fastcifar.search.space import Params
+from fastcifar.statistics import Estimate
 
 COSTS = ("flops", "train_seconds")
 
@@ -25,20 +26,26 @@ class Found:
 
 
 def confirmed(spec: Spec, driver: Driver) -> Found | None:
-    """Run the best points again on fresh seeds, and the default recipe with them; None where that is not wanted."""
+    """Run the best points again on fresh seeds, as `run_again` does; None where that is not wanted, or was stopped."""
     points, seeds = spec.confirm
     if not any(row.value is not None for row in driver.rows.values() if row.kind == "search"):
         return None
-    if points < 1 or seeds < 1:
+    if driver.stopping or points < 1 or seeds < 1:
         return None
-    fresh = confirm_seeds(spec.seed, seeds)
-    chosen = [{**one, **_full_budget(spec, driver)} for one in finalists(driver.plan.searcher, driver.history, points)]
-    found = candidates(driver.repeat("confirm", chosen, fresh))
+    chosen = finalists(driver.plan.searcher, driver.history, points)
+    return run_again(spec, driver, [{**one, **_full_budget(spec, driver)} for one in chosen])
+
+
+def run_again(spec: Spec, driver: Driver, points: list[Params]) -> Found | None:
+    """Run points on fresh seeds at full budget, and the recipe as it is with them; None where it was stopped."""
+    fresh = confirm_seeds(spec.seed, spec.confirm[1])
+    found = candidates(driver.repeat("confirm", points, fresh))
     default = candidates(driver.repeat("default", [{}], fresh)) if spec.recipe is not None else []
+    if driver.stopping:
+        return None
     best = winner(found, spec.maximize)
-    return Found(
-        best=best, others=tuple(one for one in found if one is not best), default=default[0] if default else None
-    )
+    others = tuple(one for one in found if one is not best)
+    return Found(best=best, others=others, default=default[0] if default else None)
 
 
 def _full_budget(spec: Spec, driver: Driver) -> Params:

@@ -19,7 +19,7 @@ from fastcifar.search.experiment.engine import Ended, Engine, Report, Trial
 from fastcifar.search.experiment.evaluator import Reporter
 from fastcifar.search.experiment.gpus import GPUs
 from fastcifar.search.space import Params, Space
-from fastcifar.train import Hooks, Recipe, describe_network, train
+from fastcifar.train import Hooks, Recipe, RecipeError, describe_network, train
 from fastcifar.train.networks import side_at
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ EPOCHS = 5  # of a shortened trial, where the recipe has more
 MIN_IMAGES = 5_000
 MOST = 8  # trials beside each other; with more, a searcher knows too little of the last ones
 WORKER_BYTES = 2_500_000_000  # of memory; a worker that trains resnet9 with batch 512 has been seen to take 2 GB
+MEASURED = "measured"  # in the store, once a budget that fits has been found
 STEPS = 150  # of a shortened trial
 MIN_BATCH = 128  # images, of a shortened trial
 SECONDS = 45.0  # that a shortened trial is meant to take
@@ -96,7 +97,10 @@ def default_concurrency(device: torch.device, gpus: Mapping[str, Any] | None = N
     """
     on_gpus = 1 if gpus is None else int(GPUs(**gpus).capacity())
     room = (os.cpu_count() or 1) if device.type == "cpu" else on_gpus
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except ValueError:  # macOS does not say
+        return max(1, min(MOST, room))
     return max(1, min(MOST, room, free // WORKER_BYTES))
 
 
@@ -215,12 +219,15 @@ def measured(spec: "Spec", driver: "Driver") -> tuple["Spec", list[Recipe], Cost
     recipe, space = Recipe.from_dict(spec.recipe), driver.plan.space
     available = load_images(recipe.dataset, None if spec.data_dir is None else Path(spec.data_dir))
     samples = check_space(recipe.with_params, space)
+    most = max(one.train_images or 0 for one in (recipe, *samples))
+    if most > available:
+        raise RecipeError(f"train_images: {most} is more than the {available} that are not held out")
     middle = sorted(samples, key=flops)[len(samples) // 2]
     cost = probe(driver.engine, middle, driver.store.folder, available)
     fixed = {parameter.key.partition(".")[0] for parameter in space.parameters}
     whole = spec.device.startswith("cuda") or driver.plan.budget is not None  # of Hyperband
     spec = replace(spec, short={} if whole else shortened(recipe, samples, cost, fixed))
-    driver.store.set({"spec": spec.to_dict()})
+    driver.store.set({"spec": spec.to_dict(), MEASURED: True})
     driver.plan = replace(driver.plan, short=spec.short)
     return spec, samples, cost
 

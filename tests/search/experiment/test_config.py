@@ -133,6 +133,13 @@ def test_version_1(write, capsys):
     old.check()
 
 
+def test_what_has_no_effect_is_told(write, capsys):
+    config = load_config(write(V1 + "logLevel: debug\ndebug: true\nversionCheck: false\n"))
+    assert (config.log_level, config.debug) == ("debug", True)
+    told = [line.partition(".yml: ")[2].split()[0] for line in capsys.readouterr().err.splitlines()]
+    assert told == ["authorName", "versionCheck", "log_level", "debug"]
+
+
 def test_version_1_in_full(write, tmp_path, capsys):
     (tmp_path / "code").mkdir()
     text = V1.replace("  builtinTunerName: TPE\n", "  codeDir: code\n  classFileName: mine.py\n  className: Mine\n")

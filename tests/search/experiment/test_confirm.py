@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastcifar.search import FAILED, GP, STOPPED, History, Hyperband, Random, Space
-from fastcifar.search.experiment.confirm import Estimate, candidates, difference, finalists, pareto, winner
+from fastcifar.search.experiment.confirm import candidates, difference, finalists, pareto, winner
 from fastcifar.search.experiment.store import TrialRow
+from fastcifar.statistics import Estimate
 
 SPACE = Space.from_dict({"k": {"_type": "choice", "_value": [0, 1, 2, 3, 4]}})
 

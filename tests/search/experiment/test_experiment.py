@@ -73,9 +73,14 @@ def test_launching_with_a_tuner_object(folder):
     experiment.config.experiment_name = "a test"
     experiment.config.training_service.use_active_gpu = True
     experiment.start(8081)
+    assert len(experiment.list_trial_jobs()) <= 2  # from the first moment on
     assert experiment.get_status() == "RUNNING"
     with pytest.raises(ConfigError, match="runs already"):
         experiment.start()
+    from_outside, seen = Experiment.view(experiment.id, out=folder / "runs"), set()
+    while experiment.get_status() == "RUNNING":
+        seen.add(from_outside.get_status())
+    assert "RUNNING" in seen and from_outside.get_status() == "DONE"
     experiment.wait()
     assert experiment.get_status() == "DONE" and "a-test" in experiment.id
     # HyperoptTuner minimises, as in NNI.
@@ -157,6 +162,20 @@ def test_optimize_says_what_it_cannot_call(function, words, tmp_path):
     with pytest.raises(ValueError, match=words):
         optimize(function, {"x": {"_type": "uniform", "_value": [0, 1]}}, trials=2, out=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("name", "value"), [("trials", 0), ("concurrency", 0), ("seed", -1)])
+def test_optimize_says_which_number_cannot_be(name, value, tmp_path):
+    with pytest.raises(ConfigError, match=f"{name}: a whole number of at least"):
+        optimize(len, {"x": {"_type": "uniform", "_value": [0, 1]}}, out=tmp_path, **{"trials": 2, name: value})
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_working_directory_is_that_of_the_configuration(folder):
+    experiment = configured(Experiment("local", out=folder / "runs"), folder, trials=1)
+    experiment.config.tuner.name = "Random"
+    experiment.config.experiment_working_directory = folder / "elsewhere"
+    assert experiment.run() and experiment.folder.parent == folder / "elsewhere"
 
 
 def test_optimize_with_a_metric_and_an_assessor(tmp_path, capsys):

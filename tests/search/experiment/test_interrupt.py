@@ -7,12 +7,14 @@ import threading
 import time
 
 import pytest
-from scripted import Scripted, endless
+from scripted import ENTRIES, Scripted, endless, plain
 
 from fastcifar.search.experiment.driver import Limits
 from fastcifar.search.experiment.evaluator import FunctionEvaluator
 from fastcifar.search.experiment.requests import ask
+from fastcifar.search.experiment.spec import Spec, driving
 from fastcifar.search.experiment.store import Store
+from fastcifar.search.experiment.summary import confirmed, summary
 from fastcifar.search.experiment.workers import WorkerEngine
 
 INTERRUPTED = """
@@ -44,6 +46,30 @@ def wait_for(path, process):
     while not path.exists():
         assert process.poll() is None and time.monotonic() < until
         time.sleep(0.01)
+
+
+def test_what_is_asked_while_it_starts_is_done(tmp_path, monkeypatch):
+    def slow_start(*_, **__):
+        ask(tmp_path, {"stop": True})
+        return Scripted(plain)
+
+    monkeypatch.setattr("fastcifar.search.experiment.spec.WorkerEngine", slow_start)
+    evaluator = FunctionEvaluator(lambda params: 1.0)
+    with driving(tmp_path, Spec(space=ENTRIES, trials=50), lambda driver: None, evaluator) as driver:
+        driver.search()
+    assert driver.ended == "it was stopped" and len(driver.rows) < 50
+
+
+def test_a_stop_amid_the_confirmation_confirms_nothing(search):
+    def watch(driver):
+        driver.stopping = any(row.kind == "confirm" for row in driver.rows.values())
+
+    driver = search(Scripted(plain), watch, limits=Limits(trials=4))
+    spec = Spec(space=ENTRIES, confirm=(2, 3))
+    assert confirmed(spec, driver) is None
+    assert 0 < sum(row.kind == "confirm" for row in driver.rows.values()) < 6
+    found = summary(spec, driver, None)
+    assert found["confirmed"] is None and found["best"] == driver.plan.searcher.best(driver.history)
 
 
 @pytest.mark.parametrize("times", [1, 2])

