@@ -133,7 +133,8 @@ class ChosenInputs(Module):
         if len(inputs) != self.n_candidates:
             raise ValueError(f"{self.label}: {self.n_candidates} inputs are needed, not {len(inputs)}")
         if self.mixture is not None:
-            return torch.stack([weight * one for weight, one in zip(self.mixture, inputs, strict=True)]).sum(0)
+            mixed = torch.stack([weight * one for weight, one in zip(self.mixture, inputs, strict=True)]).sum(0)
+            return [mixed] if self.reduction == "none" else mixed
         chosen = [inputs[place] for place in self.places]
         if self.reduction == "none":
             return chosen

@@ -92,9 +92,10 @@ def designs(choices: Choices, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarr
 
 
 def log_widths(choices: Choices, table: pd.DataFrame) -> np.ndarray:
-    """The sum of log2 of the widths that are chosen, (n,)."""
+    """The sum of log2 of the widths that are chosen, (n,); a block that is not there adds nothing."""
     keys = [key for key in choices.values if FIELDS[key.partition(".")[0]] == "width"]
-    return sum((np.log2(table[key].to_numpy(float)) for key in keys), np.zeros(len(table)))
+    points = points_of(choices, table)
+    return np.array([sum(np.log2(one[key]) for key in keys if key not in choices.idle(one)) for one in points], float)
 
 
 def pareto(table: pd.DataFrame, cost: str = "flops", value: str = "predicted") -> pd.DataFrame:

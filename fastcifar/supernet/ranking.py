@@ -54,7 +54,8 @@ def flops_per_second(record: Record) -> float:
 
 def seconds_per_flop(record: Record) -> float:
     """Seconds of a training by itself, as long as the supernet's, for a FLOP of an image's forward pass."""
-    images: int = record.dataset["train_images"]
+    size = record.plan.recipe.batch_size
+    images: int = record.dataset["train_images"] // size * size
     return 3 * images * record.plan.recipe.total_epoch / flops_per_second(record)
 
 

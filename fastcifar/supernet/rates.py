@@ -33,12 +33,13 @@ def activation(choices: Choices, num_classes: int) -> dict[str, Tensor]:
 def rate_factors(choices: Choices, num_classes: int, rates: str) -> dict[str, Tensor] | None:
     """Factors of the learning rates, by path and of the weights' shapes, from the weights' `activation` p.
 
-    `inverse`: 1/p. `sqrt`: its root. None where they are all 1 (`equal`).
+    `inverse`: 1/p. `sqrt`: its root. None where they are all 1 (`equal`). A weight that none of MOST drawn points has
+    counts as one of theirs.
     """
     if POWERS[rates] == 0:
         return None
     chances = activation(choices, num_classes)
-    return {path: torch.where(p > 0, p, 1.0) ** -POWERS[rates] for path, p in chances.items()}
+    return {path: p.clamp(min=1 / MOST) ** -POWERS[rates] for path, p in chances.items()}
 
 
 def _points(choices: Choices) -> list[Params]:

@@ -11,11 +11,9 @@ import pandas as pd
 from fastcifar.data import Dataset
 from fastcifar.errors import Failure
 from fastcifar.search import Params
-from fastcifar.search.experiment.confirm import candidates, winner
-from fastcifar.search.experiment.driver import Driver, confirm_seeds, trial_seed
+from fastcifar.search.experiment.driver import Driver, trial_seed
 from fastcifar.search.experiment.spec import Spec
 from fastcifar.search.experiment.store import FINISHED
-from fastcifar.search.experiment.summary import Found
 from fastcifar.statistics.tau import Tau
 from fastcifar.supernet.choices import Choices
 from fastcifar.supernet.plan import Plan
@@ -27,6 +25,7 @@ from fastcifar.supernet.supernet import Supernet
 from fastcifar.supernet.training import load_supernet, resume_supernet, train_supernet
 from fastcifar.train import Hooks, Recipe
 
+APART = 500_000  # the supernet does not share the batches of the trainings alone, which it would else foretell
 KEY = "supernet"  # in the experiment's store: what was asked of the supernet, as JSON
 
 
@@ -74,8 +73,8 @@ def keep(driver: Driver, asked: Asked) -> Asked:
 def plan_of(spec: Spec, asked: Asked) -> Plan:
     """The supernet's plan: the budget of the search's trainings, on the space of the experiment."""
     assert spec.recipe is not None
-    recipe = Recipe.from_dict(spec.recipe).with_params(spec.short)
-    return Plan(recipe=recipe, space=spec.space, method=asked.method, rates=asked.rates, seed=spec.seed)
+    recipe, seed = Recipe.from_dict(spec.recipe).with_params(spec.short), trial_seed(spec.seed, APART)
+    return Plan(recipe=recipe, space=spec.space, method=asked.method, rates=asked.rates, seed=seed)
 
 
 def trained(
@@ -136,18 +135,6 @@ def foretold(
     points, accuracy = [row.params for row in ended], np.array([row.value for row in ended], dtype=float) / 100
     judged = judge(choices, table, points, accuracy)
     return predicted(choices, table, points, accuracy, judged.better), judged
-
-
-def confirmed(spec: Spec, driver: Driver, points: list[Params]) -> Found | None:
-    """Run points again on fresh seeds at full budget, and the recipe as it is with them; None where it was stopped."""
-    fresh = confirm_seeds(spec.seed, spec.confirm[1])
-    found = candidates(driver.repeat("confirm", points, fresh))
-    default = candidates(driver.repeat("default", [{}], fresh))
-    if driver.stopping:
-        return None
-    best = winner(found, spec.maximize)
-    others = tuple(one for one in found if one is not best)
-    return Found(best=best, others=others, default=default[0] if default else None)
 
 
 def finalists(choices: Choices, table: pd.DataFrame, count: int) -> list[Params]:

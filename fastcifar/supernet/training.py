@@ -104,9 +104,10 @@ def resume_supernet(
 
     Raises RecordError where it has ended, or another process is at work on it; ValueError for other images.
     """
-    record = read_record(path)
+    read_record(path)  # a folder that is no supernet's is left as it is
     folder = RunFolder(Path(path))
     with folder.locked():
+        record = read_record(path)
         if record.status in ("finished", "diverged"):
             raise RecordError(f"{path}: the supernet has ended ({record.status}); there is nothing to resume")
         images = load(record.plan.recipe.dataset) if dataset is None else dataset
@@ -151,9 +152,8 @@ def build(record: Record) -> Supernet:
     device = resolve_device(record.settings["device"])
     if device.type == "cpu":
         keep_memory()
-    precision = resolve_precision(record.precision, device)
-    classes = num_classes(record.plan.recipe.dataset)
-    return Supernet(record.plan.choices, classes, device, precision, record.settings["step"])
+    precision, step = resolve_precision(record.precision, device), resolve_step(record.settings["step"], device)
+    return Supernet(record.plan.choices, num_classes(record.plan.recipe.dataset), device, precision, step)
 
 
 class _Training:

@@ -122,6 +122,10 @@ def test_inputs_beside_each_other_and_too_few():
         pick([torch.zeros(2, 3)])
     space = wrapped(lambda self: setattr(self, "pick", nn.InputChoice(2, None, "none", label="in")))
     assert isinstance(space.network({"in": [1]}).pick([torch.zeros(1), torch.ones(1)])[0], Tensor)
+    space = wrapped(lambda self: setattr(self, "pick", nn.InputChoice(2, 1, "none", label="in")))
+    pick = space.network({"in": 1}).pick
+    pick.mixture = torch.tensor([0.25, 0.75])  # as DARTS has it: a list as ever
+    assert [one.tolist() for one in pick([torch.zeros(1), torch.ones(1)])] == [[0.75]]
 
 
 def test_a_block_is_repeated_and_labels_stay():

@@ -94,6 +94,13 @@ def test_rates_are_the_inverse_or_its_root():
     np.testing.assert_allclose(rate_factors(made, 10, "sqrt")["prep/bn/weight"], np.sqrt([1, 4 / 3, 2, 4]), rtol=1e-6)
 
 
+def test_weights_that_no_drawn_network_has_count_as_the_rarest(monkeypatch):
+    made = choices(FOUR)
+    chances = {"prep/bn/weight": torch.tensor([1.0, 0.5, 0.25, 0.0])}
+    monkeypatch.setattr("fastcifar.supernet.rates.activation", lambda *_: chances)
+    np.testing.assert_allclose(rate_factors(made, 10, "inverse")["prep/bn/weight"], [1, 2, 4, 1024])
+
+
 def test_rates_reach_the_weights():
     images, labels = batch()
     steps = []

@@ -174,6 +174,15 @@ def test_a_supernet_that_sees_more_adds_something_and_noise_adds_nothing():
     np.testing.assert_allclose(log_widths(choices, table)[0], 4)
 
 
+def test_a_block_that_is_not_there_has_no_width():
+    entries = {"extra_layers.layer1": [0, 1], "extra_widths.layer1/extra": [4, 16]}
+    space = Space.from_dict({key: {"_type": "choice", "_value": value} for key, value in entries.items()})
+    choices = Choices(RECIPE, space)
+    table = pd.DataFrame(list(choices.points()))
+    widths = dict(zip(map(repr, points_of(choices, table)), log_widths(choices, table), strict=True))
+    assert sorted(widths.values()) == [0, 2, 4]
+
+
 def test_pareto_is_what_nothing_beats():
     table = pd.DataFrame({"flops": [1.0, 1, 2, 3, 3, 4], "predicted": [0.5, 0.6, 0.6, 0.7, 0.65, 0.69]})
     assert pareto(table).index.tolist() == [1, 3]

@@ -30,7 +30,7 @@ class Export(CommonFlags):
 
         path = self.folder(self.supernet)
         supernet, record = load_supernet(path, self.device)
-        params = record.plan.choices.largest | parse_settings(self.network)
+        params = record.plan.choices.largest | parse_settings(self.network, "--network")
         record.plan.choices.of(params)
         material = Material(record, load(record.plan.recipe.dataset, self.data_dir), supernet)
         recipe, network = freeze(supernet, params, material.calibration())

@@ -91,7 +91,8 @@ class LimitFlags:
     max_params: Annotated[float | None, absent("N")] = None
     """Only networks with at most so many parameters."""
     max_seconds: Annotated[float | None, absent("S")] = None
-    """Only networks whose training by itself would take at most so long, as foretold from the supernet's."""
+    """Only networks whose training by itself would take at most so long, by its FLOPs and the speed of a
+    short training beforehand (in `rank`, of the supernet's)."""
 
     def limits(self) -> "Limits":
         from fastcifar.supernet import Limits

@@ -66,9 +66,9 @@ class Search(PlanFlags, LimitFlags):
         """The supernet, the trainings, the fit, the confirmation; the summary. None where the user has stopped it."""
         from fastcifar.cli.supernet.view import print_foretold, print_found
         from fastcifar.data import load
-        from fastcifar.search.experiment.summary import summary
+        from fastcifar.search.experiment.summary import run_again, summary
         from fastcifar.supernet import pareto
-        from fastcifar.supernet.search import confirmed, finalists, foretold, judged_json, plan_of
+        from fastcifar.supernet.search import finalists, foretold, judged_json, plan_of
         from fastcifar.train import Recipe, describe_network
         from fastcifar.train.record import save_drawing
 
@@ -89,7 +89,7 @@ class Search(PlanFlags, LimitFlags):
         if not self.json:
             print_foretold(judged, pareto(table), list(plan.choices.values))
         view.show()
-        found = confirmed(spec, driver, finalists(plan.choices, table, spec.confirm[0]))
+        found = run_again(spec, driver, finalists(plan.choices, table, spec.confirm[0]))
         view.close()
         if found is None:
             return None
