@@ -91,9 +91,10 @@ class Compare(RunFlags):
         from fastcifar.train.networks import check_used
 
         name_a, a = self.find(self.a)
-        name_b, b = self.find(self.a if self.b is None else self.b, self.set_b)
+        changes = parse_settings(self.set_b, "--set-b")
+        name_b, b = self.find(self.a if self.b is None else self.b, changes)
         check_used([a, b], parse_settings(self.set))
-        check_used([b], parse_settings(self.set_b))
+        check_used([b], changes)
         if a.dataset != b.dataset:
             raise ValueError(f"dataset: A is for {a.dataset}, B for {b.dataset}; --dataset says which for both")
         a, dataset = self.load(a)

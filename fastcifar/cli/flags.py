@@ -29,13 +29,13 @@ def found_under(out: Path, name: str) -> Path:
     raise FileNotFoundError(f"there is no {name}, neither here nor under {out}")
 
 
-def parse_settings(groups: Iterable[Iterable[str]]) -> dict[str, Any]:
-    """Read `KEY=VALUE` words: a value is JSON, or else text. Raises ValueError for a word without '='."""
+def parse_settings(groups: Iterable[Iterable[str]], flag: str = "--set") -> dict[str, Any]:
+    """Read `KEY=VALUE` words: a value is JSON, or else text. Raises ValueError, with the flag, for one without '='."""
     settings = {}
     for word in (word for group in groups for word in group):
         key, equals, text = word.partition("=")
         if not equals or not key:
-            raise ValueError(f"--set: KEY=VALUE is needed, not {word!r}")
+            raise ValueError(f"{flag}: KEY=VALUE is needed, not {word!r}")
         try:
             settings[key] = json.loads(text)
         except json.JSONDecodeError:

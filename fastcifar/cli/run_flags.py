@@ -1,5 +1,6 @@
 """The flags of the commands that train."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -45,7 +46,7 @@ class RunFlags:
     debug: bool = False
     """Show the traceback of an error."""
 
-    def find(self, recipe: str, *more: Settings) -> "tuple[str, Recipe]":
+    def find(self, recipe: str, more: Mapping[str, Any] | None = None) -> "tuple[str, Recipe]":
         """The name and the recipe with the values of the flags, then those of `more`."""
         from fastcifar.train import find_recipe
 
@@ -55,9 +56,7 @@ class RunFlags:
             changes["total_epoch"] = self.epochs
         if self.dataset is not None:
             changes["dataset"] = self.dataset
-        for settings in more:
-            changes |= parse_settings(settings)
-        return name, found.with_params(changes)
+        return name, found.with_params({**changes, **(more or {})})
 
     def settings(self) -> "RunSettings":
         """What `train` takes for each run.

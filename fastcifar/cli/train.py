@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
-from fastcifar.cli.flags import Count, found_under, parse_settings
+from fastcifar.cli.flags import Count, absent, found_under, parse_settings
 from fastcifar.cli.run_flags import RunFlags
 from fastcifar.errors import Failure
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 class Train(RunFlags):
     """Train a network, print its epoch table, and keep the run under --out; or many, and sum them up."""
 
-    recipe: Positional[Annotated[str | None, arg(metavar="RECIPE")]] = None
+    recipe: Positional[Annotated[str | None, absent("[RECIPE]")]] = None
     """A named recipe (`fastcifar recipes`) or a JSON file; by default resnet9 on a GPU, resnet9-tiny on a CPU."""
     seed: Annotated[int, arg(metavar="N")] = 0
     """Decides weights, order and augmentation."""
-    resume: Annotated[str | None, arg(metavar="RUN")] = None
+    resume: Annotated[str | None, absent("RUN")] = None
     """Continue this run (its folder, or its id under --out) from its last checkpoint, with its own settings."""
     runs: Count = None
     """Train so many times, with the seeds from --seed on; print a row for each, then means with 95 % intervals."""
-    target: Annotated[float | None, arg(metavar="PERCENT")] = None
+    target: Annotated[float | None, absent("PERCENT")] = None
     """With --runs: an accuracy, e.g. 94; print the share of the runs that reached it."""
     json: bool = False
     """Print the run's record, or the summary of many, as one JSON document instead of the table."""

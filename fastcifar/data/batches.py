@@ -11,7 +11,7 @@ from fastcifar.data.augment import SIDE, Augmentation, crop, cut_out, draw_plan,
 from fastcifar.data.dataset import Dataset, Split
 
 # Mean and standard deviation of the training pixels (red, green, blue; of 255) of the canonical images, as
-# davidcpage/cifar10-fast and the CIFAR-100 scripts have them. Other data is measured.
+# davidcpage/cifar10-fast and the CIFAR-100 scripts have them, for all images of these names. Other data is measured.
 STATISTICS = {
     "cifar10": ((125.31, 122.95, 113.87), (62.99, 62.09, 66.70)),
     "cifar100": ((129.30, 124.07, 112.43), (68.17, 65.39, 70.42)),

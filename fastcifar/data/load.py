@@ -93,7 +93,7 @@ def _ways_out(layout: Layout, looked: Sequence[Place], why: str) -> str:
         "three ways out:",
         f"  1. put one of these files or folders in a folder, and name it by --data-dir DIR or {DATA_VARIABLE}=DIR",
         f"  2. name a mirror that has {archive.file_name}, a URL or a folder, by {MIRROR_VARIABLE}=...",
-        f"  3. train on made-up images: --dataset {stand_in}",
+        f"  3. train on made-up images: --set dataset={stand_in}",
     ]
     return "\n".join(lines)
 

@@ -35,6 +35,9 @@ def speednet(
         raise ValueError(f"whiten: patches are 2 or 3 pixels wide, or 0 for none, not {whiten!r}")
     if convs not in (2, 3):
         raise ValueError(f"convs: a group has 2 or 3 convolutions, not {convs!r}")
+    for layer in channels or {}:
+        if layer not in GROUPS:
+            raise ValueError(f"channels: there is no group {layer!r}; the groups are {', '.join(GROUPS)}")
     first = WhitenConv(whiten) if whiten else nn.Conv2d(3, 24, 2)
     net: dict[str, Any] = {"input": (None, []), "whiten": {"conv": first, style.activation: style.act()}}
     width_in = first.out_channels

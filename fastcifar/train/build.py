@@ -205,10 +205,10 @@ def warm_up(
         return forward_backward(state, images, labels, 0.0)
 
     init_weights(state, 0)
-    state.network.train()
-    for side in sides:
-        images, labels = random_batch(train_size, side)
-        for trained in (True, False) if train_whitening(state.network, True) else (True,):
-            train_whitening(state.network, trained)
+    every, sizes = [random_batch(train_size, side) for side in sides], list(valid_sizes)
+    for trained in (True, False) if train_whitening(state.network, True) else (True,):
+        train_whitening(state.network, trained)
+        state.network.train()
+        for images, labels in every:
             (state.captured or one_pass)(images, labels)
-    evaluate(state, (random_batch(size) for size in valid_sizes))
+        evaluate(state, (random_batch(size) for size in sizes))  # compiled once for each, too

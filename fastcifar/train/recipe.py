@@ -48,9 +48,11 @@ class Recipe:
     base_wd: float = 5e-4
     """Weight decay, for the mean loss: a step adds base_wd * batch_size * weight to the summed gradient."""
     bias_lr: float | None = None
-    """Highest learning rate of all biases, instead of peak_lr; their decay in a step stays what it is at peak_lr."""
+    """Highest learning rate of all biases, instead of peak_lr; their decay in a step stays what it is at peak_lr, but 0
+    freezes them."""
     head_lr: float | None = None
-    """Highest learning rate of the last layer, instead of peak_lr; its decay in a step stays what it is at peak_lr."""
+    """Highest learning rate of the last layer, instead of peak_lr; its decay in a step stays what it is at peak_lr,
+    but 0 freezes it."""
     optimizer: str = "sgd"
     """sgd, or muon: convolutions take orthogonalised steps and keep their norm, the rest is trained by sgd."""
     muon_lr: float = 0.24

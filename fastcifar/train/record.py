@@ -27,6 +27,8 @@ from fastcifar.errors import Failure
 from fastcifar.net import GraphvizError, Network, draw
 from fastcifar.train.table import COLUMNS, EpochRow
 
+PATIENCE = 0.5  # seconds, for one that only looks whether a run is held
+
 
 class RecordError(Failure, ValueError):
     """A run's folder that cannot be written, or read back."""
@@ -44,10 +46,15 @@ class RunFolder:
         with _explained(self.path):
             file = (self.path / "lock").open("w")
         with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise RecordError(f"{self.path}: another process is at work on this run") from None
+            until = time.monotonic() + PATIENCE
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > until:
+                        raise RecordError(f"{self.path}: another process is at work on this run") from None
+                    time.sleep(0.01)
             yield
 
     def in_use(self) -> bool:

@@ -8,8 +8,6 @@ from fastcifar.train.provenance import PROVENANCE
 from fastcifar.train.recipe import Recipe
 from fastcifar.train.table import COLUMNS, EpochRow
 
-STATUSES = ("running", "finished", "stopped", "interrupted", "diverged", "failed")
-
 
 @dataclass(kw_only=True)
 class Times:
@@ -43,7 +41,8 @@ class Result:
     id, path: of the folder on disk, or None where none was asked for.
     flops: of the whole training (see `training_flops`).
     product_rate: FLOP/s of a large matrix product on this device, in the format of the weights; measured in `build`.
-    test_acc: accuracy on the test images after the last epoch, where `report_test` asked for it; a share of 1.
+    test_acc: accuracy on the test images after the last epoch, over the recipe's views where it has them; a share of 1,
+        or None where `report_test` did not ask for it.
     tta_acc: accuracy on the validation images after the last epoch, over the recipe's views; None without views.
     dataset: name, fingerprint, canonical, and the number of images trained and validated on.
     """

@@ -86,7 +86,7 @@ def train(
             "report_test": report_test,
             "deterministic": deterministic,
             "step": resolve_step(step, where),
-            "init": None if init is None else str(init),
+            "init": None if init is None else str(Path(init).absolute()),
             "checkpoint_every": checkpoint_every,
         },
         dataset={

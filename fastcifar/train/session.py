@@ -105,7 +105,7 @@ class Session:
             self.hooks.on_start(result, self.epochs_done)
             with kernels(self.device, result.settings["deterministic"]), _memory_explained(result.recipe, self.device):
                 self.train(*self.prepare(self.build()))
-            ended = len(result.epochs) == result.recipe.total_epoch
+            ended = self.epochs_done == result.recipe.total_epoch
             result.status, result.message = "finished" if ended else "stopped", ""
         if self.folder:
             self.folder.remove(checkpoint.FILE)  # after the record, so that a crash between the two loses nothing
@@ -181,7 +181,6 @@ class Session:
             if self.folder and done < result.recipe.total_epoch and done % every == 0:
                 checkpoint.save(self.folder, state, done, result.times)
             if stop:
-                result.epochs = rows[:done]
                 break
         if result.recipe.tta != "none":
             began = time.perf_counter()
@@ -217,9 +216,14 @@ class Session:
 
     def write(self) -> None:
         """Bring the record on disk up to now."""
-        self.count_times(len(self.result.epochs))
+        result = self.result
+        if result.status in ("stopped", "diverged") and len(result.epochs) > self.epochs_done:
+            result.epochs = result.epochs[: self.epochs_done]  # the others are of an earlier session that came further
+            if self.folder:
+                self.folder.write_epochs(result.epochs)
+        self.count_times(len(result.epochs))
         if self.folder:
-            self.folder.write_json(self.result.to_dict())
+            self.folder.write_json(result.to_dict())
 
 
 def _epoch(

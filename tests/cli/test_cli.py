@@ -130,7 +130,7 @@ def test_data(capsys):
 def test_no_data_and_no_network(capsys):
     assert run(["train", "--dataset", "cifar10", "--device", "cpu"]) == 1
     message = capsys.readouterr().err
-    assert all(way in message for way in ("--data-dir", "FASTCIFAR_MIRROR", "--dataset synthetic"))
+    assert all(way in message for way in ("--data-dir", "FASTCIFAR_MIRROR", "--set dataset=synthetic"))
     assert not Path("runs").exists()
     assert run([*TRAIN, "--dataset", "cifar10", "--or-synthetic", "--epochs", "1"]) == 0
     out = capsys.readouterr().out.splitlines()

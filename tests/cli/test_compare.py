@@ -180,6 +180,7 @@ def test_a_setting_for_one_of_both_is_no_mistake(capsys):
         ([*COMPARE, "--delta", "0"], 2, "delta: a difference of accuracy is more than 0"),
         ([*COMPARE, "--set-b", "dataset=cifar100"], 2, "A is for synthetic, B for cifar100; --dataset"),
         ([*COMPARE, "--set-b", "peak_l=1"], 2, "did you mean peak_lr"),
+        ([*COMPARE, "--set-b", "flip"], 2, "--set-b: KEY=VALUE is needed, not 'flip'"),
         ([*COMPARE, "--set-b", "whiten_epochs=5"], 2, "whiten_epochs: it does nothing without whitening"),
         ([*COMPARE, "--set", "tta_share=0.5"], 2, "tta_share: it does nothing where tta is none"),
         ([*COMPARE, "--set-b", "batch_size=65"], 2, "batch_size: 65 is more than the 64"),

@@ -219,7 +219,7 @@ def test_no_network_names_the_ways_out(tmp_path: Path, monkeypatch: pytest.Monke
     message = str(caught.value)
     assert "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz: " in message
     assert "Temporary failure in name resolution" in message
-    for part in (str(tmp_path / "cifar-10-batches-bin"), "--data-dir", "FASTCIFAR_MIRROR", "--dataset synthetic"):
+    for part in (str(tmp_path / "cifar-10-batches-bin"), "--data-dir", "FASTCIFAR_MIRROR", "--set dataset=synthetic"):
         assert part in message
 
 

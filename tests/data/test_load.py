@@ -107,7 +107,7 @@ class TestSmall:
         message = str(caught.value)
         for name in ("cifar-100-python", "cifar-100-binary", "cifar-100-python.tar.gz", "cifar-100-binary.tar.gz"):
             assert f"  {tmp_path / 'nowhere' / name}\n" in message
-        for way in ("--data-dir", "FASTCIFAR_DATA", "FASTCIFAR_MIRROR", "--dataset synthetic100"):
+        for way in ("--data-dir", "FASTCIFAR_DATA", "FASTCIFAR_MIRROR", "--set dataset=synthetic100"):
             assert way in message
         assert not (tmp_path / "nowhere").exists()
 

@@ -126,6 +126,9 @@ def test_what_is_no_number_stays_none(activation: type[nn.Module], pools: bool) 
 def test_other_formats_are_refused() -> None:
     with pytest.raises(ValueError, match="float or bfloat16"):
         NormAct(norm(16), 0, False)(images(2, 16, 4, 4).double())
+    for few in (0, 1):
+        with pytest.raises(ValueError, match="more than one value of each channel"):
+            NormAct(norm(16), 0, False)(images(2, 16, 1, 1)[:few])
 
 
 def loss_and_gradients(network: Network, graph: Graph | None, x: Tensor) -> tuple[Tensor, list[Tensor]]:

@@ -74,6 +74,7 @@ def test_resnet9_takes_the_style_too():
     [
         ({"whiten": 4}, "whiten: patches are 2 or 3"),
         ({"convs": 1}, "convs: a group has 2 or 3"),
+        ({"channels": {"prep": 64}}, "channels: there is no group 'prep'; the groups are layer1"),
     ],
 )
 def test_bad_arguments(arguments: dict[str, int], message: str) -> None:

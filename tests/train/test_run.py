@@ -17,7 +17,7 @@ from fastcifar.data import Batches, Split, statistics
 from fastcifar.net import Network, NoKernels, convert, resnet9
 from fastcifar.train import Hooks, Recipe, RecordError, TrainError, load_result, resume, train
 from fastcifar.train.build import build_state, init_weights
-from fastcifar.train.loop import State, evaluate, forward_backward
+from fastcifar.train.loop import Diverged, State, evaluate, forward_backward
 from fastcifar.train.precision import resolve_precision
 from fastcifar.train.record import RunFolder
 from fastcifar.train.session import Session
@@ -275,6 +275,32 @@ def test_on_epoch_can_stop_the_run(recipe, images, tmp_path):
     result = train(recipe, images, device="cpu", out=tmp_path, hooks=Hooks(on_epoch=lambda row: row.epoch == 2))
     assert result.status == "stopped" and len(result.epochs) == 2
     assert (tmp_path / result.id / "weights.safetensors").exists()
+
+
+@pytest.mark.parametrize("ends", ["stopped", "diverged"])
+def test_a_resumed_run_that_ends_earlier_keeps_no_later_rows(recipe, images, tmp_path, monkeypatch, ends):
+    def interrupt(epoch, step):
+        if epoch == 3:
+            raise KeyboardInterrupt
+
+    recipe = recipe.with_params({"total_epoch": 5})
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, images, device="cpu", out=tmp_path, checkpoint_every=9, hooks=Hooks(progress=interrupt))
+    (folder,) = tmp_path.iterdir()
+    assert len(load_result(folder).epochs) == 3
+
+    def on_epoch(row):
+        if ends == "diverged":
+            monkeypatch.setattr("fastcifar.train.session.train_epoch", diverge)
+        return ends == "stopped"
+
+    def diverge(*_, **__):
+        raise Diverged
+
+    result = resume(folder, images, hooks=Hooks(on_epoch=on_epoch))
+    kept = load_result(folder)
+    assert result.status == kept.status == ends
+    assert len(result.epochs) == len(kept.epochs) == len(json.loads((folder / "run.json").read_text())["epochs"]) == 1
 
 
 def test_a_split_of_the_training_images(recipe, images):

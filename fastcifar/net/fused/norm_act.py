@@ -122,6 +122,8 @@ def _forward(x: Tensor, scale: Tensor, shift: Tensor, activation: int, pool: boo
 
 def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
     channels = x.shape[1]
+    if x.numel() < 2 * channels:
+        raise ValueError(f"batch norm needs more than one value of each channel to train, not {tuple(x.shape)}")
     mean, variance = (torch.empty(channels, dtype=torch.float32) for _ in range(2))
     half, threads = x.dtype == torch.bfloat16, torch.get_num_threads()
     pointers = x.data_ptr(), x.numel() // channels, channels, mean.data_ptr(), variance.data_ptr()
