@@ -26,6 +26,7 @@ from fastcifar.supernet.training import load_supernet, resume_supernet, train_su
 from fastcifar.train import Hooks, Recipe
 
 APART = 500_000  # the supernet does not share the batches of the trainings alone, which it would else foretell
+EPOCHS = {"fair": 3, "uniform": 3, "sandwich": 1, "sandwich-labels": 1}  # of one network a step, or about four
 KEY = "supernet"  # in the experiment's store: what was asked of the supernet, as JSON
 
 
@@ -71,9 +72,10 @@ def keep(driver: Driver, asked: Asked) -> Asked:
 
 
 def plan_of(spec: Spec, asked: Asked) -> Plan:
-    """The supernet's plan: the budget of the search's trainings, on the space of the experiment."""
+    """The supernet's plan: the images of the search's trainings, and EPOCHS times their epochs."""
     assert spec.recipe is not None
     recipe, seed = Recipe.from_dict(spec.recipe).with_params(spec.short), trial_seed(spec.seed, APART)
+    recipe = recipe.with_params({"total_epoch": EPOCHS[asked.method] * recipe.total_epoch})
     return Plan(recipe=recipe, space=spec.space, method=asked.method, rates=asked.rates, seed=seed)
 
 
