@@ -84,7 +84,7 @@ class Judge:
         if score is not None:
             log = np.log(score)
             design, widths = np.column_stack([design, log[self.truth.places]]), np.column_stack([widths, log])
-        said: np.ndarray = -fit(design[some], self.truth.single[some, seed], widths)(design)[0]
+        said: np.ndarray = -fit(design[some], self.truth.single[some, seed], widths, score is not None)(design)[0]
         return said
 
     def said(self, score: Sequence[float] | None, number: int, without: tuple[int, ...] = ()) -> np.ndarray:

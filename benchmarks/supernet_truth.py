@@ -71,6 +71,7 @@ def training(recipe: Recipe, params: dict[str, Any], seed: int, device: str, dat
         "parameters": result.parameters,
         "seconds": result.times.train,
         "recipe": recipe.to_dict(),
+        "precision": result.precision,
         "canonical": result.dataset["canonical"],
         "threads": result.provenance["threads"],
         "device": result.provenance["device"],
@@ -104,6 +105,15 @@ def table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return frame
 
 
+def machines(rows: list[dict[str, Any]]) -> str:
+    """What the trainings of which seeds ran on."""
+    seeds: dict[str, list[int]] = {}
+    for row in rows:
+        here = f"{row['device']}, {row['threads']} thread(s) a training, {row['precision']}, torch {row['torch']}"
+        seeds.setdefault(here, []).append(row["seed"])
+    return "; ".join(f"{here} (seeds {', '.join(map(str, sorted(set(some))))})" for here, some in seeds.items())
+
+
 def report(rows: list[dict[str, Any]]) -> str:
     frame, last = table(rows), rows[-1]
     recipe = last["recipe"]
@@ -121,8 +131,8 @@ def report(rows: list[dict[str, Any]]) -> str:
         "",
         f"Made by `benchmarks/supernet_truth.py`: resnet9, {recipe['total_epoch']} epochs of "
         f"{recipe['train_images'] or 'all'} training images in batches of {recipe['batch_size']}, at most at a rate of "
-        f"{recipe['peak_lr']:g}; accuracy on the holdout, percent; {last['device']}, {last['threads']} thread(s) a "
-        f"training, torch {last['torch']}, canonical: {str(last['canonical']).lower()}.",
+        f"{recipe['peak_lr']:g}; accuracy on the holdout, percent; {machines(rows)}; "
+        f"canonical: {str(last['canonical']).lower()}.",
         spread,
         f"| {' | '.join(WIDTHS)} | {' | '.join(accuracies)} | mean | FLOPs | parameters | seconds |",
         "| " + " | ".join(["---"] * (len(WIDTHS) + len(accuracies) + 4)) + " |",

@@ -1,41 +1,48 @@
 """A small regression: what a network would reach alone, from a few trainings; with an interval for each prediction.
 
-Bayesian linear regression of log(error) on log-widths, depths and parts, all scaled alike; the widths of the priors of
-weights and noise are those of the highest evidence (MacKay 1992). A supernet's loss can be one feature more.
+Bayesian linear regression of log(error) on log-widths, depths and parts, all scaled alike. A slope is a common one,
+which is what the sum of log-widths goes by, and its own departure from it: slopes are alike as far as the trainings say
+so. A supernet's loss can be one feature more, with a slope apart. How wide the priors are is not chosen: the answer is
+the mean over a grid of their widths, each weighted by its evidence.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.stats import t as student
 
 from fastcifar.search import Params
 
 LEAST = 4  # trainings for a fit
 FLOOR = 1e-4  # of an error: one wrong image in the holdout's 5,000 and less say the same
+RATIOS = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # of a slope's prior deviation to the noise's
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """The posterior. centre, scale: of the features (d,); mean, covariance: of their weights and the constant (d + 1,).
+    """The posterior of log(error) at features (n, d): `level` at `centre`, and slopes of the features over `scale`.
 
-    noise: variance of a single training's log(error). freedom: trainings beyond the numbers that were fitted.
+    slopes, covariance: mean (d,) and covariance (d, d). noise: variance of a single training's log(error).
+    trainings: so many there were. freedom: those beyond the numbers that were fitted.
     """
 
     centre: np.ndarray
     scale: np.ndarray
-    mean: np.ndarray
+    level: float
+    slopes: np.ndarray
     covariance: np.ndarray
     noise: float
+    trainings: int
     freedom: int
 
     def __call__(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of what single trainings of networks with features (n, d) give: (n,) each."""
-        x = _with_constant((features - self.centre) / self.scale)
-        return x @ self.mean, np.sqrt(np.einsum("ij,jk,ik->i", x, self.covariance, x) + self.noise)
+        x = (features - self.centre) / self.scale
+        variance = np.einsum("ij,jk,ik->i", x, self.covariance, x) + self.noise * (1 + 1 / self.trainings)
+        return self.level + x @ self.slopes, np.sqrt(variance)
 
     def interval(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean, and half of the 95 % interval of a single training, by Student's t: (n,) each."""
@@ -45,6 +52,8 @@ class Fit:
 
 def features(points: Sequence[Params], values: Mapping[str, Sequence[Any]]) -> np.ndarray:
     """What is regressed on, (n, d): a number is a log-width, or a depth or kernel as it is; of a list, what is in it.
+
+    The more of a network is there, the larger they are: of `leave_out` it is what is not in the list.
 
     values: all values of each key, as `Choices.values` has them; a key with one value has no column.
     """
@@ -57,60 +66,56 @@ def features(points: Sequence[Params], values: Mapping[str, Sequence[Any]]) -> n
             columns.append([float(number(point[key])) for point in points])
             continue
         parts = list(dict.fromkeys(part for option in options for part in option))
-        columns += [[float(part in point[key]) for point in points] for part in parts]
+        there = key != "leave_out"
+        columns += [[float((part in point[key]) == there) for point in points] for part in parts]
     return np.array(columns, dtype=float).T.reshape(len(points), len(columns))
 
 
-def fit(x: np.ndarray, accuracy: np.ndarray, spread: np.ndarray | None = None) -> Fit:
+def fit(x: np.ndarray, accuracy: np.ndarray, spread: np.ndarray | None = None, apart: int = 0) -> Fit:
     """Fit features (n, d) to accuracies (n,), shares of 1. spread: features (m, d) by which they are scaled.
 
+    apart: so many of the last features have no part in the common slope, and a prior width of their own.
     Raises ValueError where there are too few trainings, named.
     """
     if len(x) < LEAST:
         raise ValueError(f"a fit needs at least {LEAST} trainings, not {len(x)}")
+    n, d = x.shape
     y = np.log(np.maximum(1 - accuracy, FLOOR))
-    wide = x if spread is None else spread
-    centre, scale = wide.mean(0), wide.std(0)
+    scale = (x if spread is None else spread).std(0)
     scale = np.where(scale > 0, scale, 1.0)
-    design = _with_constant((x - centre) / scale)
-    flat = 1e4 * max(float(y @ y) / len(y), 1e-6)  # the constant's prior variance, as good as no prior
-
-    def posterior(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-        """Mean and covariance of the weights for log-variances (of a weight, of the noise); minus the log evidence."""
-        prior, noise = np.exp(theta[0]) * np.ones(design.shape[1]), float(np.exp(theta[1]))
-        prior[-1] = flat
-        precision = design.T @ design / noise + np.diag(1 / prior)
-        weights = np.linalg.solve(precision, design.T @ y) / noise
-        rest = y - design @ weights
-        loss = rest @ rest / noise + weights @ (weights / prior)
-        loss += np.linalg.slogdet(precision)[1] + np.log(prior).sum() + len(y) * np.log(noise)
-        return weights, np.linalg.inv(precision), 0.5 * float(loss)
-
-    variance = max(float(y.var()), 1e-8)
-    start = np.log([variance / max(1, x.shape[1]), variance / 10])
-
-    def objective(theta: np.ndarray) -> float:
-        # Weak priors keep a handful of trainings from an answer that is too sure of itself.
-        return posterior(theta)[2] + float(((theta - start) ** 2).sum()) / (2 * 2.0**2)
-
-    theta = minimize(objective, start, method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-6}).x
-    mean, covariance, _ = posterior(theta)
+    design, rest = (x - x.mean(0)) / scale, y - y.mean()
+    together, priors = d - apart, np.zeros((len(RATIOS) ** (3 if apart else 2), d, d))  # over the noise's variance
+    for prior, (common, own, *other) in zip(priors, product(RATIOS, repeat=3 if apart else 2), strict=True):
+        prior[:together, :together] = common**2 + own**2 * np.eye(together)
+        prior[together:, together:] = np.square(other) * np.eye(apart)
+    reach = priors @ design.T
+    outcome = np.eye(n) + design @ reach  # covariance of the trainings, over the noise's variance
+    gain = np.linalg.solve(outcome, reach.transpose(0, 2, 1)).transpose(0, 2, 1)
+    slopes = gain @ rest
+    squares = np.maximum((rest - slopes @ design.T) @ rest, 1e-12 * n)  # the constant and the noise have flat priors
+    evidence = -0.5 * (np.linalg.slogdet(outcome)[1] + (n - 1) * np.log(squares))
+    weights = np.exp(evidence - evidence.max())
+    weights /= weights.sum()
+    noise, mean = squares / (n - 1), weights @ slopes
+    covariance = np.einsum("g,gij->ij", weights * noise, priors - gain @ reach.transpose(0, 2, 1))
+    covariance += np.einsum("g,gi,gj->ij", weights, slopes - mean, slopes - mean)
     return Fit(
-        centre=centre,
+        centre=x.mean(0),
         scale=scale,
-        mean=mean,
+        level=float(y.mean()),
+        slopes=mean,
         covariance=covariance,
-        noise=float(np.exp(theta[1])),
-        freedom=max(2, len(y) - design.shape[1]),
+        noise=float(weights @ noise),
+        trainings=n,
+        freedom=max(2, n - d - 1),
     )
 
 
-def left_out(x: np.ndarray, accuracy: np.ndarray, spread: np.ndarray | None = None) -> np.ndarray:
+def left_out(x: np.ndarray, accuracy: np.ndarray, spread: np.ndarray | None = None, apart: int = 0) -> np.ndarray:
     """What is predicted of each training, log(error), by a fit to the others. (n,)"""
     everything = np.arange(len(x))
-    return np.array(
-        [fit(x[everything != i], accuracy[everything != i], spread)(x[i : i + 1])[0][0] for i in everything]
-    )
+    fits = (fit(x[everything != i], accuracy[everything != i], spread, apart) for i in everything)
+    return np.array([one(x[i : i + 1])[0][0] for i, one in enumerate(fits)])
 
 
 def spread_out(x: np.ndarray, count: int, seed: int = 0) -> np.ndarray:

@@ -50,7 +50,7 @@ def judge(choices: Choices, table: pd.DataFrame, points: Sequence[Params], accur
     plain, more = designs(choices, table)
     error = np.log(np.maximum(1 - accuracy, FLOOR))
     others = (error.sum() - error) / (len(error) - 1)  # the better a network, the worse those that foretell it
-    foretold = {WITHOUT: left_out(plain[rows], accuracy, plain), WITH: left_out(more[rows], accuracy, more)}
+    foretold = {WITHOUT: left_out(plain[rows], accuracy, plain), WITH: left_out(more[rows], accuracy, more, 1)}
     found = {
         "FLOPs": table["flops"].to_numpy(float)[rows],
         "parameters": table["parameters"].to_numpy(float)[rows],
@@ -80,8 +80,8 @@ def predicted(
 
     by: WITH or WITHOUT.
     """
-    design = designs(choices, table)[by == WITH]
-    mean, half = fit(design[rows_of(choices, table, points)], accuracy, design).interval(design)
+    design, apart = designs(choices, table)[by == WITH], int(by == WITH)
+    mean, half = fit(design[rows_of(choices, table, points)], accuracy, design, apart).interval(design)
     return table.assign(predicted=1 - np.exp(mean), low=1 - np.exp(mean + half), high=1 - np.exp(mean - half))
 
 
