@@ -12,6 +12,7 @@ to the regression at 10 and 20 trainings, judged on the networks that are left o
 import argparse
 import time
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,8 @@ VARIANTS = {
     "fair, rates 1/sqrt(p)": Variant(method="fair", rates="sqrt"),
     "fair, rates 1/p": Variant(method="fair", rates="inverse"),
     "fair, 3 times the epochs": Variant(method="fair", epochs=3),
+    "fair, 5 times the epochs": Variant(method="fair", epochs=5),
+    "uniform, 3 times the epochs": Variant(method="uniform", epochs=3),
     "sandwich, 1.5 times the epochs": Variant(method="sandwich", epochs=1.5),
     "sandwich, calibrated on 2,048 images": Variant(method="sandwich", calibration=2048),
 }
@@ -99,6 +102,7 @@ def run(name: str, recipe: Recipe, seed: int, device: str, data_dir: str | None)
         "accuracy": [score.accuracy for score in found],
         "device": record.provenance["device"],
         "threads": record.provenance["threads"],
+        "precision": record.precision,
         "torch": record.provenance["versions"]["torch"],
         "canonical": record.dataset["canonical"],
     }
@@ -109,19 +113,18 @@ def shown(one: Tau, sign: str = "") -> str:
 
 
 def report(rows: list[dict[str, Any]], truth: Truth) -> str:
-    last = rows[-1]
     near = within(truth.flops, NEAR)
     pairs = int(np.triu(near, 1).sum())
     seeds = truth.single.shape[1]
-    noise = f" Tau of one seed with the other: {kendall(*truth.single[:, :2].T):.3f}." if seeds > 1 else ""
+    agree = [kendall(one, other) for one, other in combinations(truth.single.T, 2)]
+    noise = f" Tau of one seed with another: {np.mean(agree):.3f}." if agree else ""
     lines = [
         "# What a supernet adds",
         "",
         f"Made by `benchmarks/supernet.py` from the ground truth of `supernet_truth`: {len(truth.mean)} networks of "
-        f"channels.json, {counted(seeds, 'seed')} each; {last['device']}, {last['threads']} threads, torch "
-        f"{last['torch']}, canonical: {str(last['canonical']).lower()}. Kendall's tau with the mean accuracy of the "
-        f"seeds, with a 95 % bootstrap interval over networks; near: the {pairs} pairs within {NEAR:.0%} of each "
-        f"other's FLOPs.{noise}",
+        f"channels.json, {counted(seeds, 'seed')} each; canonical: {str(rows[-1]['canonical']).lower()}. Kendall's tau "
+        f"with the mean accuracy of the seeds, with a 95 % bootstrap interval over networks; near: the {pairs} pairs "
+        f"within {NEAR:.0%} of each other's FLOPs.{noise}",
         "",
         *taus(rows, truth, near),
     ]
@@ -212,16 +215,17 @@ def choices(rows: list[dict[str, Any]], truth: Truth) -> list[str]:
 def costs(rows: list[dict[str, Any]]) -> list[str]:
     """What training and scoring each supernet took."""
     lines = [
-        "In trainings of the widest network with the epochs of the ground truth: FLOPs, and seconds on this machine.",
+        "In trainings of the widest network with the epochs of the ground truth: FLOPs, and seconds beside it.",
         "",
-        "| supernet | FLOPs of its training | seconds of its training | of scoring all 256 |",
-        "| --- | --- | --- | --- |",
+        "| supernet | FLOPs of its training | seconds of its training | of scoring all 256 | machine |",
+        "| --- | --- | --- | --- | --- |",
     ]
     for row in rows:
         took = (
             f"{row[key] / row['widest_seconds']:.2f} ({row[key]:.0f} s)" for key in ("train_seconds", "score_seconds")
         )
-        lines.append(f"| {titled(row)} | {row['flops_of_widest']:.2f} | {' | '.join(took)} |")
+        machine = f"{row['device']}, {row['threads']} threads, {row['precision']}, torch {row['torch']}"
+        lines.append(f"| {titled(row)} | {row['flops_of_widest']:.2f} | {' | '.join(took)} | {machine} |")
     return lines
 
 

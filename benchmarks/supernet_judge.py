@@ -7,12 +7,10 @@ from functools import cache
 import numpy as np
 import pandas as pd
 from scipy.stats import t as student
-from supernet_truth import SPACE, WIDTHS
+from supernet_truth import SPACE, WIDTHS, flops_of
 
-from fastcifar.net import count_flops
 from fastcifar.statistics.tau import Tau, kendall
 from fastcifar.supernet.predict import features, fit, spread_out
-from fastcifar.train import Recipe, describe_network
 
 SPLITS = 60  # choices of the networks that are trained alone
 GROUPS = 40  # of networks, of which a jackknife leaves out one
@@ -23,11 +21,13 @@ POOL = 0.75  # of the networks, drawn anew for each split, among which those tha
 class Truth:
     """The networks that were trained alone: their places in the space, accuracies (n, seeds) and means (n,), shares.
 
+    further: accuracies (n, more) with seeds that only some networks have; NaN for the others.
     widths and space_flops: of all networks of the space.
     """
 
     places: np.ndarray
     single: np.ndarray
+    further: np.ndarray
     mean: np.ndarray
     flops: np.ndarray
     parameters: np.ndarray
@@ -42,16 +42,17 @@ def truth_of(frame: pd.DataFrame) -> Truth:
     every = [SPACE.decode(row) for row in SPACE.points()]
     order = {tuple(one.values()): number for number, one in enumerate(every)}
     values = {parameter.key: parameter.values or () for parameter in SPACE.parameters}
-    accuracies = [name for name in frame if name.startswith("acc")]
+    accuracies, more = ([name for name in frame if name.startswith(start)] for start in ("acc", "more"))
     return Truth(
         places=np.array([order[tuple(one.values())] for one in points]),
         single=frame[accuracies].to_numpy(float) / 100,
+        further=frame[more].to_numpy(float) / 100,
         mean=frame["mean"].to_numpy(float) / 100,
         flops=frame["flops"].to_numpy(float),
         parameters=frame["params"].to_numpy(float),
         design=features(points, values),
         widths=features(every, values),
-        space_flops=np.array([count_flops(describe_network(Recipe(**one), 10)) for one in every]),
+        space_flops=np.array([flops_of(one) for one in every], dtype=float),
     )
 
 
@@ -84,7 +85,8 @@ class Judge:
         if score is not None:
             log = np.log(score)
             design, widths = np.column_stack([design, log[self.truth.places]]), np.column_stack([widths, log])
-        said: np.ndarray = -fit(design[some], self.truth.single[some, seed], widths, score is not None)(design)[0]
+        apart = int(score is not None)
+        said: np.ndarray = -fit(design[some], self.truth.single[some, seed], widths, apart)(design)[0]
         return said
 
     def said(self, score: Sequence[float] | None, number: int, without: tuple[int, ...] = ()) -> np.ndarray:

@@ -1,7 +1,8 @@
 """What the networks of a ground truth reach by themselves, noise taken out: draws from a hierarchical normal model.
 
-An accuracy is a constant, a slope for each log-width, the network's own part and one training's noise, the last two
-normal. Flat priors on the slopes and on the standard deviation of the own parts (Gelman 2006), log-flat on the noise's.
+An accuracy is a constant of its seed, a slope for each log-width, the network's own part and one training's noise, the
+last two normal. Flat priors on the constants, the slopes and the standard deviation of the own parts (Gelman 2006),
+log-flat on the noise's. Some networks may have been trained with more seeds than others.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from fastcifar.statistics.tau import Tau, kendall
 
 DRAWS = 2000
 REPEATED = 400  # draws whose trainings are repeated, to see how well the own accuracies would foretell them
-GRID = 81  # values of each standard deviation
+RATIOS = np.geomspace(1e-3, 1e4, 281)  # of the own parts' standard deviation to the noise's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,24 +58,34 @@ def posterior(truth: Truth) -> Posterior:
     n, seeds = truth.single.shape
     if seeds < 2:
         raise ValueError("a posterior needs trainings with at least 2 seeds")
-    rng, mean = np.random.default_rng(0), truth.single.mean(1)
-    design = np.column_stack([truth.design - truth.design.mean(0), np.ones(n)])
-    inverse = np.linalg.inv(design.T @ design)
-    slopes = inverse @ design.T @ mean
-    rest, within = mean - design @ slopes, ((truth.single - mean[:, None]) ** 2).sum()
-    freedom = n * (seeds - 1)
-    usual = max((within / freedom) ** 0.5, 1e-6)
-    own, noise = np.meshgrid(
-        np.linspace(0, 3 * mean.std(), GRID), usual * np.exp(np.linspace(-4, 4, GRID) / (2 * freedom) ** 0.5)
-    )
-    variance = own**2 + noise**2 / seeds  # of a network's mean, around the slopes
-    density = -(n - design.shape[1]) * np.log(variance) - rest @ rest / variance
-    density -= 2 * freedom * np.log(noise) + within / noise**2
-    weights = np.exp((density - density.max()) / 2).ravel()
-    drawn = rng.choice(weights.size, DRAWS, p=weights / weights.sum())
-    own, noise, variance = (values.ravel()[drawn, None] for values in (own, noise, variance))
-    normal = rng.standard_normal((DRAWS, design.shape[1])) @ np.linalg.cholesky(inverse).T
-    line = (slopes + variance**0.5 * normal) @ design.T
-    centre = line + own**2 / variance * (mean - line)
-    spread = own * noise / (seeds * variance) ** 0.5
-    return Posterior(accuracy=centre + spread * rng.standard_normal((DRAWS, n)), noise=noise[:, 0])
+    every = np.column_stack([truth.single, truth.further])
+    network, seed = np.nonzero(~np.isnan(every))
+    y, slopes = every[network, seed], truth.design - truth.design.mean(0)
+    fixed = np.column_stack([slopes[network], np.eye(every.shape[1])[seed]])
+    belongs = np.eye(n)[network]
+    count, freedom = belongs.sum(0), len(y) - fixed.shape[1] - 1
+    fixed_sum, y_sum = belongs.T @ fixed, belongs.T @ y
+
+    def given(ratio: float) -> tuple[np.ndarray, np.ndarray, float, float]:
+        """Mean of the fixed effects, their covariance and the sum of squares over the noise's variance; log density."""
+        shrunk = ratio**2 / (1 + ratio**2 * count)
+        inverse = np.linalg.inv(fixed.T @ fixed - fixed_sum.T @ (shrunk[:, None] * fixed_sum))
+        mean = inverse @ (fixed.T @ y - fixed_sum.T @ (shrunk * y_sum))
+        rest = y - fixed @ mean
+        squares = max(float(rest @ rest - shrunk @ (belongs.T @ rest) ** 2), 1e-18)
+        density = -np.log1p(ratio**2 * count).sum() + np.linalg.slogdet(inverse)[1] - freedom * np.log(squares)
+        return mean, inverse, squares, 0.5 * density + np.log(ratio)  # the grid is even in the ratio's logarithm
+
+    found = [given(ratio) for ratio in RATIOS]
+    density = np.array([one[-1] for one in found])
+    weights = np.exp(density - density.max())
+    rng = np.random.default_rng(0)
+    accuracy, noise = np.empty((DRAWS, n)), np.empty(DRAWS)
+    for draw, place in enumerate(rng.choice(len(RATIOS), DRAWS, p=weights / weights.sum())):
+        mean, inverse, squares, _ = found[place]
+        noise[draw] = (squares / rng.chisquare(freedom)) ** 0.5
+        effects = mean + noise[draw] * (np.linalg.cholesky(inverse) @ rng.standard_normal(len(mean)))
+        shrunk = RATIOS[place] ** 2 / (1 + RATIOS[place] ** 2 * count)
+        own = shrunk * (y_sum - fixed_sum @ effects) + noise[draw] * shrunk**0.5 * rng.standard_normal(n)
+        accuracy[draw] = slopes @ effects[: slopes.shape[1]] + effects[slopes.shape[1] :][:seeds].mean() + own
+    return Posterior(accuracy=accuracy, noise=noise)

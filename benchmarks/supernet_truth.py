@@ -1,20 +1,24 @@
 """The ground truth of the supernet's tables: networks of search_spaces/channels.json, each trained by itself.
 
     python benchmarks/supernet_truth.py [--networks 40] [--seeds 2] [--images 5000] [--epochs 5] [--batch-size 128]
+    python benchmarks/supernet_truth.py --seeds 3 --share 0.5
     python benchmarks/supernet_truth.py --device cuda --networks 256 --seeds 1 --images 0 --epochs 24 --batch-size 512
 
 Trains `resnet9` with the widths of so many networks, drawn once and for all (the first 40 are among the first 41), on
 the training images less the holdout, or a stratified part of them (--images; 0 is all), at the recipe's learning rate
-times the share of its batch, all networks with one seed, then with the next; and looks at the holdout. On a CPU one
-process a core, each on one thread. Adds each training to results/supernet_truth-DEVICE.jsonl as it ends, skips what is
-there, and writes results/supernet_truth-DEVICE.md; with all 256 networks also tables/channels-cifar10-q75.csv, for
-searchers to be tested on.
+times the share of its batch, all networks with one seed, the largest first, then with the next; and looks at the
+holdout. --share leaves out what has more than that share of the widest network's FLOPs, to tell the small ones better
+apart, among which a search under a budget chooses. On a CPU one process a core, each on one thread. Adds each training
+to results/supernet_truth-DEVICE.jsonl as it ends, skips what is there, and writes results/supernet_truth-DEVICE.md;
+with all 256 networks also tables/channels-cifar10-q75.csv, for searchers to be tested on.
 """
 
 import argparse
+import math
 import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache
+from itertools import combinations
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -41,6 +45,11 @@ def networks(count: int) -> list[dict[str, Any]]:
     """The first so many points of the space, in an order that is drawn once and for all."""
     order = np.random.default_rng(20261121).permutation(256)
     return [SPACE.decode(row) for row in SPACE.points()[order[:count]]]
+
+
+def flops_of(params: dict[str, Any]) -> int:
+    """FLOPs of a point's network for one image."""
+    return count_flops(describe_network(Recipe(**params), 10))
 
 
 def recipe_of(options: argparse.Namespace) -> Recipe:
@@ -87,20 +96,21 @@ def of_recipe(rows: list[dict[str, Any]], recipe: Recipe) -> list[dict[str, Any]
 def table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """One row a network: widths, accuracy of each seed (percent), their mean, FLOPs, parameters, seconds (the fewest).
 
-    Of the seeds that most networks (MOST) have, without networks that lack one of them.
+    acc0, ...: of the seeds that most networks (MOST) have, without networks that lack one; the mean is of these.
+    more0, ...: of the other seeds, NaN where a network has not been trained with it.
     """
     points = {str(row["params"]) for row in rows}
     having = {seed: {str(row["params"]) for row in rows if row["seed"] == seed} for seed in {r["seed"] for r in rows}}
     seeds = sorted(seed for seed, there in having.items() if len(there) >= MOST * len(points)) or [min(having)]
-    rows = [row for row in rows if row["seed"] in seeds]
+    names = {seed: f"acc{number}" for number, seed in enumerate(seeds)}
+    names |= {seed: f"more{number}" for number, seed in enumerate(sorted(set(having) - set(seeds)))}
     found: dict[tuple[int, ...], dict[str, Any]] = {}
     for row in rows:
         line = found.setdefault(tuple(row["params"].values()), dict(row["params"]))
-        line |= {f"acc{seeds.index(row['seed'])}": 100 * row["accuracy"], "flops": row["flops"]}
+        line |= {names[row["seed"]]: 100 * row["accuracy"], "flops": row["flops"]}
         line |= {"params": row["parameters"], "seconds": min(row["seconds"], line.get("seconds", row["seconds"]))}
-    frame = pd.DataFrame(found.values())
-    accuracies = [name for name in frame if name.startswith("acc")]
-    frame = frame.dropna(subset=accuracies)
+    accuracies = [names[seed] for seed in seeds]
+    frame = pd.DataFrame(found.values()).dropna(subset=accuracies)
     frame["mean"] = frame[accuracies].mean(axis=1)
     return frame
 
@@ -118,14 +128,16 @@ def report(rows: list[dict[str, Any]]) -> str:
     frame, last = table(rows), rows[-1]
     recipe = last["recipe"]
     spread = ""
-    if "acc1" in frame:
-        noise = (frame["acc0"] - frame["acc1"]).std() / 2**0.5
-        tau = kendall(frame["acc0"].to_numpy(), frame["acc1"].to_numpy())
+    accuracies = [name for name in frame if name.startswith("acc")]
+    shown = [*accuracies, "mean", *(name for name in frame if name.startswith("more"))]
+    if len(accuracies) > 1:
+        pairs = [(frame[one], frame[other]) for one, other in combinations(accuracies, 2)]
+        noise = np.mean([(one - other).var() / 2 for one, other in pairs]) ** 0.5
+        tau = np.mean([kendall(one.to_numpy(), other.to_numpy()) for one, other in pairs])
         spread = (
             f"\nStandard deviation of one training around its network's mean: {noise:.2f} points; of the networks' "
-            f"means: {frame['mean'].std():.2f}. Kendall's tau of one seed with the other: {tau:.3f}.\n"
+            f"means: {frame['mean'].std():.2f}. Kendall's tau of one seed with another: {tau:.3f}.\n"
         )
-    accuracies = [name for name in frame if name.startswith("acc")]
     lines = [
         "# Networks of channels.json, each trained by itself",
         "",
@@ -134,11 +146,12 @@ def report(rows: list[dict[str, Any]]) -> str:
         f"{recipe['peak_lr']:g}; accuracy on the holdout, percent; {machines(rows)}; "
         f"canonical: {str(last['canonical']).lower()}.",
         spread,
-        f"| {' | '.join(WIDTHS)} | {' | '.join(accuracies)} | mean | FLOPs | parameters | seconds |",
-        "| " + " | ".join(["---"] * (len(WIDTHS) + len(accuracies) + 4)) + " |",
+        f"| {' | '.join(WIDTHS)} | {' | '.join(shown)} | FLOPs | parameters | seconds |",
+        "| " + " | ".join(["---"] * (len(WIDTHS) + len(shown) + 3)) + " |",
     ]
     for _, row in frame.sort_values("mean", ascending=False).iterrows():
-        cells = [str(int(row[name])) for name in WIDTHS] + [f"{row[name]:.2f}" for name in (*accuracies, "mean")]
+        cells = [str(int(row[name])) for name in WIDTHS]
+        cells += ["" if math.isnan(row[name]) else f"{row[name]:.2f}" for name in shown]
         cells += [f"{row['flops'] / 1e6:.1f} M", f"{row['params'] / 1e3:.0f} k", f"{row['seconds']:.0f}"]
         lines.append(f"| {' | '.join(cells)} |")
     estimate = Estimate.of(frame["mean"].tolist())
@@ -152,6 +165,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--share", type=float, default=1.0)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--data-dir")
     options = parser.parse_args()
@@ -161,7 +175,10 @@ def main() -> None:
     path = RESULTS / f"supernet_truth-{device.type}.jsonl"
     rows = of_recipe(read(path), recipe)
     there = {(str(row["params"]), row["seed"]) for row in rows}
-    wanted = [(params, seed) for seed in range(1, options.seeds + 1) for params in networks(options.networks)]
+    most = options.share * flops_of({parameter.key: max(parameter.values or ()) for parameter in SPACE.parameters})
+    points = [params for params in networks(options.networks) if flops_of(params) <= most]
+    points.sort(key=flops_of, reverse=True)
+    wanted = [(params, seed) for seed in range(1, options.seeds + 1) for params in points]
     left = [one for one in wanted if (str(one[0]), one[1]) not in there]
     workers = 1
     if device.type == "cpu":
@@ -182,7 +199,8 @@ def main() -> None:
     text = report(rows)
     (RESULTS / f"supernet_truth-{device.type}.md").write_text(text)
     if len(table(rows)) == 256:
-        table(rows).drop(columns=["mean", "seconds"]).to_csv(HERE / "tables" / "channels-cifar10-q75.csv", index=False)
+        names = [name for name in table(rows) if name not in ("mean", "seconds") and not name.startswith("more")]
+        table(rows)[names].to_csv(HERE / "tables" / "channels-cifar10-q75.csv", index=False)
     print(text)
 
 

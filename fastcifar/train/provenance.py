@@ -33,9 +33,14 @@ def provenance(device: torch.device) -> dict[str, Any]:
 
 
 def device_name(device: torch.device) -> str:
-    """The model of the GPU or CPU."""
+    """The model of the GPU, or of the CPU and the vector instructions that torch uses there, which decide its speed."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
+    vectors = torch.backends.cpu.get_cpu_capability()
+    return f"{_cpu_model()} ({vectors})" if vectors != "DEFAULT" else _cpu_model()
+
+
+def _cpu_model() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))

@@ -73,6 +73,23 @@ def test_tau_is_what_the_own_accuracies_reach_against_noisy_means(bare):
     assert np.mean([one.low <= tau <= one.high for one, tau in zip(said, reached, strict=True)]) >= 0.85
 
 
+def test_further_seeds_of_some_networks_tell_these_apart(bare):
+    """Whatever all of a seed have in common, such as another machine."""
+    rng, errors, spreads = np.random.default_rng(1), [], []
+    for seed in range(8):
+        truth, accuracy = drawn(bare, 0.01, 0.01, seed)
+        two = replace(truth, single=truth.single[:, :2])
+        further = accuracy[:, None] + 0.05 + 0.01 * rng.standard_normal((24, 4))
+        further[12:] = np.nan
+        less, more = posterior(two), posterior(replace(two, further=further))
+        spreads.append(more.accuracy.std(0) / less.accuracy.std(0))
+        errors.append([np.abs(one.accuracy.mean(0) - accuracy)[:12].mean() for one in (less, more)])
+    spread, (without, with_them) = np.mean(spreads, axis=0), np.mean(errors, axis=0)
+    assert spread[:12].max() < 0.8 < spread[12:].mean() < 1.1 and with_them < 0.8 * without
+    shifted = posterior(replace(two, further=further - 0.05))
+    np.testing.assert_allclose(shifted.accuracy, more.accuracy, atol=1e-6)
+
+
 def test_one_seed_cannot_tell_the_noise(bare):
     with pytest.raises(ValueError, match="at least 2 seeds"):
         posterior(replace(bare, single=bare.single[:, :1]))

@@ -25,6 +25,7 @@ from fastcifar.train.step import resolve_step
 from fastcifar.train.whiten import whitening_filters
 
 TESTS = str(Path(__file__).parents[1])
+SLOW = 0.001  # a rate at which rounding stays small, where at usual ones even 1 thread and 2 drift apart
 FIGURES = ("epoch", "lr", "train_loss", "train_acc", "valid_loss", "valid_acc")  # all but the times
 
 
@@ -369,12 +370,12 @@ def test_another_dataset_than_the_recipes(images):
 
 
 def test_compiled_and_eager_agree(recipe, images):
-    recipe = recipe.with_params({"total_epoch": 1, "precision": "O0"})
+    recipe = recipe.with_params({"total_epoch": 1, "precision": "O0", "peak_lr": SLOW})
     before = torch.get_rng_state()
     compiled = train(recipe, images, device="cpu", step="compiled")
     assert torch.equal(before, torch.get_rng_state())
     eager = train(recipe, images, device="cpu")
-    assert math.isclose(compiled.epochs[0].train_loss, eager.epochs[0].train_loss, abs_tol=0.01)
+    assert math.isclose(compiled.epochs[0].train_loss, eager.epochs[0].train_loss, rel_tol=2e-4)
     assert compiled.times.train < compiled.times.build  # compiling is not counted
 
 
@@ -452,10 +453,10 @@ def test_convolutions_begin_as_the_identity(recipe):
 
 def test_fused_and_eager_agree(recipe, images):
     widths = {"prep": 16, "layer1": 20, "layer2": 24, "layer3": 32}
-    recipe = recipe.with_params({"total_epoch": 1, "precision": "O0", "peak_lr": 0.01, **widths})
+    recipe = recipe.with_params({"total_epoch": 1, "precision": "O0", "peak_lr": SLOW, **widths})
     fused, eager = (train(recipe, images, device="cpu", step=step).epochs[0] for step in ("fused", "eager"))
-    assert math.isclose(fused.train_loss, eager.train_loss, rel_tol=1e-3)
-    assert math.isclose(fused.valid_loss, eager.valid_loss, rel_tol=1e-3)
+    assert math.isclose(fused.train_loss, eager.train_loss, rel_tol=1e-4)
+    assert math.isclose(fused.valid_loss, eager.valid_loss, rel_tol=1e-4)
 
 
 def test_the_step_follows_the_machine(recipe, images, monkeypatch):
