@@ -38,7 +38,7 @@ test: $(TEST_READY)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(PY) -m pytest
+	$(PY) -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
 .venv/.ready-to-run: pyproject.toml
 	$(PYTHON) -m venv .venv

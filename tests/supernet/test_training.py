@@ -76,11 +76,11 @@ def test_scores_are_those_of_each_network_by_itself(dataset, step):
     supernet, record = train_supernet(wanted, dataset, device="cpu", step=step)
     material = Material(record, dataset, supernet)
     calibration, valid = material.calibration(64), material.valid(600)
-    recipes = [wanted.choices.of(params) for params in wanted.choices.points()]
+    recipes = [wanted.choices.of(params) for params in wanted.choices.points()][::3]
     done = []
     found = scores(supernet, recipes, calibration, valid, done.append)
     assert done == list(range(1, len(recipes) + 1))
-    for recipe, score in list(zip(recipes, found, strict=True))[::9]:
+    for recipe, score in list(zip(recipes, found, strict=True))[::3]:
         network = supernet.frozen(recipe)
         calibrate(network, lambda x, network=network: network({"input": x}), calibration)
         logits = torch.cat([network({"input": x})["logits"].detach() for x, _ in valid])
