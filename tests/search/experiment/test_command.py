@@ -262,7 +262,7 @@ def test_a_trial_that_ignores_sigint_is_killed_after_the_grace(make, trial, code
 def test_a_trial_takes_sigint_where_the_driver_ignores_it(make, trial, code):
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        engine = make("touch ready; sleep 60", grace=20.0)
+        engine = make(": > ready; exec sleep 60", grace=20.0)  # a shell that waits for touch would go on
         engine.start(trial())
         wait_for((code / "ready").exists)
         begin = time.monotonic()
