@@ -3,7 +3,7 @@
 Bayesian linear regression of log(error) on log-widths, depths and parts, all scaled alike. A slope is a common one,
 which is what the sum of log-widths goes by, and its own departure from it: slopes are alike as far as the trainings say
 so. A supernet's loss can be one feature more, with a slope apart. How wide the priors are is not chosen: the answer is
-the mean over a grid of their widths, each weighted by its evidence.
+the mean over a grid of their widths, each weighted by its evidence (MacKay 1992).
 """
 
 from collections.abc import Mapping, Sequence
@@ -84,10 +84,7 @@ def fit(x: np.ndarray, accuracy: np.ndarray, spread: np.ndarray | None = None, a
     scale = (x if spread is None else spread).std(0)
     scale = np.where(scale > 0, scale, 1.0)
     design, rest = (x - x.mean(0)) / scale, y - y.mean()
-    together, priors = d - apart, np.zeros((len(RATIOS) ** (3 if apart else 2), d, d))  # over the noise's variance
-    for prior, (common, own, *other) in zip(priors, product(RATIOS, repeat=3 if apart else 2), strict=True):
-        prior[:together, :together] = common**2 + own**2 * np.eye(together)
-        prior[together:, together:] = np.square(other) * np.eye(apart)
+    priors = _priors(d - apart, apart)
     reach = priors @ design.T
     outcome = np.eye(n) + design @ reach  # covariance of the trainings, over the noise's variance
     gain = np.linalg.solve(outcome, reach.transpose(0, 2, 1)).transpose(0, 2, 1)
@@ -109,6 +106,16 @@ def fit(x: np.ndarray, accuracy: np.ndarray, spread: np.ndarray | None = None, a
         trainings=n,
         freedom=max(2, n - d - 1),
     )
+
+
+def _priors(together: int, apart: int) -> np.ndarray:
+    """Covariances of slopes, over the noise's variance, for all widths in RATIOS: (k, d, d)."""
+    widths = np.array(list(product(RATIOS, repeat=3 if apart else 2)))
+    common, own = (widths[:, column, None, None] ** 2 for column in (0, 1))
+    priors = np.zeros((len(widths), together + apart, together + apart))
+    priors[:, :together, :together] = common + own * np.eye(together)
+    priors[:, together:, together:] = widths[:, -1, None, None] ** 2 * np.eye(apart)
+    return priors
 
 
 def left_out(x: np.ndarray, accuracy: np.ndarray, spread: np.ndarray | None = None, apart: int = 0) -> np.ndarray:
