@@ -184,11 +184,13 @@ def choices(rows: list[dict[str, Any]], truth: Truth) -> list[str]:
     """How far the chosen network is from the best, and for what share of what training all of the space costs."""
     there, every = small(truth), 256 * truth.space_flops.mean() / truth.space_flops.max()  # trainings of the widest
     own, seeds = posterior(truth), truth.single.shape[1]
+    further = np.isfinite(truth.further[there]).sum()
+    more = f" from these and {further} further trainings of theirs" if further else ""
     lines = [
         f"Of the {len(there)} networks of the ground truth under half the widest one's FLOPs, whose means have a "
         f"standard deviation of {100 * truth.mean[there].std(ddof=1):.2f} points. Regret: points that the chosen one "
-        "lacks to the best. Expected, with central 95 %: in the own accuracies, as the model has them. At most: "
-        "measured by seeds that the choice has not seen, and so is the best, which chance has helped. Cost: in shares "
+        f"lacks to the best. Expected, with central 95 %: in the own accuracies, as the model has them{more}. At most: "
+        "measured by a seed that the choice has not seen, and so is the best, which chance has helped. Cost: in shares "
         "of what training all 256 networks once takes; to confirm two networks three times, as the search does, would "
         f"be {6 / 256:.3f} more.",
         "",

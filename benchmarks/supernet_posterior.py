@@ -2,7 +2,7 @@
 
 An accuracy is a constant of its seed, a slope for each log-width, the network's own part and one training's noise, the
 last two normal. Flat priors on the constants, the slopes and the standard deviation of the own parts (Gelman 2006),
-log-flat on the noise's. Some networks may have been trained with more seeds than others.
+log-flat on the noise's. Some networks may have been trained with more seeds than others, and a seed on another machine.
 """
 
 from collections.abc import Sequence
@@ -62,19 +62,23 @@ def posterior(truth: Truth) -> Posterior:
     network, seed = np.nonzero(~np.isnan(every))
     y, slopes = every[network, seed], truth.design - truth.design.mean(0)
     fixed = np.column_stack([slopes[network], np.eye(every.shape[1])[seed]])
-    belongs = np.eye(n)[network]
+    belongs, widths = np.eye(n)[network], slopes.shape[1]
     count, freedom = belongs.sum(0), len(y) - fixed.shape[1] - 1
     fixed_sum, y_sum = belongs.T @ fixed, belongs.T @ y
 
-    def given(ratio: float) -> tuple[np.ndarray, np.ndarray, float, float]:
-        """Mean of the fixed effects, their covariance and the sum of squares over the noise's variance; log density."""
+    def given(ratio: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, float, float]:
+        """Mean of the fixed effects, a factor of their covariance over the noise's variance, that of the own parts.
+
+        Then the sum of squares, and the log density.
+        """
         shrunk = ratio**2 / (1 + ratio**2 * count)
         inverse = np.linalg.inv(fixed.T @ fixed - fixed_sum.T @ (shrunk[:, None] * fixed_sum))
         mean = inverse @ (fixed.T @ y - fixed_sum.T @ (shrunk * y_sum))
         rest = y - fixed @ mean
         squares = max(float(rest @ rest - shrunk @ (belongs.T @ rest) ** 2), 1e-18)
         density = -np.log1p(ratio**2 * count).sum() + np.linalg.slogdet(inverse)[1] - freedom * np.log(squares)
-        return mean, inverse, squares, 0.5 * density + np.log(ratio)  # the grid is even in the ratio's logarithm
+        density = 0.5 * density + np.log(ratio)  # the grid is even in the ratio's logarithm
+        return mean, np.linalg.cholesky(inverse), shrunk, squares, density
 
     found = [given(ratio) for ratio in RATIOS]
     density = np.array([one[-1] for one in found])
@@ -82,10 +86,9 @@ def posterior(truth: Truth) -> Posterior:
     rng = np.random.default_rng(0)
     accuracy, noise = np.empty((DRAWS, n)), np.empty(DRAWS)
     for draw, place in enumerate(rng.choice(len(RATIOS), DRAWS, p=weights / weights.sum())):
-        mean, inverse, squares, _ = found[place]
+        mean, factor, shrunk, squares, _ = found[place]
         noise[draw] = (squares / rng.chisquare(freedom)) ** 0.5
-        effects = mean + noise[draw] * (np.linalg.cholesky(inverse) @ rng.standard_normal(len(mean)))
-        shrunk = RATIOS[place] ** 2 / (1 + RATIOS[place] ** 2 * count)
+        effects = mean + noise[draw] * (factor @ rng.standard_normal(len(mean)))
         own = shrunk * (y_sum - fixed_sum @ effects) + noise[draw] * shrunk**0.5 * rng.standard_normal(n)
-        accuracy[draw] = slopes @ effects[: slopes.shape[1]] + effects[slopes.shape[1] :][:seeds].mean() + own
+        accuracy[draw] = slopes @ effects[:widths] + effects[widths : widths + seeds].mean() + own
     return Posterior(accuracy=accuracy, noise=noise)

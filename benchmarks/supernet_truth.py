@@ -6,11 +6,12 @@
 
 Trains `resnet9` with the widths of so many networks, drawn once and for all (the first 40 are among the first 41), on
 the training images less the holdout, or a stratified part of them (--images; 0 is all), at the recipe's learning rate
-times the share of its batch, all networks with one seed, the largest first, then with the next; and looks at the
-holdout. --share leaves out what has more than that share of the widest network's FLOPs, to tell the small ones better
-apart, among which a search under a budget chooses. On a CPU one process a core, each on one thread. Adds each training
-to results/supernet_truth-DEVICE.jsonl as it ends, skips what is there, and writes results/supernet_truth-DEVICE.md;
-with all 256 networks also tables/channels-cifar10-q75.csv, for searchers to be tested on.
+times the share of its batch; and looks at the holdout. All networks with one seed, then with the next, the largest
+first, so that the cores end together. --share leaves out what has more than that share of the widest network's FLOPs:
+for a further seed of the small ones, among which a search under a budget chooses. On a CPU one process a core, each on
+one thread. Adds each training to results/supernet_truth-DEVICE.jsonl as it ends, skips what is there, and writes
+results/supernet_truth-DEVICE.md; with all 256 networks also tables/channels-cifar10-q75.csv, for searchers to be tested
+on.
 """
 
 import argparse
@@ -69,14 +70,13 @@ def training(recipe: Recipe, params: dict[str, Any], seed: int, device: str, dat
     result = train(made, images_of(recipe.dataset, data_dir), seed, device=device, split="holdout", step=step)
     if result.status != "finished":
         raise RuntimeError(f"{params}, seed {seed}: {result.status}: {result.message}")
-    network = describe_network(made, 10)
     last = result.epochs[-1]
     return {
         "params": params,
         "seed": seed,
         "accuracy": last.valid_acc,
         "loss": last.valid_loss,
-        "flops": count_flops(network),
+        "flops": flops_of(params),
         "parameters": result.parameters,
         "seconds": result.times.train,
         "recipe": recipe.to_dict(),
@@ -110,7 +110,7 @@ def table(rows: list[dict[str, Any]]) -> pd.DataFrame:
         line |= {names[row["seed"]]: 100 * row["accuracy"], "flops": row["flops"]}
         line |= {"params": row["parameters"], "seconds": min(row["seconds"], line.get("seconds", row["seconds"]))}
     accuracies = [names[seed] for seed in seeds]
-    frame = pd.DataFrame(found.values()).dropna(subset=accuracies)
+    frame = pd.DataFrame(found.values()).dropna(subset=accuracies).dropna(axis=1, how="all")
     frame["mean"] = frame[accuracies].mean(axis=1)
     return frame
 
@@ -198,9 +198,10 @@ def main() -> None:
             raise
     text = report(rows)
     (RESULTS / f"supernet_truth-{device.type}.md").write_text(text)
-    if len(table(rows)) == 256:
-        names = [name for name in table(rows) if name not in ("mean", "seconds") and not name.startswith("more")]
-        table(rows)[names].to_csv(HERE / "tables" / "channels-cifar10-q75.csv", index=False)
+    frame = table(rows)
+    if len(frame) == 256:
+        names = [name for name in frame if name not in ("mean", "seconds") and not name.startswith("more")]
+        frame[names].to_csv(HERE / "tables" / "channels-cifar10-q75.csv", index=False)
     print(text)
 
 

@@ -2,8 +2,8 @@
 
 Bayesian linear regression of log(error) on log-widths, depths and parts, all scaled alike. A slope is a common one,
 which is what the sum of log-widths goes by, and its own departure from it: slopes are alike as far as the trainings say
-so. A supernet's loss can be one feature more, with a slope apart. How wide the priors are is not chosen: the answer is
-the mean over a grid of their widths, each weighted by its evidence (MacKay 1992).
+so. A supernet's loss can be one feature more, with a slope apart. The answer is the mean over a grid of the priors'
+widths, each weighted by its evidence (MacKay 1992, who takes the best).
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,8 @@ class Fit:
     """The posterior of log(error) at features (n, d): `level` at `centre`, and slopes of the features over `scale`.
 
     slopes, covariance: mean (d,) and covariance (d, d). noise: variance of a single training's log(error).
-    trainings: so many there were. freedom: those beyond the numbers that were fitted.
+    trainings: so many there were. freedom: of Student's t, as if each slope took one of them; less than the model's own
+        trainings - 1, with which intervals are too short where log(error) is not quite linear.
     """
 
     centre: np.ndarray
@@ -85,16 +86,16 @@ def fit(x: np.ndarray, accuracy: np.ndarray, spread: np.ndarray | None = None, a
     scale = np.where(scale > 0, scale, 1.0)
     design, rest = (x - x.mean(0)) / scale, y - y.mean()
     priors = _priors(d - apart, apart)
-    reach = priors @ design.T
-    outcome = np.eye(n) + design @ reach  # covariance of the trainings, over the noise's variance
-    gain = np.linalg.solve(outcome, reach.transpose(0, 2, 1)).transpose(0, 2, 1)
-    slopes = gain @ rest
-    squares = np.maximum((rest - slopes @ design.T) @ rest, 1e-12 * n)  # the constant and the noise have flat priors
-    evidence = -0.5 * (np.linalg.slogdet(outcome)[1] + (n - 1) * np.log(squares))
+    inner = np.eye(d) + design.T @ design @ priors
+    spreads = priors @ np.linalg.inv(inner)  # of the slopes, over the noise's variance
+    slopes = spreads @ (design.T @ rest)
+    squares = np.maximum(rest @ rest - slopes @ (design.T @ rest), 1e-12 * n)
+    # Flat prior on the constant, log-flat on the noise.
+    evidence = -0.5 * (np.linalg.slogdet(inner)[1] + (n - 1) * np.log(squares))
     weights = np.exp(evidence - evidence.max())
     weights /= weights.sum()
     noise, mean = squares / (n - 1), weights @ slopes
-    covariance = np.einsum("g,gij->ij", weights * noise, priors - gain @ reach.transpose(0, 2, 1))
+    covariance = np.einsum("g,gij->ij", weights * noise, spreads)
     covariance += np.einsum("g,gi,gj->ij", weights, slopes - mean, slopes - mean)
     return Fit(
         centre=x.mean(0),

@@ -50,7 +50,7 @@ def judge(choices: Choices, table: pd.DataFrame, points: Sequence[Params], accur
     plain, more = designs(choices, table)
     error = np.log(np.maximum(1 - accuracy, FLOOR))
     others = (error.sum() - error) / (len(error) - 1)  # the better a network, the worse those that foretell it
-    foretold = {WITHOUT: left_out(plain[rows], accuracy, plain), WITH: left_out(more[rows], accuracy, more, 1)}
+    foretold = {WITHOUT: left_out(plain[rows], accuracy, plain), WITH: left_out(more[rows], accuracy, more, apart=1)}
     found = {
         "FLOPs": table["flops"].to_numpy(float)[rows],
         "parameters": table["parameters"].to_numpy(float)[rows],
@@ -86,8 +86,13 @@ def predicted(
 
 
 def designs(choices: Choices, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """The features of the networks, (n, d) without and (n, d + 1) with the logarithm of the supernet's loss."""
-    plain = features(points_of(choices, table), choices.values)
+    """The features of the networks, (n, d) without and (n, d + 1) with the logarithm of the supernet's loss.
+
+    A block that is not there counts as one of its smallest width.
+    """
+    points = points_of(choices, table)
+    least = [{key: min(choices.values[key]) for key in choices.idle(one)} for one in points]
+    plain = features([one | some for one, some in zip(points, least, strict=True)], choices.values)
     return plain, np.column_stack([plain, np.log(table["loss"].to_numpy(float))])
 
 

@@ -7,9 +7,8 @@ import supernet_truth
 from rows import append, read
 from supernet_judge import Judge, lacks, small, truth_of
 
-from fastcifar.net import count_flops
 from fastcifar.statistics.tau import within
-from fastcifar.train import Recipe, describe_network
+from fastcifar.train import Recipe
 
 NOISE = 0.002
 
@@ -22,11 +21,10 @@ def made(noise=NOISE, networks=24):
     hidden = {tuple(one.values()): value for one, value in zip(every, rng.standard_normal(256), strict=True)}
     rows = []
     for params in points:
-        network = describe_network(Recipe(**params), 10)
         known = 0.02 * np.log2(params["layer1"]) + 0.01 * np.log2(params["layer3"])
         for seed in (1, 2):
             accuracy = 0.4 + known + 0.03 * hidden[tuple(params.values())] + noise * rng.standard_normal()
-            sizes = {"flops": count_flops(network), "parameters": 10**6, "seconds": 1.0}
+            sizes = {"flops": supernet_truth.flops_of(params), "parameters": 10**6, "seconds": 1.0}
             rows.append({"params": params, "seed": seed, "accuracy": accuracy, **sizes})
     return truth_of(supernet_truth.table(rows)), np.exp(-0.1 * np.array(list(hidden.values()))).tolist()
 
@@ -121,4 +119,26 @@ def test_a_training_that_failed_costs_its_network_only():
     assert [name for name in supernet_truth.table(rows) if name.startswith("acc")] == ["acc0", "acc1"]
     assert len(supernet_truth.table(rows[1:])) == 19 and "acc1" in supernet_truth.table(rows[1:])
     begun = [row for row in rows if row["seed"] == 1 or row["params"] == rows[0]["params"]]
-    assert len(supernet_truth.table(begun)) == 20 and "acc1" not in supernet_truth.table(begun)
+    frame = supernet_truth.table(begun)
+    assert len(frame) == 20 and "acc1" not in frame and frame["more0"].notna().sum() == 1
+    assert truth_of(frame).further.shape == (20, 1)
+    lost = [row for row in rows[1:] if row["seed"] == 2 or row["params"] != rows[0]["params"]]
+    apart = [{**rows[0], "seed": 3}, *lost]  # the only one of a seed, of a network that lacks another
+    assert [name for name in supernet_truth.table(apart) if name.startswith("more")] == []
+
+
+def test_a_truth_names_what_each_seed_ran_on():
+    usual = {"accuracy": 0.5, "parameters": 10**6, "seconds": 1.0, "recipe": Recipe().to_dict(), "canonical": False}
+    rows = [
+        {**usual, "params": params, "flops": supernet_truth.flops_of(params), "seed": seed, **machine}
+        for params in supernet_truth.networks(6)
+        for seed, machine in (
+            (1, {"device": "one", "threads": 1, "precision": "O2", "torch": "2"}),
+            (2, {"device": "one", "threads": 1, "precision": "O2", "torch": "2"}),
+            (3, {"device": "other", "threads": 1, "precision": "O0", "torch": "2"}),
+        )
+        if seed < 3 or params["prep"] == 32
+    ]
+    text = supernet_truth.report(rows)
+    assert "one, 1 thread(s) a training, O2, torch 2 (seeds 1, 2); other, 1 thread(s)" in text and "(seeds 3)" in text
+    assert "| acc0 | acc1 | mean | more0 | FLOPs |" in text and "| 50.00 |  | " in text

@@ -8,9 +8,7 @@ import supernet_truth
 from supernet_judge import small, truth_of
 from supernet_posterior import posterior
 
-from fastcifar.net import count_flops
 from fastcifar.statistics.tau import kendall, within
-from fastcifar.train import Recipe, describe_network
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +16,7 @@ def bare():
     """Networks with their places, FLOPs and widths, all as good as each other."""
     rows = []
     for params in supernet_truth.networks(24):
-        sizes = {"flops": count_flops(describe_network(Recipe(**params), 10)), "parameters": 1, "seconds": 1.0}
+        sizes = {"flops": supernet_truth.flops_of(params), "parameters": 1, "seconds": 1.0}
         rows += [{"params": params, "seed": seed, "accuracy": 0.5, **sizes} for seed in (1, 2, 3)]
     return truth_of(supernet_truth.table(rows))
 
@@ -88,6 +86,35 @@ def test_further_seeds_of_some_networks_tell_these_apart(bare):
     assert spread[:12].max() < 0.8 < spread[12:].mean() < 1.1 and with_them < 0.8 * without
     shifted = posterior(replace(two, further=further - 0.05))
     np.testing.assert_allclose(shifted.accuracy, more.accuracy, atol=1e-6)
+
+
+def test_its_means_are_those_of_the_whole_density(bare):
+    """Over both standard deviations, by dense matrices; some networks with a further seed."""
+    truth, _ = drawn(bare, 0.01, 0.01, 5)
+    further = truth.single[:, 2:].copy()
+    further[::2] = np.nan
+    truth = replace(truth, single=truth.single[:, :2], further=further)
+    every = np.column_stack([truth.single, further])
+    network, seed = np.nonzero(~np.isnan(every))
+    y, belongs = every[network, seed], np.eye(24)[network]
+    slopes = truth.design - truth.design.mean(0)
+    fixed = np.column_stack([slopes[network], np.eye(3)[seed]])
+    density, own_parts, noises = [], [], []
+    for own in np.linspace(0.0005, 0.06, 60):
+        for noise in np.geomspace(0.005, 0.02, 40):
+            inverse = np.linalg.inv(own**2 * belongs @ belongs.T + noise**2 * np.eye(len(y)))
+            information = fixed.T @ inverse @ fixed
+            effects = np.linalg.solve(information, fixed.T @ inverse @ y)
+            rest = y - fixed @ effects
+            logs = np.linalg.slogdet(inverse)[1] - np.linalg.slogdet(information)[1]
+            density.append(0.5 * (logs - rest @ inverse @ rest))  # flat in own, and in log noise as the grid is
+            own_parts.append(slopes @ effects[:4] + effects[4:6].mean() + own**2 * belongs.T @ inverse @ rest)
+            noises.append(noise)
+    weights = np.exp(np.array(density) - max(density))
+    weights /= weights.sum()
+    found = posterior(truth)
+    np.testing.assert_allclose(found.accuracy.mean(0), weights @ np.array(own_parts), atol=6e-4)
+    assert found.noise.mean() == pytest.approx(weights @ np.array(noises), rel=0.02)
 
 
 def test_one_seed_cannot_tell_the_noise(bare):
