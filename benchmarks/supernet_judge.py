@@ -6,10 +6,9 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
 from supernet_truth import SPACE, WIDTHS, flops_of
 
-from fastcifar.statistics.tau import Tau, kendall
+from fastcifar.statistics.tau import Tau, jackknifed, kendall
 from fastcifar.supernet.predict import features, fit, spread_out
 
 SPLITS = 60  # choices of the networks that are trained alone
@@ -115,13 +114,10 @@ class Judge:
         groups = np.array_split(np.random.default_rng(0).permutation(n), min(n, GROUPS))
         whole = self.taus(score, near)
         others = np.array([np.diff(self.taus(score, near, tuple(some.tolist())), axis=0)[0] for some in groups])
-        share = (len(groups) - 1) / len(groups)
-        errors = np.sqrt(share * ((others - others.mean(0)) ** 2).sum(0))
-        halves, gains = student.ppf(0.975, len(groups) - 1) * errors, whole[1] - whole[0]
         pairs = [n * (n - 1) // 2, int(np.triu(near, 1).sum())]
         first, second = (
-            Tau(value=float(gain), low=float(gain - half), high=float(gain + half), pairs=count)
-            for gain, half, count in zip(gains, halves, pairs, strict=True)
+            jackknifed(float(gain), without, count)
+            for gain, without, count in zip(whole[1] - whole[0], others.T, pairs, strict=True)
         )
         return float(whole[0, 0]), float(whole[1, 0]), first, second
 

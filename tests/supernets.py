@@ -17,6 +17,10 @@ ENTRIES = {
     "extra_widths.layer1/extra": {"_type": "choice", "_value": [3, 6]},
     "res_layers": {"_type": "choice", "_value": [["layer1", "layer3"], ["layer3"], []]},
 }
+LEFT_OUT = {  # of LONGER
+    "layer1": {"_type": "choice", "_value": [4, 8]},
+    "leave_out": {"_type": "choice", "_value": [["layer1/extra", "layer3/residual"], ["layer1/extra"], []]},
+}
 WIDTHS = {layer: {"_type": "choice", "_value": [4, 8]} for layer in ("prep", "layer1", "layer2", "layer3")}
 RECIPE = Recipe(
     dataset="synthetic",
@@ -30,6 +34,9 @@ RECIPE = Recipe(
     peak_lr=0.1,
     precision="O0",
 )
+
+
+LONGER = RECIPE.with_params({"extra_layers": {"layer1": 2}})
 
 
 def images():
@@ -74,10 +81,11 @@ def reference(weights, recipe, x):
         x = block(x, layer, width, kernel)
         if layer != "prep":
             x = F.max_pool2d(x, 2)
-        if layer in recipe.res_layers:
+        if layer in recipe.res_layers and f"{layer}/residual" not in recipe.leave_out:
             x = x + block(block(x, f"{layer}/residual/res1", width, kernel), f"{layer}/residual/res2", width, kernel)
         for name in ("extra", "extra_1", "extra_2", "extra_3")[: recipe.extra_layers.get(layer, 0)]:
             path = f"{layer}/{name}"
-            x = block(x, path, recipe.extra_widths.get(path, width), kernel)
+            if path not in recipe.leave_out:
+                x = block(x, path, recipe.extra_widths.get(path, width), kernel)
     x = F.max_pool2d(x, 4).flatten(1)
     return F.linear(x, weights["linear/weight"][:, : x.shape[1]]) * recipe.logits_weight

@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Iterator, Mapping
 from functools import cached_property, partial, reduce
-from itertools import islice, product
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,6 @@ KINDS = {  # fields of a recipe that decide what is in its network, and how larg
 }
 FIELDS = {field: kind for kind, fields in KINDS.items() for field in fields}
 ONLY = {"network": "resnet9", "optimizer": "sgd", "averaging": "none", "whiten": 0, "tta": "none", "sizes": {}}
-TRIED = 256  # combinations of blocks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,12 +138,12 @@ class Choices:
         return self.largest | {key: values[rng.integers(len(values))] for key, values in self.varied.items()}
 
     def _check_blocks(self) -> None:
-        """Raise ValueError where some choice leaves out what another has not put in."""
-        keys = [key for key in self.values if key.partition(".")[0] in ("leave_out", "res_layers", "extra_layers")]
-        if "leave_out" not in keys and not self.recipe.leave_out:
-            return
-        for some in islice(product(*(self.values[key] for key in keys)), TRIED):
-            params = dict(zip(keys, some, strict=True))
+        """Raise ValueError where some choice leaves out what another has not put in; a block is put in by one key."""
+        keys = [key for key in self.values if key.partition(".")[0] in ("res_layers", "extra_layers")]
+        left_out = [{"leave_out": value} for value in self.values.get("leave_out", ())]
+        if not left_out and self.recipe.leave_out:
+            left_out = [{}]
+        for params in [one | {key: value} for one in left_out for key in keys for value in self.values[key]]:
             try:
                 describe_network(self.of({**self.largest, **params}), 10)
             except ValueError as error:

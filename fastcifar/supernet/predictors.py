@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 
 from fastcifar.search import Params
-from fastcifar.statistics.tau import Tau, tau, tau_gain, within
+from fastcifar.statistics.tau import Tau, jackknifed, kendall, tau, within
 from fastcifar.supernet.choices import FIELDS, Choices
-from fastcifar.supernet.predict import FLOOR, features, fit, left_out
+from fastcifar.supernet.predict import FLOOR, LEAST, features, fit, left_out
 
+FEWEST = LEAST + 2  # trainings: each is foretold by the others, with one more left out by a jackknife
 NEAR = 0.05  # share of the FLOPs by which two networks of a pair differ at most
 SUPERNET, WITHOUT, WITH = "supernet", "regression", "regression with the supernet"
 
@@ -43,34 +44,82 @@ class Judged:
 def judge(choices: Choices, table: pd.DataFrame, points: Sequence[Params], accuracy: np.ndarray) -> Judged:
     """Judge all predictors of `table` (see `networks`) on trainings of `points`, with `accuracy` (n,), shares of 1.
 
-    A regression foretells each training from the others, and is judged by how far from their mean it puts it. Raises
-    ValueError where there are too few.
+    A regression foretells each training from the others. The interval of the gain is of a jackknife that fits anew,
+    those of the taus are of a bootstrap. Raises ValueError where there are fewer trainings than FEWEST.
     """
-    rows = rows_of(choices, table, points)
-    plain, more = designs(choices, table)
-    error = np.log(np.maximum(1 - accuracy, FLOOR))
-    others = (error.sum() - error) / (len(error) - 1)  # the better a network, the worse those that foretell it
-    foretold = {WITHOUT: left_out(plain[rows], accuracy, plain), WITH: left_out(more[rows], accuracy, more, apart=1)}
+    if len(points) < FEWEST:
+        raise ValueError(f"predictors are judged on at least {FEWEST} trainings, not {len(points)}")
+    rows, (plain, more) = rows_of(choices, table, points), designs(choices, table)
+    costs = {name: table[name].to_numpy(float)[rows] for name in ("flops", "parameters", "loss")}
+    close = within(costs["flops"], NEAR)
+    trainings = _Trainings(rows=rows, error=_log_error(accuracy), accuracy=accuracy, plain=plain, more=more, near=close)
+    everything = np.arange(len(points))
+    without, with_it = trainings.foretold(everything)
     found = {
-        "FLOPs": table["flops"].to_numpy(float)[rows],
-        "parameters": table["parameters"].to_numpy(float)[rows],
+        "FLOPs": costs["flops"],
+        "parameters": costs["parameters"],
         "sum of log-widths": log_widths(choices, table)[rows],
-        SUPERNET: -table["loss"].to_numpy(float)[rows],
-        WITHOUT: others - foretold[WITHOUT],
-        WITH: others - foretold[WITH],
+        SUPERNET: -costs["loss"],
+        WITHOUT: _placed(without, trainings.error),
+        WITH: _placed(with_it, trainings.error),
     }
-    close = within(found["FLOPs"], NEAR)
-    squares = {name: float(((values - error) ** 2).mean()) for name, values in foretold.items()}
-    return Judged(
-        trainings=len(points),
-        predictors=tuple(
-            Predictor(name=name, overall=tau(values, accuracy), near=tau(values, accuracy, close))
-            for name, values in found.items()
-        ),
-        gain=tau_gain(found[WITH], found[WITHOUT], accuracy),
-        gain_near=tau_gain(found[WITH], found[WITHOUT], accuracy, close),
-        better=min(squares, key=lambda name: squares[name]),
+    predictors = tuple(
+        Predictor(name=name, overall=tau(values, accuracy), near=tau(values, accuracy, close))
+        for name, values in found.items()
     )
+    others = np.array([trainings.gains(np.delete(everything, one)) for one in everything])
+    gain, gain_near = (
+        jackknifed(value, less, pairs)
+        for value, less, pairs in zip(
+            trainings.gains(everything),
+            others.T,
+            (predictors[0].overall.pairs, predictors[0].near.pairs),
+            strict=True,
+        )
+    )
+    squares = [float(((values - trainings.error) ** 2).mean()) for values in (without, with_it)]
+    better = WITH if squares[1] < squares[0] else WITHOUT
+    return Judged(trainings=len(points), predictors=predictors, gain=gain, gain_near=gain_near, better=better)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Trainings:
+    """Trainings, by their rows in the table; log(error) and accuracy (n,), the table's designs, pairs of near FLOPs."""
+
+    rows: np.ndarray
+    error: np.ndarray
+    accuracy: np.ndarray
+    plain: np.ndarray
+    more: np.ndarray
+    near: np.ndarray
+
+    def foretold(self, some: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """log(error) of some of them, each by the rest of these, without and with the supernet: (n,) each."""
+        rows, accuracy = self.rows[some], self.accuracy[some]
+        without = left_out(self.plain[rows], accuracy, self.plain)
+        return without, left_out(self.more[rows], accuracy, self.more, apart=1)
+
+    def gains(self, some: np.ndarray) -> list[float]:
+        """How much better the regression with the supernet orders all pairs of some, and those of near FLOPs."""
+        without, with_it = (_placed(values, self.error[some]) for values in self.foretold(some))
+        return [
+            kendall(with_it, self.accuracy[some], near) - kendall(without, self.accuracy[some], near)
+            for near in (None, self.near[np.ix_(some, some)])
+        ]
+
+
+def _log_error(accuracy: np.ndarray) -> np.ndarray:
+    error: np.ndarray = np.log(np.maximum(1 - accuracy, FLOOR))
+    return error
+
+
+def _placed(foretold: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """How far below the mean of the other trainings, which foretell it, the log(error) of each is put: (n,).
+
+    For the better a network is, the worse are the others.
+    """
+    placed: np.ndarray = (error.sum() - error) / (len(error) - 1) - foretold
+    return placed
 
 
 def predicted(

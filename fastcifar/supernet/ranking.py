@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
@@ -95,7 +95,7 @@ def networks(
     costs = costs_of(choices, seconds_per_flop(record) if seconds is None else seconds)
     calibration, valid = material.calibration(), material.valid(images)
     exact = bool(record.settings["deterministic"])
-    check_limits(choices, limits, costs)
+    within = _some_within(choices, limits, costs, GENERATION)
 
     def scored(points: Sequence[Params], before: int) -> list[Row]:
         recipes = [choices.of(one) for one in points]
@@ -109,18 +109,25 @@ def networks(
     if sample is not None or choices.space.size() <= ALL:
         rows = scored(_allowed(choices, limits, costs, sample, seed), 0)
     else:
-        rows = _evolved(choices, lambda params: choices.counts(params) and limits.allow(costs(params)), scored, seed)
+        rows = _evolved(
+            choices, lambda params: choices.counts(params) and limits.allow(costs(params)), scored, seed, within
+        )
     if not rows:
         raise ValueError("no network that was drawn is within the limits; draw more, or allow more")
     return pd.DataFrame(rows).sort_values("loss", kind="stable", ignore_index=True)
 
 
 def _evolved(
-    choices: Choices, allowed: Callable[[Params], bool], scored: Callable[[Sequence[Params], int], list[Row]], seed: int
+    choices: Choices,
+    allowed: Callable[[Params], bool],
+    scored: Callable[[Sequence[Params], int], list[Row]],
+    seed: int,
+    known: Sequence[Params] = (),
 ) -> list[Row]:
     """As many as ALL networks of a large space, by regularized evolution on their loss.
 
-    scored: the rows of some points, of which so many have been scored before.
+    scored: the rows of some points, of which so many have been scored before. known: points that are allowed, for
+    where hardly any is that is drawn.
     """
     rows: list[Row] = []
     space = dataclasses.replace(choices.space, allowed=allowed)
@@ -132,10 +139,17 @@ def _evolved(
                 some.append(searcher.suggest(space, history, trial_rng(seed, len(history))))
                 history.start(some[-1])
         if not some:
+            some = [point for point in known if space.encode(point) not in history]
+            for point in some:
+                history.start(point)
+        if not some and len(rows) in (0, searcher.population):
             break
-        for number, row in enumerate(scored(some, len(rows)), len(rows)):
-            history.end(number, row["loss"])
-            rows.append(row)
+        if some:
+            for number, row in enumerate(scored(some, len(rows)), len(rows)):
+                history.end(number, row["loss"])
+                rows.append(row)
+        else:  # on with children of those that there are
+            searcher = dataclasses.replace(searcher, population=len(rows))
     return rows
 
 
@@ -149,16 +163,26 @@ def check_amounts(images: int, sample: int | None) -> None:
 
 def check_limits(choices: Choices, limits: Limits, costs: Costs, wanted: int = 1) -> None:
     """Raise ValueError where fewer networks of the space than `wanted` are found within the limits."""
-    inside, least = 0, np.full(len(COSTS), np.inf)
+    inside = len(_some_within(choices, limits, costs, wanted))
+    if inside < wanted:
+        raise ValueError(f"{counted(inside, 'network')} of the space within the limits, where {wanted} are needed")
+
+
+def _some_within(choices: Choices, limits: Limits, costs: Costs, wanted: int) -> list[Params]:
+    """The first `wanted` networks within the limits, or all that there are. Raises ValueError where there are none."""
+    inside: list[Params] = []
+    least = np.full(len(COSTS), np.inf)
     for point in _upward(choices, lambda params: limits.allow(costs(params))):
         found = costs(point)
-        inside, least = inside + limits.allow(found), np.minimum(least, found)
-        if inside == wanted:
-            return
-    if inside == 0:
+        least = np.minimum(least, found)
+        if limits.allow(found):
+            inside.append(point)
+        if len(inside) == wanted:
+            break
+    if not inside:
         amounts = ", ".join(f"{amount:,.0f} {name}" for amount, name in zip(least, COSTS, strict=True) if amount)
         raise ValueError(f"no network of the space is within the limits; the smallest have {amounts}")
-    raise ValueError(f"{counted(inside, 'network')} of the space within the limits, where {wanted} are needed")
+    return inside
 
 
 def _upward(choices: Choices, allowed: Callable[[Params], bool]) -> Iterator[Params]:
@@ -171,6 +195,10 @@ def _upward(choices: Choices, allowed: Callable[[Params], bool]) -> Iterator[Par
         yield from choices.points()
         return
     least = {key: min(values, key=partial(size_of, key)) for key, values in choices.values.items()}
+    smallest = [
+        [value for value in values if size_of(key, value) == size_of(key, least[key])]
+        for key, values in choices.values.items()
+    ]
 
     def standing(params: Params, before: Params) -> Params:
         """The point of a network that was come to from another: blocks that are new begin at their smallest."""
@@ -180,8 +208,9 @@ def _upward(choices: Choices, allowed: Callable[[Params], bool]) -> Iterator[Par
             for key, value in params.items()
         }
 
-    first = standing(least, choices.largest)
-    waiting, seen = deque([first]), {repr(first)}
+    starts = [dict(zip(choices.values, values, strict=True)) for values in islice(product(*smallest), ALL)]
+    waiting = deque(standing(one, choices.largest) for one in starts)  # several where lists are of one length
+    seen = {repr(one) for one in waiting}
     while waiting:
         yield (point := waiting.popleft())
         for key, value in ((key, value) for key, values in choices.values.items() for value in values):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fastcifar.data import Dataset
+from fastcifar.data import Dataset, num_classes
 from fastcifar.errors import Failure
 from fastcifar.search import Params
 from fastcifar.search.experiment.driver import Driver, trial_seed
@@ -17,13 +17,14 @@ from fastcifar.search.experiment.store import FINISHED
 from fastcifar.statistics.tau import Tau
 from fastcifar.supernet.choices import Choices
 from fastcifar.supernet.plan import Plan
-from fastcifar.supernet.predict import LEAST, spread_out
-from fastcifar.supernet.predictors import Judged, designs, judge, points_of, predicted
+from fastcifar.supernet.predict import spread_out
+from fastcifar.supernet.predictors import FEWEST, Judged, designs, judge, points_of, predicted
 from fastcifar.supernet.ranking import Limits
 from fastcifar.supernet.record import Record, read_record
 from fastcifar.supernet.supernet import Supernet
 from fastcifar.supernet.training import load_supernet, resume_supernet, train_supernet
 from fastcifar.train import Hooks, Recipe
+from fastcifar.train.build import rate_factors
 
 APART = 500_000  # the supernet does not share the batches of the trainings alone, which it would else foretell
 EPOCHS = {"fair": 3, "uniform": 3, "sandwich": 1, "sandwich-labels": 1}  # of one network a step, or about four
@@ -63,6 +64,20 @@ class Asked:
         limits = {key: value for key, value in document["limits"].items() if value is not None}
         chosen = document["chosen"]
         return cls(**{**document, "limits": Limits(**limits), "chosen": None if chosen is None else tuple(chosen)})
+
+
+def check_rates(choices: Choices) -> None:
+    """Raise ValueError where `lr_scale` or `lr_instead` are for parts that some network of the space does not have.
+
+    A supernet alone takes them, but a search trains networks by themselves, too.
+    """
+    points = [{**choices.largest, key: value} for key, values in choices.values.items() for value in values]
+    for point in (*points, choices.smallest):
+        try:
+            rate_factors(choices.of(point), num_classes(choices.recipe.dataset))
+        except ValueError as error:
+            network = " ".join(f"{key}={value}" for key, value in point.items())
+            raise ValueError(f"{error}; a search trains networks by themselves, here {network}") from None
 
 
 def keep(driver: Driver, asked: Asked) -> Asked:
@@ -132,7 +147,7 @@ def foretold(
     if driver.stopping:
         return None
     ended = [row for row in rows if row.state == FINISHED and row.value is not None]
-    if len(ended) < LEAST + 1:
+    if len(ended) < FEWEST:
         raise SearchError(f"{len(ended)} of {len(rows)} trainings have ended with a result: too few for a fit")
     points, accuracy = [row.params for row in ended], np.array([row.value for row in ended], dtype=float) / 100
     judged = judge(choices, table, points, accuracy)

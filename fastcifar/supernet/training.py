@@ -125,6 +125,8 @@ def load_supernet(path: str | Path, device: str | None = None) -> tuple[Supernet
     Raises RecordError where there is none, or it is not finished.
     """
     record = read_record(path)
+    if record.status == "diverged":
+        raise RecordError(f"{path}: the supernet has diverged: {record.message}")
     if record.status != "finished":
         raise RecordError(f"{path}: the supernet is {record.status}, not finished; fastcifar supernet train --resume")
     if device is None or resolve_device(device).type == resolve_type(record):

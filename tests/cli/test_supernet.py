@@ -11,7 +11,12 @@ import pandas as pd
 import pytest
 
 from fastcifar.cli import run
+from fastcifar.cli.flags import parse_settings
+from fastcifar.search import Space
 from fastcifar.search.experiment.store import Store
+from fastcifar.search.experiment.training import flops
+from fastcifar.supernet import Choices
+from fastcifar.train import named_recipe
 
 SPACE = {
     "prep": {"_type": "choice", "_value": [2, 4]},
@@ -21,7 +26,7 @@ SPACE = {
 }
 SMALL = "--set dataset=synthetic prep=2 layer1=2 layer2=4 layer3=4 batch_size=32 train_images=64 total_epoch=2"
 TRAIN = f"train --space space.json {SMALL} --device cpu"
-SEARCH = f"search --space space.json {SMALL} --device cpu --trainings 5 --confirm 1x1"
+SEARCH = f"search --space space.json {SMALL} --device cpu --trainings 6 --confirm 1x1"
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +60,8 @@ def test_train_rank_and_export(capsys):
     rows = json.loads(capsys.readouterr().out)
     assert len(rows) == (table["flops"] <= most).sum() and max(row["flops"] for row in rows) <= most
 
+    assert supernet(f"export {path} --network prep=3") == 2
+    assert "prep: 3 is none of its values" in capsys.readouterr().err
     assert supernet(f"export {path} --network prep=2 layer1=2 --to net") == 0
     assert "net/weights.safetensors" in capsys.readouterr().out
     assert run(["train", "net/recipe.json", "--init", "net", "--epochs", "1", "--device", "cpu"]) == 0
@@ -82,7 +89,7 @@ def test_rank_says_what_was_varied(capsys):
 def test_search(capsys):
     assert supernet(SEARCH) == 0
     out, err = capsys.readouterr()
-    assert "measuring what a training costs here" in err and "5 trainings alone of about" in err
+    assert "measuring what a training costs here" in err and "6 trainings alone of about" in err
     for name in ("FLOPs", "parameters", "sum of log-widths", "supernet", "regression", "regression with the supernet"):
         assert any(line.startswith(name + " ") for line in out.splitlines())
     assert "the supernet adds" in out and "best for its FLOPs, as predicted" in out and "winner" in out
@@ -92,7 +99,7 @@ def test_search(capsys):
     store = Store.read(path)
     document, kinds = store.meta()["summary"], [row.kind for row in store.trials()]
     store.close()
-    assert kinds == ["search"] * 5 + ["confirm", "default"]
+    assert kinds == ["search"] * 6 + ["confirm", "default"]
     assert len(document["supernet"]["predictors"]) == 6 and document["best"].keys() == SPACE.keys()
 
     assert supernet(f"search --resume {path.name} --json") == 0  # nothing is left to do, and it says the same
@@ -102,9 +109,12 @@ def test_search(capsys):
     assert "fastcifar supernet search --resume" in capsys.readouterr().err
 
 
-def test_a_search_that_is_killed_goes_on(folder, capsys):
+def test_a_search_that_is_killed_goes_on_within_its_limits(folder, capsys):
     """While the supernet is trained, and while networks are trained alone."""
-    command = [sys.executable, "-m", "fastcifar", "supernet", *SEARCH.split()]
+    settings = parse_settings([SMALL.split()[1:]])
+    choices = Choices(named_recipe("resnet9-tiny").with_params(settings), Space.from_dict(SPACE))
+    most = sorted(flops(choices.of(point)) for point in choices.points())[9]
+    command = [sys.executable, "-m", "fastcifar", "supernet", *SEARCH.split(), "--max-flops", str(most)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     for wanted in ("runs/*/*/checkpoint.safetensors", "runs/*/trials/1"):
         deadline = time.monotonic() + 120
@@ -120,9 +130,12 @@ def test_a_search_that_is_killed_goes_on(folder, capsys):
     store = Store.read(path)
     rows = list(store.trials())
     store.close()
-    assert [row.kind for row in rows] == ["search"] * 5 + ["confirm", "default"]
+    assert [row.kind for row in rows] == ["search"] * 6 + ["confirm", "default"]
     assert all(row.state == "finished" for row in rows)
     assert len(list(path.glob("*/supernet.json"))) == 1
+    assert all(flops(choices.of(row.params)) <= most for row in rows if row.kind != "default")
+    table = pd.read_csv(path / "networks.csv")
+    assert len(table) >= 10 and table["flops"].max() <= most
 
 
 @pytest.mark.parametrize(
@@ -139,11 +152,11 @@ def test_a_search_that_is_killed_goes_on(folder, capsys):
         ("train --resume nowhere", "there is no nowhere, neither here"),
         ("rank .", ". is no supernet: supernet.json cannot be read"),
         ("rank nowhere", "there is no nowhere, neither here"),
-        (f"{SEARCH} --trainings 4", "--trainings: at least 5 are needed for the fit, not 4"),
+        (f"{SEARCH} --trainings 5", "--trainings: at least 6 are needed for the fit, not 5"),
         (f"{SEARCH} --confirm 0x3", "--confirm: at least one network and one seed are needed"),
         (f"{SEARCH} --max-params 5", "no network of the space is within the limits; the smallest have"),
         (f"{SEARCH} --trainings 17", "16 networks of the space within the limits, where 17 are needed"),
-        (f"{SEARCH} --set lr_scale.layer3/extra=2", "lr_scale: no parameter lies under 'layer3/extra'"),
+        (f"{SEARCH} --set lr_scale.layer3/extra=2", "a search trains networks by themselves, here prep=4"),
         (f"{TRAIN} --seed -1", "--seed: a whole number at least 0 is needed"),
         ("search --resume nowhere", "there is no experiment 'nowhere'"),
     ],

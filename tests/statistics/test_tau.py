@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from fastcifar.statistics.tau import kendall, tau, tau_gain, within
+from fastcifar.statistics import t_half
+from fastcifar.statistics.tau import jackknifed, kendall, tau, within
 
 
 def test_it_is_scipys_with_ties_and_without():
@@ -28,7 +29,6 @@ def test_a_few_pairs_say_nothing():
     costs, values = np.array([100.0, 104, 200, 300, 400]), np.arange(5.0)
     few = tau(values, values, within(costs, 0.05))
     assert few.pairs == 1 and np.isnan([few.value, few.low, few.high]).all()
-    assert np.isnan(tau_gain(values, -values, values, within(costs, 0.05)).value)
 
 
 def test_the_interval_covers_the_truth():
@@ -43,12 +43,9 @@ def test_the_interval_covers_the_truth():
     assert inside >= 50
 
 
-def test_the_gain_is_the_difference_and_is_paired():
-    rng = np.random.default_rng(2)
-    truth = rng.standard_normal(40)
-    good, bad = truth + 0.3 * rng.standard_normal(40), truth + 3 * rng.standard_normal(40)
-    gain = tau_gain(good, bad, truth)
-    assert gain.value == pytest.approx(kendalltau(good, truth)[0] - kendalltau(bad, truth)[0])
-    assert 0 < gain.low < gain.value < gain.high
-    none = tau_gain(good, good, truth)
-    assert (none.low, none.value, none.high) == (0, 0, 0)
+def test_a_jackknife_of_a_mean_is_students_interval():
+    values = np.random.default_rng(2).standard_normal(12)
+    found = jackknifed(values.mean(), np.array([np.delete(values, one).mean() for one in range(12)]), 66)
+    assert found.value == values.mean() and found.pairs == 66
+    assert found.high - found.value == pytest.approx(found.value - found.low) == pytest.approx(t_half(values))
+    assert np.isnan(jackknifed(1.0, values, 9).low)

@@ -1,11 +1,14 @@
 """Which networks a space holds."""
 
+from pathlib import Path
+
 import pytest
 from supernets import ENTRIES, RECIPE, WIDTHS, plan
 
 from fastcifar.search import Space
-from fastcifar.supernet import Choices
-from fastcifar.train import describe_network
+from fastcifar.search.experiment.spec import read_space
+from fastcifar.supernet import Choices, Plan
+from fastcifar.train import describe_network, named_recipe
 
 
 def choices(entries=ENTRIES, recipe=RECIPE, vary=()):
@@ -105,6 +108,25 @@ def test_the_smallest_keeps_what_is_not_varied():
 def test_a_space_that_is_not_for_a_supernet(entries, message):
     with pytest.raises(ValueError, match=message):
         choices(entries)
+
+
+def test_a_block_that_some_far_combination_leaves_out_is_found():
+    """However many combinations come before it."""
+    entries = {
+        "res_layers": {"_type": "choice", "_value": [["layer1", "layer3"], ["layer3"]]},
+        **{f"extra_layers.{layer}": {"_type": "randint", "_value": [0, 5]} for layer in ("prep", "layer2", "layer3")},
+        "leave_out": {"_type": "choice", "_value": [["layer1/residual"], []]},
+    }
+    with pytest.raises(ValueError, match=r"'res_layers': \['layer3'\]\} do not go together: leave_out: 'layer1/res"):
+        choices(entries)
+
+
+@pytest.mark.parametrize(("name", "networks"), [("channels", 256), ("supernet", 18_432)])
+def test_the_spaces_that_come_with_it(name, networks):
+    entries = read_space(Path(__file__).parents[2] / "search_spaces" / f"{name}.json")
+    wanted = Plan(recipe=named_recipe("resnet9-tiny"), space=entries)
+    assert wanted.choices.space.size() == networks
+    assert all(wanted.choices.counts(point) for point in (wanted.choices.largest, wanted.choices.smallest))
 
 
 def test_a_plan_needs_a_seed_that_can_be_drawn_by():

@@ -114,6 +114,43 @@ def test_limits_that_leave_too_few_networks_of_a_large_space(monkeypatch):
             room.check_limits(choices, Limits(flops=every[0] - 1), costs)
 
 
+def test_the_smallest_of_a_large_space_whose_lists_are_equally_long(monkeypatch):
+    room = import_module("fastcifar.supernet.ranking")
+    pairs = {"res_layers": {"_type": "choice", "_value": [["layer1"], ["layer3"]]}}
+    choices = plan(WIDTHS | pairs).choices
+    costs = room.costs_of(choices, 0.0)
+    every = sorted((costs(point)[0], point["res_layers"]) for point in choices.points())
+    assert every[0][1] == ["layer3"]
+    monkeypatch.setattr(room, "ALL", 10)
+    room.check_limits(choices, Limits(flops=every[0][0]), costs)
+    with pytest.raises(ValueError, match=f"the smallest have {every[0][0]:,} flops"):
+        room.check_limits(choices, Limits(flops=every[0][0] - 1), costs)
+
+
+def test_networks_that_are_hardly_ever_drawn_are_come_to_from_those_that_are_known(monkeypatch):
+    monkeypatch.setattr("fastcifar.search.searcher.PATIENCE", 20)
+    monkeypatch.setattr("fastcifar.search.searcher.MAX_POINTS", 10)
+    room = import_module("fastcifar.supernet.ranking")
+    choices = plan(ENTRIES).choices
+    costs = room.costs_of(choices, 0.0)
+    limits = Limits(flops=sorted(costs(point)[0] for point in choices.points())[9])
+
+    def allowed(point):
+        return choices.counts(point) and limits.allow(costs(point))
+
+    def scored(points, before):
+        return [{**point, "loss": costs(point)[1]} for point in points]
+
+    known, found = room._some_within(choices, limits, costs, 3), []
+    for seed in range(5):
+        rows = room._evolved(choices, allowed, scored, seed, known)
+        points = [{key: row[key] for key in choices.values} for row in rows]
+        assert all(map(allowed, points)) and all(point in points for point in known)
+        assert len(set(map(str, points))) == len(points)
+        found.append(len(points))
+    assert np.mean(found) > 4
+
+
 def test_frozen_files_need_no_supernet(made, tmp_path):
     shared, _, material = made
     params = {"prep": 4, "layer1": 8, "layer2": 4, "layer3": 8}

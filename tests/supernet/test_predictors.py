@@ -234,6 +234,33 @@ def test_a_supernet_that_sees_more_adds_something_and_noise_adds_nothing():
     np.testing.assert_allclose(log_widths(choices, table)[0], 4)
 
 
+def test_a_supernet_that_knows_nothing_is_seldom_said_to_add_something():
+    choices, table, accuracy = made_table()
+    points, said = points_of(choices, table), []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        rows = spread_out(designs(choices, table)[0], 12, seed)
+        blind = table.assign(loss=rng.uniform(1, 2, len(table)))
+        judged = judge(choices, blind, [points[row] for row in rows], accuracy[rows])
+        assert judged.gain.low < judged.gain.value < judged.gain.high
+        said.append(judged.adds)
+    assert np.mean(said) <= 0.15
+
+
+def test_networks_of_nearly_equal_flops_are_judged_apart():
+    choices, table, accuracy = made_table()
+    rows = spread_out(designs(choices, table)[0], 12)
+    points = [points_of(choices, table)[row] for row in rows]
+    alike = judge(choices, table.assign(flops=100.0 + np.arange(len(table)) / 1e3), points, accuracy[rows])
+    for one in alike.predictors:
+        assert one.near == one.overall
+    assert alike.gain_near == alike.gain and alike.gain.pairs == 66
+    apart = judge(choices, table.assign(flops=2.0 ** np.arange(len(table))), points, accuracy[rows])
+    assert apart.gain == alike.gain and apart.gain_near.pairs == 0 and np.isnan(apart.gain_near.value)
+    with pytest.raises(ValueError, match="predictors are judged on at least 6 trainings, not 5"):
+        judge(choices, table, points[:5], accuracy[rows[:5]])
+
+
 def test_a_block_that_is_not_there_has_no_width():
     entries = {"extra_layers.layer1": [0, 1], "extra_widths.layer1/extra": [4, 16]}
     space = Space.from_dict({key: {"_type": "choice", "_value": value} for key, value in entries.items()})
@@ -241,6 +268,8 @@ def test_a_block_that_is_not_there_has_no_width():
     table = pd.DataFrame(list(choices.points()))
     widths = dict(zip(map(repr, points_of(choices, table)), log_widths(choices, table), strict=True))
     assert sorted(widths.values()) == [0, 2, 4]
+    features = designs(choices, table.assign(loss=1.0))[0]
+    assert sorted(map(tuple, features)) == [(0, 2), (1, 2), (1, 4)]  # depth, and a log-width
 
 
 def test_pareto_is_what_nothing_beats():

@@ -3,10 +3,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from supernets import RECIPE, WIDTHS, batch, reference, supernet
+from supernets import ENTRIES, LEFT_OUT, LONGER, RECIPE, WIDTHS, batch, reference, supernet
 
 from fastcifar.net import BatchNorm, Network, count_flops, run_graph
-from fastcifar.supernet import calibrate
+from fastcifar.supernet import calibrate, freeze
 from fastcifar.supernet.ranking import costs_of
 from fastcifar.supernet.update import gradients, update
 from fastcifar.train.sgd import nesterov_step
@@ -25,9 +25,15 @@ def spread_weights(made, seed=3):
                 weight.add_(0.3 * torch.randn(weight.shape, generator=generator))
 
 
+SPACES = pytest.mark.parametrize(
+    ("entries", "recipe"), [(ENTRIES, RECIPE), (LEFT_OUT, LONGER)], ids=["all", "left out"]
+)
+
+
+@SPACES
 @pytest.mark.parametrize("step", ["eager", "fused"])
-def test_every_point_computes_its_part(step):
-    made = supernet(step=step)
+def test_every_point_computes_its_part(entries, recipe, step):
+    made = supernet(entries, step=step, recipe=recipe)
     spread_weights(made)
     images, _ = batch()
     for params in made.choices.points():
@@ -54,11 +60,13 @@ def test_gradients_reach_the_part_and_nothing_else():
             torch.testing.assert_close(whole, leaf.grad)
 
 
-def test_frozen_is_the_slice_in_training_and_evaluation():
-    made = supernet()
+@SPACES
+@pytest.mark.parametrize(("step", "every"), [("eager", 1), ("fused", 5)])
+def test_frozen_is_the_slice_in_training_and_evaluation(entries, recipe, step, every):
+    made = supernet(entries, step=step, recipe=recipe)
     spread_weights(made)
     images, _ = batch(32)
-    for params in made.choices.points():
+    for params in list(made.choices.points())[::every]:
         recipe = made.choices.of(params)
         frozen = made.frozen(recipe)
         assert isinstance(frozen, Network)
@@ -67,6 +75,8 @@ def test_frozen_is_the_slice_in_training_and_evaluation():
             calibrate(network, lambda x, network=network: network({"input": x}), [images[:16], images[16:]])
         logits = [run_graph(network.graph, {"input": images})["logits"] for network in (frozen, sliced.network)]
         torch.testing.assert_close(*logits, rtol=1e-5, atol=1e-5)
+        _, taken_out = freeze(made, params, [images[:16], images[16:]])
+        torch.testing.assert_close(taken_out({"input": images})["logits"], logits[1], rtol=1e-5, atol=1e-5)
         frozen.train()
         sliced.network.train()
         torch.testing.assert_close(frozen({"input": images})["logits"], sliced.forward(images), rtol=1e-5, atol=1e-5)
@@ -102,14 +112,15 @@ def _statistics(network):
     return [b.clone() for m in network.modules() if isinstance(m, BatchNorm) for b in (m.running_mean, m.running_var)]
 
 
+@SPACES
 @pytest.mark.parametrize("precision", ["O0", "O2"])
-def test_what_a_network_has_not_keeps_value_and_velocity(precision):
-    made = supernet(precision=precision)
+def test_what_a_network_has_not_keeps_value_and_velocity(entries, recipe, precision):
+    made = supernet(entries, precision=precision, recipe=recipe)
     optimizer = made.optimizer
     images, labels = batch()
     images = images.to(made.state.precision.images)
     points = list(made.choices.points())
-    for params in (points[-1], points[0], points[17]):  # the first leaves velocities everywhere
+    for params in (made.choices.largest, points[0], points[len(points) // 7]):  # the first leaves velocities everywhere
         member = made.member(made.choices.of(params))
         inside = {path: torch.zeros(weight.shape, dtype=torch.bool) for path, weight in made.shared.items()}
         for path, where in member.parts.items():

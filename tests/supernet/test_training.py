@@ -11,6 +11,7 @@ from supernets import supernet as made
 from fastcifar.data import derived_seed
 from fastcifar.supernet import Supernet, calibrate, load_supernet, read_record, resume_supernet, scores, train_supernet
 from fastcifar.supernet.material import Material
+from fastcifar.supernet.search import SearchError, trained
 from fastcifar.supernet.start import start_from
 from fastcifar.train import Hooks, RecordError, checkpoint, describe_network, train
 from fastcifar.train.build import rate_factors
@@ -140,6 +141,18 @@ def test_it_starts_from_another_supernet(dataset, tmp_path):
     hundred = plan(ENTRIES, recipe=RECIPE.with_params({"dataset": "synthetic100"}))
     with pytest.raises(RecordError, match="its networks tell 10 classes apart, the supernet's 100"):
         start_from(made_of(hundred), record.path)
+
+
+def test_one_that_has_diverged_is_no_supernet(dataset, tmp_path):
+    wanted = plan(recipe=RECIPE.with_params({"peak_lr": 1e9}))
+    _, record = train_supernet(wanted, dataset, device="cpu", out=tmp_path)
+    assert record.status == "diverged"
+    with pytest.raises(RecordError, match="the supernet has diverged"):
+        load_supernet(record.path)
+    with pytest.raises(SearchError, match="begin anew with a lower --set peak_lr="):
+        trained(wanted, dataset, "cpu", tmp_path, Path(record.path).name, Hooks(), lambda record: None)
+    with pytest.raises(ValueError, match="is of another space or recipe than the search"):
+        trained(plan(seed=1), dataset, "cpu", tmp_path, Path(record.path).name, Hooks(), lambda record: None)
 
 
 def made_of(wanted):

@@ -39,7 +39,7 @@ class Search(PlanFlags, LimitFlags):
     def run(self) -> int:
         from fastcifar.cli.search_view import SearchView
         from fastcifar.search.experiment.spec import driving, make_folder
-        from fastcifar.supernet.search import keep
+        from fastcifar.supernet.search import SearchError, keep
 
         if self.resume is None:
             spec, asked = self._asked()
@@ -47,14 +47,17 @@ class Search(PlanFlags, LimitFlags):
         else:
             spec, asked, folder = self._resumed(self.resume)
         view = SearchView(quiet=self.json)
-        document = None
+        document, over = None, False
         try:
             with driving(folder, spec, view.watch) as driver:
                 keep(driver, asked)
                 document = self._searched(spec, asked, driver, view)
+        except SearchError:
+            over = True
+            raise
         finally:
             view.close()
-            if document is None:
+            if document is None and not over:
                 print(f"go on with: fastcifar supernet search --resume {folder}", file=sys.stderr)
         if document is None:  # Ctrl-C once: what ran has ended
             return 130
@@ -165,27 +168,24 @@ class Search(PlanFlags, LimitFlags):
     def _asked(self) -> "tuple[Spec, Asked]":
         """What is trained alone, and what is asked of the supernet. Raises ValueError before anything is made."""
         from fastcifar.cli.search import pair
-        from fastcifar.data import num_classes
         from fastcifar.search.experiment.spec import Spec
         from fastcifar.search.experiment.training import default_concurrency, spread
-        from fastcifar.supernet.predict import LEAST
+        from fastcifar.supernet.predictors import FEWEST
         from fastcifar.supernet.ranking import check_limits, costs_of
-        from fastcifar.supernet.search import Asked
+        from fastcifar.supernet.search import Asked, check_rates
         from fastcifar.train import resolve_device
-        from fastcifar.train.build import rate_factors
 
         device = resolve_device(self.device)
         name, recipe = self.found_recipe()
         plan = self.plan(recipe)
-        if self.trainings < LEAST + 1:
-            raise ValueError(f"--trainings: at least {LEAST + 1} are needed for the fit, not {self.trainings}")
+        if self.trainings < FEWEST:
+            raise ValueError(f"--trainings: at least {FEWEST} are needed for the fit, not {self.trainings}")
         points, seeds = pair(self.confirm)
         if points < 1 or seeds < 1:
             raise ValueError(f"--confirm: at least one network and one seed are needed, not {self.confirm}")
         limits = self.limits()
         check_limits(plan.choices, limits, costs_of(plan.choices, 0.0), self.trainings)
-        for one in (plan.choices.largest, plan.choices.smallest):  # a rate of what not all of them have
-            rate_factors(plan.choices.of(one), num_classes(recipe.dataset))
+        check_rates(plan.choices)
         gpus = spread(device)
         assert self.space is not None
         spec = Spec(
