@@ -122,13 +122,16 @@ def resume_supernet(
 def load_supernet(path: str | Path, device: str | None = None) -> tuple[Supernet, Record]:
     """The trained supernet in the folder `path`; where `device` is of another kind than its own, in fp32.
 
-    Raises RecordError where there is none, or it is not finished.
+    device: by default its own, or the CPU where that is a GPU and none is here. Raises RecordError where there is no
+    supernet, or it is not finished.
     """
     record = read_record(path)
     if record.status == "diverged":
         raise RecordError(f"{path}: the supernet has diverged: {record.message}")
     if record.status != "finished":
         raise RecordError(f"{path}: the supernet is {record.status}, not finished; fastcifar supernet train --resume")
+    if device is None and resolve_type(record) == "cuda" and not torch.cuda.is_available():
+        device = "cpu"
     if device is None or resolve_device(device).type == resolve_type(record):
         record.settings["device"] = record.settings["device"] if device is None else str(resolve_device(device))
         supernet = build(record)

@@ -171,7 +171,8 @@ def test_one_that_was_trained_elsewhere_is_loaded_in_fp32(dataset, tmp_path):
     document = record.to_dict()
     document["settings"]["device"] = "cuda:0"
     folder.write_json(document, "supernet.json")
-    loaded, _ = load_supernet(record.path, "cpu")
+    loaded, found = load_supernet(record.path, None if not torch.cuda.is_available() else "cpu")
+    assert found.settings["device"] == "cpu" and found.precision == "O0"
     masters = dict(zip(trained.trained, trained.optimizer.weights, strict=True))
     for path, weight in loaded.shared.items():
         assert weight.dtype == torch.float32

@@ -23,7 +23,7 @@ class Rank(CommonFlags, LimitFlags):
     images: Annotated[int, arg(metavar="N")] = 1000
     """Images of the holdout (5,000) that they are judged on."""
     device: Annotated[str | None, absent("DEV")] = None
-    """auto, cpu, cuda or cuda:N; by default the one that it was trained on."""
+    """auto, cpu, cuda or cuda:N; by default the one that it was trained on, or the CPU where that is not here."""
 
     def run(self) -> int:
         from fastcifar.cli.supernet.view import Counter, networks_text
