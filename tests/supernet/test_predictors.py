@@ -110,7 +110,7 @@ def test_networks_that_are_spread_out_tell_more(resnet):
         chosen = spread_out(widths, 20, seed)
         assert len(set(chosen.tolist())) == 20
         taus.append(kendall(-fit(widths[chosen], three[chosen, seed % 3], widths)(widths[some])[0], mean[some]))
-    assert np.mean(taus) > 0.74
+    assert np.mean(taus) > 0.755
 
 
 @pytest.mark.parametrize("count", [12, 20, 30])
@@ -132,7 +132,7 @@ def test_a_fit_finds_the_slopes_and_the_noise():
     mean, deviation = made(x[:5])
     np.testing.assert_allclose(made.slopes / made.scale, [0.3, 0, -0.2], atol=0.02)
     np.testing.assert_allclose(mean, np.log(1 - accuracy[:5]), atol=0.05)
-    assert (deviation > np.sqrt(made.noise)).all() and np.sqrt(made.noise) == pytest.approx(0.01, rel=0.6)
+    assert (deviation > np.sqrt(made.noise)).all() and np.sqrt(made.noise) == pytest.approx(0.01, rel=0.3)
     with pytest.raises(ValueError, match="a fit needs at least 4 trainings, not 3"):
         fit(x[:3], accuracy[:3])
 

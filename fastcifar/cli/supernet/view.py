@@ -151,7 +151,8 @@ def print_foretold(judged: Judged, front: pd.DataFrame, keys: Sequence[str]) -> 
     print(
         f"Kendall's tau with {judged.trainings} trainings by themselves, a regression foretelling each from the others;"
     )
-    print(f"95 % bootstrap interval over networks; near: pairs within {NEAR:.0%} of each other's FLOPs")
+    print("95 % intervals over networks (bootstrap; of what is added a jackknife that fits anew);")
+    print(f"near: pairs within {NEAR:.0%} of each other's FLOPs")
     rows = [[one.name, _interval(one.overall), _interval(one.near)] for one in judged.predictors]
     rows.append(["what the supernet adds", _interval(judged.gain, "+"), _interval(judged.gain_near, "+")])
     near = f"tau of {counted(judged.gain_near.pairs, 'near pair')}"
