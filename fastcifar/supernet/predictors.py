@@ -67,19 +67,16 @@ def judge(choices: Choices, table: pd.DataFrame, points: Sequence[Params], accur
         Predictor(name=name, overall=tau(values, accuracy), near=tau(values, accuracy, close))
         for name, values in found.items()
     )
+    gains = trainings.gains(everything)
     others = np.array([trainings.gains(np.delete(everything, one)) for one in everything])
-    gain, gain_near = (
-        jackknifed(value, less, pairs)
-        for value, less, pairs in zip(
-            trainings.gains(everything),
-            others.T,
-            (predictors[0].overall.pairs, predictors[0].near.pairs),
-            strict=True,
-        )
-    )
     squares = [float(((values - trainings.error) ** 2).mean()) for values in (without, with_it)]
-    better = WITH if squares[1] < squares[0] else WITHOUT
-    return Judged(trainings=len(points), predictors=predictors, gain=gain, gain_near=gain_near, better=better)
+    return Judged(
+        trainings=len(points),
+        predictors=predictors,
+        gain=jackknifed(gains[0], others[:, 0], predictors[0].overall.pairs),
+        gain_near=jackknifed(gains[1], others[:, 1], predictors[0].near.pairs),
+        better=WITH if squares[1] < squares[0] else WITHOUT,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
