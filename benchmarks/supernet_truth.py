@@ -60,6 +60,14 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
     return usual.with_params({**changes, "peak_lr": usual.peak_lr * options.batch_size / usual.batch_size})
 
 
+def wanted(options: argparse.Namespace) -> list[tuple[dict[str, Any], int]]:
+    """The networks and seeds that are asked for, in their order."""
+    most = options.share * flops_of({parameter.key: max(parameter.values or ()) for parameter in SPACE.parameters})
+    points = [params for params in networks(options.networks) if flops_of(params) <= most]
+    points.sort(key=flops_of, reverse=True)
+    return [(params, seed) for seed in range(1, options.seeds + 1) for params in points]
+
+
 images_of = cache(load)  # once in a process, which trains many networks
 
 
@@ -175,11 +183,7 @@ def main() -> None:
     path = RESULTS / f"supernet_truth-{device.type}.jsonl"
     rows = of_recipe(read(path), recipe)
     there = {(str(row["params"]), row["seed"]) for row in rows}
-    most = options.share * flops_of({parameter.key: max(parameter.values or ()) for parameter in SPACE.parameters})
-    points = [params for params in networks(options.networks) if flops_of(params) <= most]
-    points.sort(key=flops_of, reverse=True)
-    wanted = [(params, seed) for seed in range(1, options.seeds + 1) for params in points]
-    left = [one for one in wanted if (str(one[0]), one[1]) not in there]
+    left = [one for one in wanted(options) if (str(one[0]), one[1]) not in there]
     workers = 1
     if device.type == "cpu":
         os.environ["OMP_NUM_THREADS"], workers = "1", os.cpu_count() or 1  # of the processes to come
