@@ -26,6 +26,7 @@ from fastcifar.train.device import kernels
 
 ALL = 1024  # networks of a space that are all scored; of a larger one, those that evolution comes to
 SCORED = 1000  # images of the holdout
+DRAWN = 64  # networks of a larger space that stand for all of it
 GENERATION = 16
 COSTS = ("flops", "parameters", "seconds")
 Costs = Callable[[Params], tuple[float, float, float]]
@@ -166,6 +167,19 @@ def check_limits(choices: Choices, limits: Limits, costs: Costs, wanted: int = 1
     inside = len(_some_within(choices, limits, costs, wanted))
     if inside < wanted:
         raise ValueError(f"{counted(inside, 'network')} of the space within the limits, where {wanted} are needed")
+
+
+def typical(choices: Choices, limits: Limits, costs: Costs) -> list[Params]:
+    """Networks within the limits that stand for all of them, where it is foretold what they take.
+
+    All of a small space; of a large one some that are drawn, and the largest. Raises ValueError where none are found,
+    with the smallest costs.
+    """
+    large = choices.space.size() > ALL
+    found = _allowed(choices, limits, costs, DRAWN if large else None, seed=0)
+    if large and limits.allow(costs(choices.largest)):
+        found.append(choices.largest)
+    return found or _some_within(choices, limits, costs, DRAWN)
 
 
 def _some_within(choices: Choices, limits: Limits, costs: Costs, wanted: int) -> list[Params]:

@@ -114,6 +114,24 @@ def test_limits_that_leave_too_few_networks_of_a_large_space(monkeypatch):
             room.check_limits(choices, Limits(flops=every[0] - 1), costs)
 
 
+def test_networks_that_stand_for_all_within_the_limits(monkeypatch):
+    room = import_module("fastcifar.supernet.ranking")
+    choices = plan(ENTRIES).choices
+    costs = room.costs_of(choices, 0.0)
+    every = sorted(costs(point)[0] for point in choices.points())
+    assert sorted(costs(point)[0] for point in room.typical(choices, Limits(), costs)) == every
+    few = Limits(flops=every[20])
+    assert sorted(costs(point)[0] for point in room.typical(choices, few, costs)) == [
+        cost for cost in every if cost <= every[20]
+    ]
+    monkeypatch.setattr(room, "ALL", 10)
+    monkeypatch.setattr(room, "DRAWN", 3)
+    some = [costs(point)[0] for point in room.typical(choices, Limits(), costs)]
+    assert len(some) == 4 and max(some) == every[-1]
+    assert all(costs(point)[0] <= every[20] for point in room.typical(choices, few, costs))
+    assert costs(room.typical(choices, Limits(flops=every[0]), costs)[0])[0] == every[0]  # which is hardly ever drawn
+
+
 def test_the_smallest_of_a_large_space_whose_lists_are_equally_long(monkeypatch):
     room = import_module("fastcifar.supernet.ranking")
     pairs = {"res_layers": {"_type": "choice", "_value": [["layer1"], ["layer3"]]}}

@@ -3,8 +3,11 @@
 import pytest
 from supernets import ENTRIES, RECIPE
 
+from fastcifar.cli.search_view import duration
+from fastcifar.cli.supernet.view import estimate
 from fastcifar.search.experiment.driver import confirm_seeds, trial_seed
 from fastcifar.search.experiment.spec import Spec
+from fastcifar.search.experiment.training import Cost, flops
 from fastcifar.supernet.ranking import Limits
 from fastcifar.supernet.search import Asked, plan_of
 
@@ -15,3 +18,27 @@ def test_a_supernet_has_epochs_and_batches_of_its_own(method, times):
     plan = plan_of(spec, Asked(method=method, rates="equal", limits=Limits(), trainings=5))
     assert plan.recipe == RECIPE.with_params({"total_epoch": 4}).with_params({"total_epoch": 4 * times})
     assert plan.seed not in (*(trial_seed(3, number) for number in range(1000)), *confirm_seeds(3, 1000))
+
+
+def test_the_time_said_beforehand_is_of_networks_that_may_be_chosen():
+    """The confirmation is said of the largest of them, which is what a search mostly chooses."""
+    space = {"prep": {"_type": "choice", "_value": [4, 8]}}
+    recipe = RECIPE.with_params({"total_epoch": 100})
+    spec = Spec(space=space, recipe=recipe.to_dict(), short={"total_epoch": 4}, trials=5, confirm=(2, 3), concurrency=2)
+    plan = plan_of(spec, Asked(method="fair", rates="equal", limits=Limits(), trainings=5))
+    cost = Cost(seconds_per_work=2e-6, seconds_per_check=0.0, available=45_000, seconds_besides=10.0)
+
+    def seconds(width, epochs):
+        return flops(recipe.with_params({"prep": width})) * 128 * epochs * 2e-6
+
+    shared = (seconds(4, 12) + seconds(8, 12)) / 2 / 2
+    for widths in ([4], [4, 8]):
+        each = sum(seconds(width, 4) + 10 for width in widths) / len(widths)
+        most, own = seconds(widths[-1], 100) + 10, seconds(4, 100) + 10
+        total = shared + (5 * each + 6 * most + 3 * own) / 2
+        said = estimate(spec, plan, [{"prep": width} for width in widths], cost).splitlines()
+        assert said[0].startswith(f"the supernet: about {duration(shared)}, shortened (total_epoch 4")
+        assert said[1] == f"5 trainings alone of about {duration(each)}, as short"
+        assert f"6 trainings of about {duration(most)} at most, 3 of the recipe as it is of about" in said[2]
+        assert said[2].endswith(f" {duration(own)}")
+        assert f"about {duration(total)} in all at most" in said[3]

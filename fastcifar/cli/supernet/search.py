@@ -137,18 +137,20 @@ class Search(PlanFlags, LimitFlags):
         """With a budget that fits the device; said before anything is trained."""
         from fastcifar.cli.supernet.view import estimate
         from fastcifar.search.experiment.training import measured
-        from fastcifar.supernet.ranking import check_limits, costs_of
+        from fastcifar.supernet.ranking import check_limits, costs_of, typical
         from fastcifar.supernet.search import keep, plan_of
         from fastcifar.train import Recipe
 
         print("measuring what a training costs here ...", file=sys.stderr, flush=True)
-        spec, samples, cost = measured(spec, driver)
+        spec, _, cost = measured(spec, driver)
         whole, plan = Recipe.from_dict(spec.recipe or {}), plan_of(spec, asked)
         images = min(whole.train_images or cost.available, cost.available)
         asked = replace(asked, seconds=cost.seconds_per_work * images * whole.total_epoch)
-        check_limits(plan.choices, asked.limits, costs_of(plan.choices, asked.seconds or 0.0), asked.trainings)
+        costs = costs_of(plan.choices, asked.seconds or 0.0)
+        check_limits(plan.choices, asked.limits, costs, asked.trainings)
         keep(driver, asked)
-        print(estimate(spec, plan, samples, cost), file=sys.stderr, flush=True)
+        points = typical(plan.choices, asked.limits, costs)
+        print(estimate(spec, plan, points, cost), file=sys.stderr, flush=True)
         return spec, asked
 
     def _resumed(self, name: str) -> "tuple[Spec, Asked, Path]":

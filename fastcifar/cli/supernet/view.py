@@ -12,6 +12,7 @@ from fastcifar.cli.search_view import duration, print_confirmed
 from fastcifar.cli.show import notices
 from fastcifar.cli.table import table
 from fastcifar.names import counted
+from fastcifar.search import Params
 from fastcifar.search.experiment.spec import Spec
 from fastcifar.search.experiment.summary import Found
 from fastcifar.search.experiment.training import Cost
@@ -126,22 +127,24 @@ def networks_text(found: pd.DataFrame, keys: Sequence[str], value: str = "loss",
     return table([*heads, *(names[cost] for cost in COSTS), "network"], rows)
 
 
-def estimate(spec: Spec, plan: Plan, samples: Sequence[Recipe], cost: Cost) -> str:
-    """What a search trains, and how long all of it takes."""
-    each = statistics.mean(cost.trial_seconds(one.with_params(spec.short)) for one in samples)
-    full = statistics.mean(cost.trial_seconds(one) for one in samples)
+def estimate(spec: Spec, plan: Plan, points: Sequence[Params], cost: Cost) -> str:
+    """What a search trains, and how long all of it takes at most; points: some of the networks that it may choose."""
+    whole = Recipe.from_dict(spec.recipe or {})
+    recipes = [whole.with_params(one) for one in points]
+    each = statistics.mean(cost.trial_seconds(one.with_params(spec.short)) for one in recipes)
+    most, own = max(map(cost.trial_seconds, recipes)), cost.trial_seconds(whole)
     some = [drawn(plan.choices, plan.method, plan.seed, step) for step in range(8)]
     shared = statistics.mean(sum(cost.seconds(one) for one in step) for step in some) / spec.concurrency
-    points, seeds = spec.confirm
-    repeats = (points + 1) * seeds
-    total = shared + ((spec.trials or 0) * each + repeats * full) / spec.concurrency
+    best, seeds = spec.confirm
+    total = shared + ((spec.trials or 0) * each + best * seeds * most + seeds * own) / spec.concurrency
     short = "; ".join(f"{key} {value:,}" for key, value in spec.short.items())
     return "\n".join(
         [
             f"the supernet: about {duration(shared)}" + (f", shortened ({short})" if short else ""),
             f"{counted(spec.trials or 0, 'training')} alone of about {duration(each)}, as short",
-            f"confirmation: {counted(repeats, 'training')} at full budget of about {duration(full)}",
-            f"{spec.concurrency} at a time: about {duration(total)} in all",
+            f"confirmation at full budget: {counted(best * seeds, 'training')} of about {duration(most)} at most, "
+            f"{seeds} of the recipe as it is of about {duration(own)}",
+            f"{spec.concurrency} at a time: about {duration(total)} in all at most; --max-flops, --confirm shorten it",
         ]
     )
 
