@@ -1,10 +1,12 @@
 """What a supernet's scores are said to be worth, on truths that are known."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import supernet_judge
 import supernet_truth
 from rows import append, read
+from supernet_foretold import report
 from supernet_judge import Judge, lacks, small, truth_of
 
 from fastcifar.statistics.tau import within
@@ -142,3 +144,34 @@ def test_a_truth_names_what_each_seed_ran_on():
     text = supernet_truth.report(rows)
     assert "one, 1 thread(s) a training, O2, torch 2 (seeds 1, 2); other, 1 thread(s)" in text and "(seeds 3)" in text
     assert "| acc0 | acc1 | mean | more0 | FLOPs |" in text and "| 50.00 |  | " in text
+
+
+def searched(score, sign=1):
+    """A search's table, in an order of its own, that foretells by a score of all networks; with wide intervals."""
+    every = [supernet_truth.SPACE.decode(row) for row in supernet_truth.SPACE.points()]
+    predicted = -sign * np.log(score)
+    rows = [{**one, "flops": supernet_truth.flops_of(one)} for one in every]
+    frame = pd.DataFrame(rows).assign(loss=score, predicted=predicted, low=-1.0, high=2.0)
+    return frame.sort_values("loss")
+
+
+def test_a_search_that_knows_is_told_from_one_that_does_not():
+    truth, _ = made(noise=1e-4)
+    own = np.zeros(256)
+    own[truth.places] = truth.mean
+    score = np.exp(-own)
+    said = report(searched(score), truth)
+    assert "| the search | 1.000 [1.000, 1.000] |" in said and "| supernet | 1.000 [1.000, 1.000] |" in said
+    assert "hold for 48 of 48 single trainings" in said and "which lacks 0.0" in said
+    there = truth.places[np.flatnonzero(truth.flops <= truth.space_flops.max() / 2)]
+    best = supernet_truth.SPACE.decode(list(supernet_truth.SPACE.points())[there[np.argmax(own[there])]])
+    assert said.count(" ".join(f"{key}={value}" for key, value in best.items())) == 2
+    said = report(searched(score, -1).assign(low=1.5), truth)
+    assert "| the search | -1.000 [-1.000, -1.000] |" in said and "hold for 0 of 48" in said
+    assert "which lacks 0.0" not in said
+
+
+def test_a_search_within_limits_is_not_judged():
+    truth, score = made()
+    with pytest.raises(ValueError, match="100 networks, where a search of the whole space has 256"):
+        report(searched(np.array(score)).head(100), truth)
