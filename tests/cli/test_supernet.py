@@ -90,7 +90,7 @@ def test_search(capsys):
     assert supernet(SEARCH) == 0
     out, err = capsys.readouterr()
     assert "measuring what a training costs here" in err and "6 trainings alone of about" in err
-    assert "confirmation at full budget: 1 training of about" in err and "in all at most" in err
+    assert "confirmation at full budget: 1 training of about" in err and " in all; --max-flops" in err
     for name in ("FLOPs", "parameters", "sum of log-widths", "supernet", "regression", "regression with the supernet"):
         assert any(line.startswith(name + " ") for line in out.splitlines())
     assert "the supernet adds" in out and "best for its FLOPs, as predicted" in out and "winner" in out

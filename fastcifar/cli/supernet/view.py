@@ -128,7 +128,7 @@ def networks_text(found: pd.DataFrame, keys: Sequence[str], value: str = "loss",
 
 
 def estimate(spec: Spec, plan: Plan, points: Sequence[Params], cost: Cost) -> str:
-    """What a search trains, and how long all of it takes at most; points: some of the networks that it may choose."""
+    """What a search trains, and how long all of it takes where it chooses the largest of some networks, `points`."""
     whole = Recipe.from_dict(spec.recipe or {})
     recipes = [whole.with_params(one) for one in points]
     each = statistics.mean(cost.trial_seconds(one.with_params(spec.short)) for one in recipes)
@@ -142,9 +142,9 @@ def estimate(spec: Spec, plan: Plan, points: Sequence[Params], cost: Cost) -> st
         [
             f"the supernet: about {duration(shared)}" + (f", shortened ({short})" if short else ""),
             f"{counted(spec.trials or 0, 'training')} alone of about {duration(each)}, as short",
-            f"confirmation at full budget: {counted(best * seeds, 'training')} of about {duration(most)} at most, "
-            f"{seeds} of the recipe as it is of about {duration(own)}",
-            f"{spec.concurrency} at a time: about {duration(total)} in all at most; --max-flops, --confirm shorten it",
+            f"confirmation at full budget: {counted(best * seeds, 'training')} of about {duration(most)} for the "
+            f"largest network, {seeds} of the recipe as it is of about {duration(own)}",
+            f"{spec.concurrency} at a time: about {duration(total)} in all; --max-flops, --confirm shorten it",
         ]
     )
 
