@@ -58,6 +58,7 @@ VARIANTS = {
     "fair, 3 times the epochs": Variant(method="fair", epochs=3),
     "fair, 5 times the epochs": Variant(method="fair", epochs=5),
     "uniform, 3 times the epochs": Variant(method="uniform", epochs=3),
+    "uniform, 5 times the epochs": Variant(method="uniform", epochs=5),
     "sandwich, 1.5 times the epochs": Variant(method="sandwich", epochs=1.5),
     "sandwich, calibrated on 2,048 images": Variant(method="sandwich", calibration=2048),
 }
