@@ -1,7 +1,7 @@
 """A supernet's search: the supernet, a few trainings alone, a regression on both, the best few on fresh seeds."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ from fastcifar.search import Params
 from fastcifar.search.experiment.driver import Driver, trial_seed
 from fastcifar.search.experiment.spec import Spec
 from fastcifar.search.experiment.store import FINISHED
+from fastcifar.search.experiment.training import flops
 from fastcifar.statistics.tau import Tau
 from fastcifar.supernet.choices import Choices
+from fastcifar.supernet.methods import drawn
 from fastcifar.supernet.plan import Plan
 from fastcifar.supernet.predict import spread_out
 from fastcifar.supernet.predictors import FEWEST, Judged, designs, judge, points_of, predicted
@@ -27,7 +29,9 @@ from fastcifar.train import Hooks, Recipe
 from fastcifar.train.build import rate_factors
 
 APART = 500_000  # the supernet does not share the batches of the trainings alone, which it would else foretell
-EPOCHS = {"fair": 3, "uniform": 3, "sandwich": 1, "sandwich-labels": 1}  # of one network a step, or about four
+LONGEST = 5  # times the epochs of the trainings alone: with so many a supernet ranks as well as single trainings tell
+BUDGET = 2.4  # trainings of the widest network that it costs at most, in FLOPs; in time 3, as narrow ones are slower
+SOME = 32  # steps whose networks stand for all
 KEY = "supernet"  # in the experiment's store: what was asked of the supernet, as JSON
 
 
@@ -87,11 +91,14 @@ def keep(driver: Driver, asked: Asked) -> Asked:
 
 
 def plan_of(spec: Spec, asked: Asked) -> Plan:
-    """The supernet's plan: the images of the search's trainings, and EPOCHS times their epochs."""
+    """The supernet's plan: the images of the search's trainings, and more epochs, as many as BUDGET and LONGEST let."""
     assert spec.recipe is not None
     recipe, seed = Recipe.from_dict(spec.recipe).with_params(spec.short), trial_seed(spec.seed, APART)
-    recipe = recipe.with_params({"total_epoch": EPOCHS[asked.method] * recipe.total_epoch})
-    return Plan(recipe=recipe, space=spec.space, method=asked.method, rates=asked.rates, seed=seed)
+    plan = Plan(recipe=recipe, space=spec.space, method=asked.method, rates=asked.rates, seed=seed)
+    steps = [drawn(plan.choices, plan.method, seed, step) for step in range(SOME)]
+    widest, mean = flops(plan.choices.full), sum(flops(one) for step in steps for one in step) / SOME
+    times = max(1.0, min(LONGEST, BUDGET * widest / mean))
+    return replace(plan, recipe=recipe.with_params({"total_epoch": int(times * recipe.total_epoch)}))
 
 
 def trained(
