@@ -77,13 +77,8 @@ def run(name: str, recipe: Recipe, seed: int, device: str, data_dir: str | None)
         raise SystemExit(f"{name}: {record.status}: {record.message}")
     material = Material(record, dataset, supernet)
     began = time.perf_counter()
-    points = list(plan.choices.points())
-    found = scores(
-        supernet,
-        [plan.choices.of(one) for one in points],
-        material.calibration(variant.calibration),
-        material.valid(SCORED),
-    )
+    recipes = [plan.choices.of(one) for one in plan.choices.points()]
+    found = scores(supernet, recipes, material.calibration(variant.calibration), material.valid(SCORED))
     scored = time.perf_counter() - began
     steps = record.dataset["train_images"] // made.batch_size * made.total_epoch
     trained = sum(flops(one) for step in range(steps) for one in drawn(plan.choices, plan.method, plan.seed, step))

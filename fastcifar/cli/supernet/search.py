@@ -75,8 +75,8 @@ class Search(PlanFlags, LimitFlags):
         from fastcifar.train import Recipe, describe_network
         from fastcifar.train.record import save_drawing
 
-        assert spec.recipe is not None
-        dataset = load(Recipe.from_dict(spec.recipe).dataset, None if spec.data_dir is None else Path(spec.data_dir))
+        name = Recipe.from_dict(spec.recipe or {}).dataset
+        dataset = load(name, None if spec.data_dir is None else Path(spec.data_dir))
         if asked.seconds is None:
             spec, asked = self._measured(spec, asked, driver)
         plan = plan_of(spec, asked)
