@@ -24,8 +24,8 @@ from supernet_truth import RESULTS, of_recipe, table
 
 from fastcifar.data import load
 from fastcifar.names import counted
-from fastcifar.search.experiment.spec import read_space
 from fastcifar.search.experiment.training import flops
+from fastcifar.search.named import read_space
 from fastcifar.statistics.tau import Tau, kendall, tau, within
 from fastcifar.supernet import Material, Plan, scores, train_supernet
 from fastcifar.supernet.material import CALIBRATION

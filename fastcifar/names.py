@@ -3,11 +3,72 @@
 import difflib
 from collections.abc import Iterable
 
+SYNONYMS = {  # words that people know -> names that mean the same here: fields, flags, types of a search space
+    "act": "activation",
+    "arch": "network",
+    "aug_shift": "shift",
+    "batch": "batch_size",
+    "batchsize": "batch_size",
+    "bs": "batch_size",
+    "categorical": "choice",
+    "channels": "prep layer1 layer2 layer3",
+    "cpus": "threads",
+    "cuda": "device",
+    "data": "dataset",
+    "dtype": "precision",
+    "enum": "choice",
+    "epoch": "epochs total_epoch",
+    "epochs": "epochs total_epoch",
+    "ema": "averaging",
+    "float": "uniform",
+    "gpu": "device",
+    "int": "randint",
+    "integer": "randint",
+    "jobs": "concurrency",
+    "kernel": "ks",
+    "kernel_size": "ks",
+    "learning_rate": "peak_lr",
+    "list": "choice",
+    "log": "loguniform",
+    "log_uniform": "loguniform",
+    "logfloat": "loguniform",
+    "lr": "peak_lr",
+    "max_lr": "peak_lr",
+    "max_trials": "trials",
+    "model": "recipe network",
+    "n_epochs": "epochs total_epoch",
+    "n_trials": "trials",
+    "net": "network",
+    "num_epochs": "epochs total_epoch",
+    "num_threads": "threads",
+    "opt": "optimizer",
+    "output": "out",
+    "output_dir": "out",
+    "parallel": "concurrency",
+    "real": "uniform",
+    "repeat": "runs",
+    "search_space": "space",
+    "smoothing": "label_smoothing",
+    "timeout": "duration",
+    "warmup": "peak_epoch",
+    "wd": "base_wd",
+    "weight_decay": "base_wd",
+    "workers": "concurrency",
+}
+
+
+def meant(name: object, names: Iterable[str]) -> list[str]:
+    """Which of `names` someone meant who wrote `name`: what it is a synonym of, else up to three that look like it."""
+    names = list(names)
+    word = str(name).lower().replace("-", "_")
+    known = [other for other in SYNONYMS.get(word, "").split() if other in names]
+    return known or difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
+
 
 def nearest(name: object, names: Iterable[str]) -> str:
-    """Say which of `names` look like `name`: '; did you mean ...?', or list them all."""
+    """Say which of `names` was meant by `name`: '; did you mean ...?', or list them all."""
     names = list(names)
-    close = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
+    close = meant(name, names)
     return f"; did you mean {' or '.join(close)}?" if close else f"; there are {', '.join(names)}"
 
 

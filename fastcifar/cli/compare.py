@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
-from fastcifar.cli.flags import Settings, parse_settings
+from fastcifar.cli.flags import Settings, absent, parse_settings
 from fastcifar.cli.run_flags import RunFlags
 from fastcifar.errors import Failure
 
@@ -25,7 +25,7 @@ class Compare(RunFlags):
 
     a: Positional[Annotated[str, arg(metavar="A")]]
     """A named recipe or a JSON file."""
-    b: Positional[Annotated[str | None, arg(metavar="B")]] = None
+    b: Positional[Annotated[str | None, absent("[B]")]] = None
     """The other; by default A again."""
     runs: Annotated[int, arg(metavar="N")] = 5
     """Runs of each, at least 3, with the seeds from --seed on."""

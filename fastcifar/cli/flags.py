@@ -18,6 +18,8 @@ Folder = Annotated[Path | None, absent("DIR")]
 File = Annotated[Path | None, absent("FILE")]
 Time = Annotated[str | None, absent("TIME")]
 Count = Annotated[int | None, absent("N")]
+SpaceName = Annotated[str | None, absent("SPACE")]
+Switch = Annotated[bool, arg(help_behavior_hint="")]
 Settings = UseAppendAction[Annotated[tuple[tuple[str, ...], ...], arg(metavar="KEY=VALUE ...")]]
 
 
@@ -32,12 +34,21 @@ def found_under(out: Path, name: str) -> Path:
 def parse_settings(groups: Iterable[Iterable[str]], flag: str = "--set") -> dict[str, Any]:
     """Read `KEY=VALUE` words: a value is JSON, or else text. Raises ValueError, with the flag, for one without '='."""
     settings = {}
-    for word in (word for group in groups for word in group):
-        key, equals, text = word.partition("=")
-        if not equals or not key:
-            raise ValueError(f"{flag}: KEY=VALUE is needed, not {word!r}")
-        try:
-            settings[key] = json.loads(text)
-        except json.JSONDecodeError:
-            settings[key] = text
+    for group in map(list, groups):
+        for place, word in enumerate(group):
+            key, equals, text = word.partition("=")
+            if not equals or not key:
+                raise ValueError(f"{flag}: KEY=VALUE is needed, not {word!r}{_joined(group[place:])}")
+            try:
+                settings[key] = json.loads(text)
+            except json.JSONDecodeError:
+                settings[key] = text
     return settings
+
+
+def _joined(words: list[str]) -> str:
+    """How to write `peak_lr 0.3`, `peak_lr = 0.3` and `peak_lr: 0.3`."""
+    first, *rest = (word for word in words if word not in ("=", ":"))
+    key = first.strip("=:")
+    value = rest[0].lstrip("=") if rest else ""
+    return f"; write {key}={value}" if key.isidentifier() and value and "=" not in value else ""

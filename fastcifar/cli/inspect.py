@@ -1,29 +1,17 @@
-"""The commands that show something: recipes, runs, networks, data."""
+"""The commands that show something: runs, networks, data."""
 
+import sys
 from dataclasses import dataclass
 from json import dumps
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from fastcifar.cli.flags import Folder, Name, Settings, parse_settings
+from fastcifar.cli.flags import Folder, Name, Settings, Switch, absent, parse_settings
 
-
-@dataclass(frozen=True, kw_only=True)
-class Recipes:
-    """List the named recipes, or print one as JSON."""
-
-    name: Positional[Name] = None
-    """The recipe to print."""
-    debug: bool = False
-    """Show the traceback of an error."""
-
-    def run(self) -> int:
-        from fastcifar.train import named_recipe, recipe_names
-
-        print(named_recipe(self.name).to_json() if self.name else "\n".join(recipe_names()))
-        return 0
+if TYPE_CHECKING:
+    from fastcifar.net import Summary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +22,9 @@ class Runs:
     """Where the runs' folders are."""
     sort: Annotated[str, arg(metavar="COL")] = "id"
     """Column to sort by; the ids begin with the date."""
-    json: bool = False
+    json: Switch = False
     """Print the table as one JSON list."""
-    debug: bool = False
+    debug: Switch = False
     """Show the traceback of an error."""
 
     def run(self) -> int:
@@ -54,15 +42,19 @@ class Runs:
 class Graph:
     """Print the network's nodes with their shapes, parameters and FLOPs for one image, or draw it."""
 
-    recipe: Positional[Annotated[str, arg(metavar="RECIPE")]] = "resnet9"
+    recipe: Positional[Annotated[str, arg(metavar="[RECIPE]")]] = "resnet9"
     """A named recipe, or a JSON file."""
-    output: Annotated[Path | None, arg(metavar="FILE", aliases=["-o"])] = None
+    output: Annotated[Path | None, absent("FILE", "-o")] = None
     """Draw to this file: .dot, or where Graphviz is installed .svg, .png or .pdf."""
-    sizes: bool = False
+    force: Switch = False
+    """Overwrite that file where it is there."""
+    sizes: Switch = False
     """Label each node of the drawing with its output shape, parameters and FLOPs."""
     set: Settings = ()
     """Other values for fields of the recipe, e.g. --set layer3=384 extra_layers='{"layer1": 2}'."""
-    debug: bool = False
+    json: Switch = False
+    """Print the nodes and their totals as one JSON document."""
+    debug: Switch = False
     """Show the traceback of an error."""
 
     def run(self) -> int:
@@ -70,14 +62,35 @@ class Graph:
         from fastcifar.net import draw, summary
         from fastcifar.train import describe_network, find_recipe
 
-        _, recipe = find_recipe(self.recipe)
+        self._check()
+        name, recipe = find_recipe(self.recipe)
         recipe = recipe.with_params(parse_settings(self.set))
         network = describe_network(recipe, num_classes(recipe.dataset))
-        if self.output is None:
-            print(summary(network))
-        else:
+        if self.output is not None:
             draw(network, sizes=self.sizes).save(self.output)
+            print(f"drawing: {self.output}", file=sys.stderr)
+        if self.json:
+            print(dumps({"recipe": name, **_summary_json(summary(network))}, indent=2))
+        elif self.output is None:
+            print(summary(network))
         return 0
+
+    def _check(self) -> None:
+        """Raise ValueError for a file that cannot be drawn to, before anything is computed."""
+        from fastcifar.net.drawing import check_suffix
+
+        if self.output is None:
+            if self.force or self.sizes:
+                raise ValueError(f"--{'force' if self.force else 'sizes'}: only a drawing has it; --output names one")
+            return
+        check_suffix(self.output)
+        if self.output.exists() and not self.force:
+            raise ValueError(f"--output: {self.output} is there already; --force overwrites it")
+
+
+def _summary_json(found: "Summary") -> dict[str, Any]:
+    nodes = [{**row._asdict(), "shape": list(row.shape)} for row in found.rows]
+    return {"parameters": found.parameters, "flops": found.flops, "nodes": nodes}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,9 +103,9 @@ class Data:
     """Where to look, instead of $FASTCIFAR_DATA or the user's cache folder."""
     verify: bool = False
     """Read all of it; print its fingerprint and whether it is the canonical data."""
-    json: bool = False
+    json: Switch = False
     """Print one JSON document."""
-    debug: bool = False
+    debug: Switch = False
     """Show the traceback of an error."""
 
     def run(self) -> int:

@@ -6,16 +6,20 @@ Results go to stdout, progress and warnings to stderr. Exit 0 done, 1 failed, 2 
 import os
 import signal
 import sys
+from io import TextIOWrapper
 from typing import Any
 
 import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes
 
+from fastcifar import __version__
 from fastcifar.cli.actions import Command, any_of
 from fastcifar.cli.compare import Compare
 from fastcifar.cli.experiment import Experiments
-from fastcifar.cli.inspect import Data, Graph, Recipes, Runs
+from fastcifar.cli.inspect import Data, Graph, Runs
+from fastcifar.cli.mistakes import Mistake, check_words
 from fastcifar.cli.search import Search
+from fastcifar.cli.shipped import Recipes, Spaces
 from fastcifar.cli.supernet import Supernets
 from fastcifar.cli.train import Train
 from fastcifar.errors import Failure
@@ -27,6 +31,7 @@ COMMANDS: dict[str, Any] = {
     "experiment": Experiments,
     "supernet": Supernets,
     "recipes": Recipes,
+    "spaces": Spaces,
     "runs": Runs,
     "graph": Graph,
     "data": Data,
@@ -35,6 +40,9 @@ COMMANDS: dict[str, Any] = {
 
 def main() -> None:
     """Run the command line and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # None where it was closed from the start
+            stream.reconfigure(errors="replace")  # a terminal that is not UTF-8
     code = run(sys.argv[1:])
     try:
         if sys.stdout is not None:  # it may have been closed from the start
@@ -48,6 +56,14 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command line; return its exit code. Raises SystemExit for --help (0) and for wrong flags (2)."""
+    if arguments == ["--version"]:
+        print(f"fastcifar {__version__}")
+        return 0
+    try:
+        check_words(arguments, COMMANDS)
+    except Mistake as mistake:
+        print(f"fastcifar: {mistake}", file=sys.stderr)
+        raise SystemExit(2) from None
     try:
         command = _parse(arguments)
     except BrokenPipeError:  # of --help
@@ -77,7 +93,8 @@ def _parse(arguments: list[str]) -> Command:
     command: Command = tyro.cli(
         any_of(COMMANDS),
         prog="fastcifar",
-        description="Train CIFAR networks in seconds, and measure them so that the answer can be believed.",
+        description="Train CIFAR networks in seconds, and measure them so that the answer can be believed. "
+        "--version says which this is.",
         args=arguments,
         config=(FlagCreatePairsOff, OmitArgPrefixes),
     )

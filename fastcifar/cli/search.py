@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
 
-from fastcifar.cli.flags import Count, File, Folder, Name, Settings, Time, absent, found_under, parse_settings
+from fastcifar.cli.flags import Count, Name, SpaceName, Switch, Time, absent, found_under
+from fastcifar.cli.run_flags import TrainingFlags
 
 if TYPE_CHECKING:
     from fastcifar.cli.search_view import SearchView
@@ -18,19 +19,20 @@ if TYPE_CHECKING:
 
 TRIALS = 30  # of a search that trains, where nothing else is said
 MANY = 500_000  # trials, beyond which seeds would repeat
-TRAINING = ("recipe", "set", "data_dir", "device", "max_flops", "max_params", "max_seconds")  # flags of trainings
+TRAINING = (  # flags of trainings
+    *("recipe", "dataset", "or_synthetic", "epochs", "set", "data_dir", "device"),
+    *("max_flops", "max_params", "max_seconds"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Search:
+class Search(TrainingFlags):
     """Search the values of a space: train, or call a function or a command, again and again; then confirm the best."""
 
-    space: File = None
-    """The search space, a JSON file in NNI's form; see search_spaces/."""
+    space: SpaceName = None
+    """The search space, by name (`fastcifar spaces`) or as a JSON file in NNI's form."""
     recipe: Name = None
     """What is trained: a named recipe or a JSON file; by default resnet9 on a GPU, resnet9-tiny on a CPU."""
-    set: Settings = ()
-    """Other values for fields of the recipe, e.g. --set total_epoch=10 dataset=cifar100."""
     objective: Annotated[str | None, absent("MODULE:FUNCTION")] = None
     """Instead of training, call this Python function with the parameters; what it returns is the result."""
     command: Annotated[str | None, absent("COMMAND")] = None
@@ -67,18 +69,10 @@ class Search:
     """Try no network with more parameters."""
     max_seconds: Annotated[float | None, absent("S")] = None
     """Count a trial of the search whose training takes longer as failed."""
-    data_dir: Folder = None
-    """Where the images are, or are downloaded to; by default $FASTCIFAR_DATA, else the user's cache folder."""
-    device: Annotated[str, arg(metavar="DEV")] = "auto"
-    """auto, cpu, cuda or cuda:N."""
-    out: Annotated[Path, arg(metavar="DIR")] = Path("runs")
-    """Where the experiment's folder is made."""
     resume: Annotated[str | None, absent("ID")] = None
     """Go on with this experiment (its folder, or its id under --out), with its own settings."""
-    json: bool = False
+    json: Switch = False
     """Print the summary as one JSON document."""
-    debug: bool = False
-    """Show the traceback of an error."""
 
     def run(self) -> int:
         from fastcifar.cli.search_view import SearchView
@@ -132,13 +126,15 @@ class Search:
     def _spec(self) -> "Spec":
         """What was asked for. Raises ValueError for flags that do not fit together."""
         from fastcifar.search.experiment.config_rules import seconds
-        from fastcifar.search.experiment.spec import Spec, read_space
+        from fastcifar.search.experiment.spec import Spec
+        from fastcifar.search.named import find_space
 
         self._check()
         assert self.space is not None
+        name, space = find_space(self.space)
         spec = Spec(
-            name=self.space.stem,
-            space=read_space(self.space),
+            name=name,
+            space=space,
             tuner={"name": self.tuner},
             assessor=None if self.assessor is None else {"name": self.assessor},
             maximize=self.minimize is None and (self.supernet is None or self.maximize is not None),
@@ -201,11 +197,10 @@ class Search:
         """The spec with its recipe. Raises ValueError where the space does not fit the recipe."""
         from fastcifar.search import Space
         from fastcifar.search.experiment.training import check_space, default_concurrency, spread
-        from fastcifar.train import find_recipe, resolve_device
+        from fastcifar.train import resolve_device
 
         device = resolve_device(self.device)
-        name, recipe = find_recipe(self.recipe or ("resnet9-tiny" if device.type == "cpu" else "resnet9"))
-        recipe = recipe.with_params(parse_settings(self.set))
+        name, recipe = self.find_with_images(self.recipe)
         check_space(recipe.with_params, Space.from_dict(spec.space))
         tuner = {"name": "Hyperband", "class_args": {"high": recipe.total_epoch, "budget": "total_epoch"}}
         gpus = spread(device)
@@ -245,7 +240,7 @@ class Search:
     def _check(self) -> None:
         """Raise ValueError for flags that do not fit together, and for numbers out of range."""
         if self.space is None:
-            raise ValueError("--space: a search space is needed, e.g. --space search_spaces/channels.json")
+            raise ValueError("--space: a search space is needed, e.g. --space channels; `fastcifar spaces` lists them")
         given = [f"--{name}" for name in ("objective", "command", "supernet") if getattr(self, name) is not None]
         if len(given) > 1:
             raise ValueError(f"{' and '.join(given)}: one of them says what a trial is, not both")

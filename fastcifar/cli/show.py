@@ -36,6 +36,8 @@ class RunView:
         if result.tta_acc is not None:
             views = f"valid acc over the views (tta={result.recipe.tta})"
             print(f"{views}: {result.tta_acc:.4f}, {result.times.tta:.4f} seconds")
+        if result.test_acc is not None:
+            print(f"test acc, looked at once: {result.test_acc:.2%}")
         if result.flops_per_second and result.product_rate:
             rate, share = result.flops_per_second / 1e12, result.flops_per_second / result.product_rate
             print(f"trained {result.flops / 1e15:.3g} PFLOP at {rate:.3g} TFLOP/s, {share:.0%} of a matrix product's")

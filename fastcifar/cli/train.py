@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
-from fastcifar.cli.flags import Count, absent, found_under, parse_settings
+from fastcifar.cli.flags import Count, Switch, absent, found_under, parse_settings
 from fastcifar.cli.run_flags import RunFlags
 from fastcifar.errors import Failure
 
@@ -30,7 +30,9 @@ class Train(RunFlags):
     """Train so many times, with the seeds from --seed on; print a row for each, then means with 95 % intervals."""
     target: Annotated[float | None, absent("PERCENT")] = None
     """With --runs: an accuracy, e.g. 94; print the share of the runs that reached it."""
-    json: bool = False
+    report_test: Switch = False
+    """Look at the test images once, after the last epoch: for the end, after choosing with --split holdout."""
+    json: Switch = False
     """Print the run's record, or the summary of many, as one JSON document instead of the table."""
 
     def run(self) -> int:
@@ -68,6 +70,8 @@ class Train(RunFlags):
             raise ValueError(f"--runs: at least {MIN_RUNS} are needed for a standard deviation, not {self.runs}")
         if self.target is not None and not 1 < self.target <= 100:
             raise ValueError(f"--target: an accuracy in percent is needed, such as 94, not {self.target:g}")
+        if self.report_test:
+            raise ValueError("--report-test: it is for one run; leave --runs out")
         settings = self.settings()  # before the images are looked for
         name, recipe, dataset = self._prepared()
         warm(recipe, dataset, **settings)
@@ -107,7 +111,7 @@ class Train(RunFlags):
 
         settings = self.settings()  # before the images are looked for
         name, recipe, dataset = self._prepared()
-        return train(recipe, dataset, self.seed, name=name, hooks=hooks, **settings)
+        return train(recipe, dataset, self.seed, name=name, report_test=self.report_test, hooks=hooks, **settings)
 
     def _continue(self, hooks: "Hooks") -> "Result":
         from fastcifar.data import load

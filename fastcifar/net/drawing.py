@@ -11,6 +11,12 @@ from fastcifar.errors import Failure
 SUFFIXES = (".dot", ".svg", ".png", ".pdf")
 
 
+def check_suffix(path: Path) -> None:
+    """Raise ValueError for a file whose ending is none of SUFFIXES."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"{path}: a drawing is saved as {', '.join(SUFFIXES)}, not {path.suffix!r}")
+
+
 class GraphvizError(Failure, ValueError):
     """Graphviz's `dot` is missing or failed."""
 
@@ -40,9 +46,8 @@ class Drawing:
         Raises ValueError for another suffix, GraphvizError (a ValueError) where `dot` is missing.
         """
         path = Path(path)
+        check_suffix(path)
         suffix = path.suffix.lower()
-        if suffix not in SUFFIXES:
-            raise ValueError(f"{path}: a drawing is saved as {', '.join(SUFFIXES)}, not {path.suffix!r}")
         path.write_bytes(self.dot.encode() if suffix == ".dot" else self.render(suffix[1:]))
 
     def _repr_svg_(self) -> str | None:

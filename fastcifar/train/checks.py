@@ -1,20 +1,34 @@
-"""Checks of one value each: `check(name, value)` returns the value as it is kept, or says what rule it breaks."""
+"""Checks of one value each: `check(name, value)` returns the value as it is kept, or says what rule it breaks.
+
+Each check knows its rule as text: what a value is, such as "a whole number at least 1".
+"""
 
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from fastcifar.names import nearest
 
-Check = Callable[[str, Any], Any]
 INF = math.inf
 LARGEST = sys.float_info.max  # a whole number may be longer than any float
 
 
 class RecipeError(ValueError):
     """A recipe that cannot be trained: names the field, the rule and the value."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A function that checks a value, and the rule that it knows."""
+
+    rule: str
+    function: Callable[[str, Any], Any]
+
+    def __call__(self, name: str, value: Any) -> Any:
+        return self.function(name, value)
 
 
 def number(low: float, high: float = INF, high_name: str = "", *, open_low: bool = False, whole: bool = False) -> Check:
@@ -30,12 +44,12 @@ def number(low: float, high: float = INF, high_name: str = "", *, open_low: bool
             raise RecipeError(f"{name}: {rule} is needed, not {value!r}")
         return int(value) if whole else float(value)
 
-    return check
+    return Check(rule, check)
 
 
 def optional(inner: Check) -> Check:
     """None, or what `inner` allows."""
-    return lambda name, value: None if value is None else inner(name, value)
+    return Check(f"null, or {inner.rule}", lambda name, value: None if value is None else inner(name, value))
 
 
 def choice(*values: int) -> Check:
@@ -47,7 +61,7 @@ def choice(*values: int) -> Check:
                 return known
         raise RecipeError(f"{name}: {value!r} is none of {', '.join(map(repr, values))}")
 
-    return check
+    return Check(_either([str(value).lower() for value in values]), check)
 
 
 def one_of(names: tuple[str, ...]) -> Check:
@@ -58,7 +72,7 @@ def one_of(names: tuple[str, ...]) -> Check:
             raise RecipeError(f"{name}: {value!r} is not known{nearest(value, names)}")
         return str(value)
 
-    return check
+    return Check(_either(names), check)
 
 
 def sequence(inner: Check) -> Check:
@@ -69,7 +83,7 @@ def sequence(inner: Check) -> Check:
             raise RecipeError(f"{name}: a list is needed, not {value!r}")
         return tuple(inner(f"{name}[{i}]", item) for i, item in enumerate(value))
 
-    return check
+    return Check(f"a list; each {inner.rule}", check)
 
 
 def mapping(inner: Check, keys: tuple[str, ...] | None = None) -> Check:
@@ -84,11 +98,17 @@ def mapping(inner: Check, keys: tuple[str, ...] | None = None) -> Check:
                 raise RecipeError(f"{name}: {key!r} is not known{nearest(key, keys)}")
         return MappingProxyType({key: inner(f"{name}.{key}", item) for key, item in named.items()})
 
-    return check
+    return Check(f"an object; each value {inner.rule}", check)
 
 
-def text(name: str, value: Any) -> str:
-    """A string."""
+def _text(name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise RecipeError(f"{name}: text is needed, not {value!r}")
     return value
+
+
+text = Check("text", _text)
+
+
+def _either(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"

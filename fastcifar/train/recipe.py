@@ -8,10 +8,10 @@ from types import MappingProxyType
 from typing import Any
 
 from fastcifar.data import FLIPS, NAMES, SIDE
-from fastcifar.names import nearest
+from fastcifar.names import meant, nearest
 from fastcifar.net import ACTIVATIONS, CHANNELS, EXTRA, MAX_EXTRA
 from fastcifar.train.averaging import AVERAGING
-from fastcifar.train.checks import RecipeError, choice, mapping, number, one_of, optional, sequence, text
+from fastcifar.train.checks import Check, RecipeError, choice, mapping, number, one_of, optional, sequence, text
 from fastcifar.train.networks import MIN_SIDE, NETWORKS, check_network
 from fastcifar.train.optimizer import OPTIMIZERS
 from fastcifar.train.precision import PRECISIONS
@@ -142,7 +142,7 @@ class Recipe:
 
         if self.peak_lr is None:
             fill("peak_lr", 0.4 if self.lr_instead is None else 1.0)
-        for name, check in _CHECKS.items():
+        for name, check in CHECKS.items():
             fill(name, check(name, getattr(self, name)))
         if self.peak_epoch is None:
             fill("peak_epoch", self.total_epoch * PEAK_SHARE)
@@ -206,7 +206,7 @@ class Recipe:
                 values["ks"] = dict.fromkeys(CHANNELS, values["ks"])
             values[name] = _set_inside(values[name], rest, value, key) if rest else value
         if "total_epoch" in params:
-            _CHECKS["total_epoch"]("total_epoch", values["total_epoch"])
+            CHECKS["total_epoch"]("total_epoch", values["total_epoch"])
         if "total_epoch" in params and "peak_epoch" not in params:
             values["peak_epoch"] = self.peak_epoch / self.total_epoch * values["total_epoch"]
         if "total_epoch" in params and not any(key.partition(".")[0] == "sizes" for key in params):
@@ -220,7 +220,8 @@ class Recipe:
 def _known(name: str) -> None:
     names = [f.name for f in dataclasses.fields(Recipe)]
     if name not in names:
-        raise RecipeError(f"a recipe has no field {name!r}{nearest(name, names)}")
+        which = nearest(name, names) if meant(name, names) else "; `fastcifar recipes --fields` lists them"
+        raise RecipeError(f"a recipe has no field {name!r}{which}")
 
 
 def _set_inside(value: Any, rest: str, new: Any, key: str) -> Any:
@@ -235,27 +236,29 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _kernel(name: str, value: Any) -> int:
+def _check_kernel(name: str, value: Any) -> int:
     if value not in (3, 5):
         raise RecipeError(f"{name}: a kernel is 3 or 5 wide, not {value!r}")
     return int(value)
 
 
-def _extra_widths(name: str, value: Any) -> Mapping[str, int]:
+def _check_widths(name: str, value: Any) -> Any:
     for path in value if isinstance(value, Mapping) else ():
         if path.endswith("/residual"):
             raise RecipeError(
                 f"{name}: {path!r}: a residual pair has the width of its layer, or nothing could be added"
             )
-    return _EXTRA_WIDTHS(name, value)  # type: ignore[no-any-return]
+    return _EXTRA_WIDTHS(name, value)
 
 
 _LAYERS = tuple(CHANNELS)
 _WIDTH = number(1, 1 << 16, whole=True)
 _EXTRA_WIDTHS = mapping(_WIDTH, tuple(f"{layer}/{name}" for layer in CHANNELS for name in EXTRA))
 _EXTRA = mapping(number(0, MAX_EXTRA, whole=True), _LAYERS)
+_KERNEL = Check("3 or 5", _check_kernel)
+_KERNELS = mapping(_KERNEL, _LAYERS)
 
-_CHECKS: dict[str, Any] = {
+CHECKS: dict[str, Check] = {  # of peak_epoch see Recipe: its limit is another field
     "dataset": one_of(NAMES),
     "train_images": optional(number(1, whole=True)),
     "total_epoch": number(1, whole=True),
@@ -281,13 +284,15 @@ _CHECKS: dict[str, Any] = {
     "network": one_of(NETWORKS),
     **dict.fromkeys(_LAYERS, _WIDTH),
     "convs": number(2, 3, whole=True),
-    "extra_layers": lambda name, value: _EXTRA(
-        name, dict.fromkeys(value, 1) if isinstance(value, (list, tuple)) else value
+    "extra_layers": Check(
+        _EXTRA.rule,
+        lambda name, value: _EXTRA(name, dict.fromkeys(value, 1) if isinstance(value, (list, tuple)) else value),
     ),
-    "extra_widths": _extra_widths,
+    "extra_widths": Check(_EXTRA_WIDTHS.rule, _check_widths),
     "res_layers": sequence(one_of(_LAYERS)),
-    "ks": lambda name, value: (
-        mapping(_kernel, _LAYERS)(name, value) if isinstance(value, Mapping) else _kernel(name, value)
+    "ks": Check(
+        f"{_KERNEL.rule}, or {_KERNELS.rule}",
+        lambda name, value: _KERNELS(name, value) if isinstance(value, Mapping) else _KERNEL(name, value),
     ),
     "leave_out": sequence(text),
     "whiten": choice(0, 2, 3),

@@ -59,7 +59,7 @@ F = "--space x.json --objective MODULE:f --trials 3"
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("", "--space: a search space is needed, e.g. --space search_spaces/channels.json"),
+        ("", "--space: a search space is needed, e.g. --space channels; `fastcifar spaces` lists them"),
         ("--space none.json", "the search space none.json cannot be read: No such file or directory"),
         (f"{F} --command ls", "--objective and --command: one of them says what a trial is, not both"),
         (f"{F} --minimize a --maximize b", "--minimize and --maximize: only one of them can be had"),

@@ -142,7 +142,7 @@ def test_a_search_that_is_killed_goes_on_within_its_limits(folder, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("train", "--space: a search space is needed, e.g. --space search_spaces/channels.json"),
+        ("train", "--space: a search space is needed, e.g. --space channels; `fastcifar spaces` lists them"),
         ("train --space nowhere.json", "the search space nowhere.json cannot be read"),
         ("train --space lr.json", "peak_lr: networks that share weights differ in prep"),
         (f"{TRAIN} --method sandwitch", "--method: 'sandwitch' is not known"),

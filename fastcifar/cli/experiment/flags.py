@@ -8,6 +8,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from fastcifar.cli.flags import absent
+from fastcifar.cli.run_flags import PlaceFlags
 
 ID = Positional[Annotated[str, arg(metavar="ID")]]
 OptionalID = Positional[Annotated[str | None, absent("[ID]")]]
@@ -15,13 +16,8 @@ File = Positional[Annotated[Path, arg(metavar="FILE")]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Action:
+class Action(PlaceFlags):
     """An action on experiments."""
-
-    out: Annotated[Path, arg(metavar="DIR")] = Path("runs")
-    """Where the experiments' folders are."""
-    debug: bool = False
-    """Show the traceback of an error."""
 
     def run(self) -> int:
         raise NotImplementedError

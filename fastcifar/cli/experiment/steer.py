@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from tyro.conf import arg
 
 from fastcifar.cli.experiment.flags import ID, Action, OptionalID, one_or_all, say
-from fastcifar.cli.flags import Count, File, Time
+from fastcifar.cli.flags import Count, SpaceName, Time
 
 ANSWER = 10.0  # seconds in which a running experiment answers; ending a command takes 5
 
@@ -98,17 +98,17 @@ class Update(Action):
     """How long to search in all, e.g. 45m or 2h."""
     concurrency: Count = None
     """Trials beside each other."""
-    space: File = None
-    """Another search space, a JSON file, which every trial so far must fit; only where it does not run."""
+    space: SpaceName = None
+    """Another search space, by name or a JSON file, which every trial so far must fit; only where it does not run."""
 
     def run(self) -> int:
         from fastcifar.search.experiment.control import update
-        from fastcifar.search.experiment.spec import read_space
+        from fastcifar.search.named import find_space
 
         limits = self._limits()
         if not limits and self.space is None:
             raise ValueError("--trials, --duration, --concurrency or --space is needed: what is to change")
-        space = None if self.space is None else read_space(self.space)
+        space = None if self.space is None else find_space(self.space)[1]
         folder = self.folder(self.id)
         if not update(folder, limits, space, ANSWER):
             say(f"{folder.name}: asked for the change, but it has not answered after {ANSWER:g} s")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
-from fastcifar.cli.flags import Count, File, Folder, Name, Settings, absent, found_under, parse_settings
+from fastcifar.cli.flags import Name, SpaceName, Switch, absent, found_under
+from fastcifar.cli.run_flags import ImageFlags, TrainingFlags
 
 if TYPE_CHECKING:
     from fastcifar.supernet import Limits, Plan
@@ -15,17 +16,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CommonFlags:
+class CommonFlags(ImageFlags):
     """Where the images and the results are, and what is printed."""
 
-    data_dir: Folder = None
-    """Where the images are, or are downloaded to; by default $FASTCIFAR_DATA, else the user's cache folder."""
-    out: Annotated[Path, arg(metavar="DIR")] = Path("runs")
-    """Where folders are made and looked for."""
-    json: bool = False
+    json: Switch = False
     """Print one JSON document."""
-    debug: bool = False
-    """Show the traceback of an error."""
 
     def folder(self, name: str) -> Path:
         """The folder of a supernet: a path, or its id under --out. Raises FileNotFoundError where there is neither."""
@@ -33,17 +28,14 @@ class CommonFlags:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlanFlags(CommonFlags):
+class PlanFlags(CommonFlags, TrainingFlags):
     """What decides a supernet."""
 
-    space: File = None
-    """The networks: a search space over widths, depths, kernels and residual pairs; see search_spaces/supernet.json."""
+    space: SpaceName = None
+    """The networks: a search space over widths, depths, kernels and residual pairs, by name (`fastcifar spaces`, e.g.
+    supernet) or as a JSON file."""
     recipe: Name = None
     """How they are trained: a named recipe or a JSON file; by default resnet9 on a GPU, resnet9-tiny on a CPU."""
-    set: Settings = ()
-    """Other values for fields of the recipe, e.g. --set train_images=10000 peak_lr=0.3."""
-    epochs: Count = None
-    """Passes over the training images (the recipe's total_epoch)."""
     method: Annotated[str, arg(metavar="{fair,uniform,sandwich,sandwich-labels}")] = "fair"
     """Which networks a step trains: one, so that every value of every choice comes equally often; one, drawn; or the
     full one, which teaches the smallest and two drawn ones (or all learn the labels)."""
@@ -51,26 +43,15 @@ class PlanFlags(CommonFlags):
     """Learning rates of weights that only some networks have, with uniform and fair: p^-1/2 or 1/p of their chance."""
     seed: Annotated[int, arg(metavar="N")] = 0
     """Decides weights, order, augmentation and which networks are drawn."""
-    device: Annotated[str, arg(metavar="DEV")] = "auto"
-    """auto, cpu, cuda or cuda:N."""
-
-    def found_recipe(self) -> "tuple[str, Recipe]":
-        """The recipe's name, and the recipe with the values of the flags."""
-        from fastcifar.train import find_recipe, resolve_device
-
-        device = resolve_device(self.device)
-        name, recipe = find_recipe(self.recipe or ("resnet9-tiny" if device.type == "cpu" else "resnet9"))
-        epochs = {} if self.epochs is None else {"total_epoch": self.epochs}
-        return name, recipe.with_params({**parse_settings(self.set), **epochs})
 
     def plan(self, recipe: "Recipe", vary: tuple[str, ...] = ()) -> "Plan":
         """The plan. Raises ValueError where there is no space, or it is not for a supernet."""
-        from fastcifar.search.experiment.spec import read_space
+        from fastcifar.search.named import find_space
         from fastcifar.supernet import Plan
 
         if self.space is None:
-            raise ValueError("--space: a search space is needed, e.g. --space search_spaces/channels.json")
-        entries = read_space(self.space)
+            raise ValueError("--space: a search space is needed, e.g. --space channels; `fastcifar spaces` lists them")
+        _, entries = find_space(self.space)
         return Plan(recipe=recipe, space=entries, vary=vary, method=self.method, rates=self.rates, seed=self.seed)
 
     def only_resumes(self, allowed: Collection[str]) -> None:

@@ -178,7 +178,7 @@ class Search(PlanFlags, LimitFlags):
         from fastcifar.train import resolve_device
 
         device = resolve_device(self.device)
-        name, recipe = self.found_recipe()
+        name, recipe = self.find_with_images(self.recipe)
         plan = self.plan(recipe)
         if self.trainings < FEWEST:
             raise ValueError(f"--trainings: at least {FEWEST} are needed for the fit, not {self.trainings}")
@@ -191,7 +191,7 @@ class Search(PlanFlags, LimitFlags):
         gpus = spread(device)
         assert self.space is not None
         spec = Spec(
-            name=f"supernet-{self.space.stem}",
+            name=f"supernet-{Path(self.space).stem}",
             space=dict(plan.space),
             tuner={"name": "Random"},
             seed=self.seed,

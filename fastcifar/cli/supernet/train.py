@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import arg
 
 from fastcifar.cli.flags import absent
+from fastcifar.cli.run_flags import RepeatFlags
 from fastcifar.cli.supernet.flags import PlanFlags
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Train(PlanFlags):
+class Train(PlanFlags, RepeatFlags):
     """Train all networks of a space in one set of weights, on the training images less the holdout."""
 
     vary: Annotated[tuple[str, ...], arg(metavar="NAME ...")] = ()
@@ -24,8 +25,6 @@ class Train(PlanFlags):
     """Start from the weights of this run or supernet (its folder, or its id under --out), where they lie in it."""
     step: Annotated[str, arg(metavar="{auto,eager,fused}")] = "auto"
     """How the networks run: as written, or with a CPU's fused kernels; auto takes these where they can be had."""
-    deterministic: bool = False
-    """On a GPU, use only kernels that repeat themselves (on a CPU they do anyway)."""
     resume: Annotated[str | None, absent("RUN")] = None
     """Go on with this supernet (its folder, or its id under --out) from its last epoch, with its own settings."""
 
@@ -47,7 +46,7 @@ class Train(PlanFlags):
         from fastcifar.data import load
         from fastcifar.supernet import train_supernet
 
-        name, recipe = self.found_recipe()
+        name, recipe = self.find_with_images(self.recipe)
         plan = self.plan(recipe, self.vary)
         init = None if self.init is None else self.folder(self.init)
         return train_supernet(

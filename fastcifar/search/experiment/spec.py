@@ -154,13 +154,6 @@ class Spec:
         return allowed
 
 
-def read_space(path: Path) -> dict[str, Any]:
-    """The entries of a search space's file, checked. Raises SpaceError."""
-    Space.load(path)
-    entries: dict[str, Any] = json.loads(path.read_text())
-    return entries
-
-
 def make_folder(out: Path, name: str) -> Path:
     """Make the folder of a new experiment under `out`; its name is the experiment's id."""
     folder = out / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-{secrets.token_hex(2)}"
