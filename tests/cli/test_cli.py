@@ -12,7 +12,7 @@ import pytest
 
 from fastcifar.cli import run
 from fastcifar.data import load
-from fastcifar.train import format_header, named_recipe
+from fastcifar.train import format_header
 
 QUICK = ["train_images=64", "batch_size=32", "prep=2", "layer1=2", "layer2=2", "layer3=2"]
 TRAIN = ["train", "resnet9-tiny", "--dataset", "synthetic", "--device", "cpu", "--epochs", "2", "--set", *QUICK]
@@ -84,6 +84,16 @@ def test_holdout_is_named_in_the_banner(capsys):
     assert "valid = holdout, 5,000 images" in capsys.readouterr().out
 
 
+def test_report_test_looks_at_the_test_images_once(capsys):
+    words = [*TRAIN, "--split", "holdout", "--epochs", "1", "--report-test"]
+    assert run(words) == 0
+    record = json.loads(next(Path("runs").glob("*/run.json")).read_text())
+    assert record["settings"]["report_test"] is True and 0 < record["test_acc"] < 1
+    assert f"test acc, looked at once: {record['test_acc']:.2%}" in capsys.readouterr().out.splitlines()
+    assert run([*words, "--runs", "3"]) == 2
+    assert capsys.readouterr().err == "fastcifar: --report-test: it is for one run; leave --runs out\n"
+
+
 def test_json_is_the_record(capsys):
     assert run([*TRAIN, "--json", "--seed", "7"]) == 0
     record = json.loads(capsys.readouterr().out)
@@ -102,12 +112,6 @@ def test_runs_lists_them(capsys):
     assert [row["valid_acc"] for row in runs] == sorted(row["valid_acc"] for row in runs)
     assert run(["runs"]) == 0 and "resnet9-tiny" in capsys.readouterr().out
     assert run(["runs", "--out", "empty"]) == 0 and capsys.readouterr().out == "no runs in empty\n"
-
-
-def test_recipes(capsys):
-    assert run(["recipes"]) == 0 and "resnet9-tiny" in capsys.readouterr().out.split()
-    assert run(["recipes", "resnet9-tiny"]) == 0
-    assert json.loads(capsys.readouterr().out) == named_recipe("resnet9-tiny").to_dict()
 
 
 def test_graph(capsys, tmp_path):
@@ -187,13 +191,6 @@ def test_what_is_asked_wrongly_gets_one_message(arguments, code, words, capsys):
 def test_debug_shows_the_traceback():
     with pytest.raises(ValueError, match="resnet9-tin"):
         run(["train", "resnet9-tin", "--debug"])
-
-
-@pytest.mark.parametrize("arguments", [[], ["trian"], ["train", "--epoch", "3"], ["train", "--seed", "x"]])
-def test_wrong_flags_exit_with_2(arguments, capsys):
-    with pytest.raises(SystemExit) as stopped:
-        run(arguments)
-    assert stopped.value.code == 2 and capsys.readouterr().err
 
 
 def test_help_imports_no_room():

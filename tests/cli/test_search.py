@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from fastcifar.cli import run
+from fastcifar.cli.search import Search
+from fastcifar.data import NoDataError
 from fastcifar.search.experiment import training
 from fastcifar.search.experiment.spec import Spec
 from fastcifar.search.experiment.store import Store, locked
@@ -73,6 +75,9 @@ F = "--space x.json --objective MODULE:f --trials 3"
         ("--space x.json --objective MODULE:f --trials 0", "--trials: a whole number from 1 to 500,000"),
         (f"{F} --concurrency 0", "--concurrency: a whole number from 1 to 500,000 is needed, not 0"),
         (f"{F} --set total_epoch=1", "--set: only trainings have it, not --objective"),
+        (f"{F} --dataset synthetic", "--dataset: only trainings have it, not --objective"),
+        (f"{F} --epochs 2", "--epochs: only trainings have it, not --objective"),
+        ("--space x.json --command ls --trials 1 --or-synthetic", "--or-synthetic: only trainings have it, not"),
         (
             "--space x.json --command ls --trials 1 --max-flops 1e6",
             "--max-flops: only trainings have it, not --command",
@@ -91,6 +96,25 @@ def test_wrong_flags(folder, capsys, words, message):
     out, err = capsys.readouterr()
     assert out == "" and message in err and len(err.splitlines()) == 1
     assert not (folder / "runs").exists()
+
+
+def test_dataset_and_epochs_are_the_recipes():
+    flags = {"space": "channels", "recipe": "resnet9-tiny", "device": "cpu", "set": (("flip=none",),)}
+    recipe = Search(**flags, dataset="synthetic100", epochs=3)._spec().recipe
+    assert (recipe["dataset"], recipe["total_epoch"], recipe["peak_epoch"]) == ("synthetic100", 3, 0.625)
+    assert recipe["flip"] == "none"
+
+
+def test_synthetic_images_where_there_are_none(monkeypatch, capsys):
+    def load(name, *_):
+        if name != "synthetic":
+            raise NoDataError(name)
+
+    monkeypatch.setattr("fastcifar.data.load", load)
+    recipe = Search(space="channels", recipe="resnet9-tiny", device="cpu", or_synthetic=True)._spec().recipe
+    assert recipe["dataset"] == "synthetic"
+    said = "no images of cifar10 here, nor to be downloaded: SYNTHETIC IMAGES instead\n"
+    assert capsys.readouterr().err.endswith(said)
 
 
 @pytest.mark.parametrize("name", ["2026", "/no/such/folder", "*"])
@@ -253,6 +277,7 @@ def test_speed(folder, capsys):
 FEW_IMAGES = """
 from dataclasses import dataclass
 from coloured import coloured
+from fastcifar.data import NoDataError
 from fastcifar.search.experiment import training
 
 @dataclass
