@@ -1,6 +1,8 @@
 """`fastcifar recipes`, `fastcifar spaces`, `fastcifar graph`, `fastcifar --version`: what comes with the package."""
 
 import json
+import runpy
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 
@@ -161,3 +163,17 @@ def test_help_shows_what_is_optional(words, shown, capsys):
         run([*words, "--help"])
     usage = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("usage:"))
     assert stopped.value.code == 0 and f" {shown} " in f"{usage} "
+
+
+def test_the_build_puts_the_spaces_into_the_package(monkeypatch):
+    setuptools = pytest.importorskip("setuptools")
+    asked = {}
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(setuptools, "setup", lambda **settings: asked.update(settings))
+    runpy.run_path(str(ROOT / "setup.py"))
+    data = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["package-data"]
+    folder = asked["package_dir"]["fastcifar.search_spaces"]
+    found = [path.stem for pattern in data["fastcifar.search_spaces"] for path in (ROOT / folder).glob(pattern)]
+    assert sorted(found) == space_names() and "fastcifar.search_spaces" in asked["packages"]
+    code = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "fastcifar").rglob("*.py")}
+    assert code <= set(asked["packages"])
