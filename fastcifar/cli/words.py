@@ -9,7 +9,8 @@ from tyro.conf import Positional
 
 from fastcifar.cli.actions import Group
 
-POSITION = get_args(Positional[Any])[1]  # what marks a word without a flag
+_Placed = Positional[str]
+POSITION = get_args(_Placed)[1]  # what marks a word without a flag
 NEEDED = {int: "a whole number", float: "a number"}
 
 
