@@ -135,7 +135,7 @@ def _progress(title: str, total_bytes: int, done_bytes: int) -> Iterator[Callabl
 
 @contextlib.contextmanager
 def _locked(path: Path, what: str) -> Iterator[None]:
-    with path.open("w") as handle:
+    with path.open("w", encoding="utf-8") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -35,9 +35,11 @@ def write_binary(dataset: Dataset, root: str | Path) -> Path:
     layout = _layout(dataset)
     form = layout.forms[1]
     folder = _folder(root, form)
-    (folder / form.names_file).write_text("".join(f"{name}\n" for name in dataset.classes))
+    (folder / form.names_file).write_text("".join(f"{name}\n" for name in dataset.classes), encoding="utf-8")
     if layout is CIFAR100:
-        (folder / "coarse_label_names.txt").write_text("".join(f"{name}\n" for name in _coarse_names()))
+        (folder / "coarse_label_names.txt").write_text(
+            "".join(f"{name}\n" for name in _coarse_names()), encoding="utf-8"
+        )
     for name, split in _parts(dataset, form):
         labels = [split.labels] if layout is CIFAR10 else [_coarse(split.labels), split.labels]
         columns = [label[:, None].astype(np.uint8) for label in labels]

@@ -33,13 +33,13 @@ def find_space(name_or_path: str | Path) -> tuple[str, dict[str, Any]]:
 def read_space(path: Path) -> dict[str, Any]:
     """The entries of a search space's file, checked. Raises SpaceError."""
     Space.load(path)
-    entries: dict[str, Any] = json.loads(path.read_text())
+    entries: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return entries
 
 
 def named_space(name: str) -> dict[str, Any]:
     """The entries of the space of that name, as JSON values."""
-    entries: dict[str, Any] = json.loads((_folder() / f"{name}.json").read_text())
+    entries: dict[str, Any] = json.loads((_folder() / f"{name}.json").read_text(encoding="utf-8"))
     return entries
 
 

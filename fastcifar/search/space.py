@@ -31,7 +31,7 @@ class Space:
         """Read a JSON file. Raises SpaceError (a ValueError) that names the file, the key and the rule."""
         path = Path(path)
         try:
-            text = path.read_text()
+            text = path.read_text(encoding="utf-8")
         except OSError as error:
             raise SpaceError(f"the search space {path} cannot be read: {error.strerror}") from None
         try:

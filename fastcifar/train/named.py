@@ -22,7 +22,7 @@ def named_recipe(name: str) -> Recipe:
     """The recipe of that name. Raises RecipeError, with the nearest names, where there is none."""
     if name not in recipe_names():
         raise RecipeError(f"there is no recipe {name!r}{nearest(name, recipe_names())}")
-    return Recipe.from_json((_folder() / f"{name}.json").read_text(), f"recipe {name}")
+    return Recipe.from_json((_folder() / f"{name}.json").read_text(encoding="utf-8"), f"recipe {name}")
 
 
 def find_recipe(name_or_path: str) -> tuple[str, Recipe]:
@@ -31,9 +31,11 @@ def find_recipe(name_or_path: str) -> tuple[str, Recipe]:
         return name_or_path, named_recipe(name_or_path)
     path = Path(name_or_path)
     try:
-        return path.stem, Recipe.from_json(path.read_text(), str(path))
+        return path.stem, Recipe.from_json(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise RecipeError(f"the recipe {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise RecipeError(f"the recipe {path} cannot be read: it is not UTF-8 text") from None
 
 
 def measured() -> dict[str, dict[str, Any]]:
@@ -42,7 +44,7 @@ def measured() -> dict[str, dict[str, Any]]:
     accuracy: on the test images, over the recipe's views. seconds: of training and validation, or, for a speedrun, of
     preparation, training and views.
     """
-    found: dict[str, dict[str, Any]] = json.loads((_folder() / f"{MEASURED}.json").read_text())
+    found: dict[str, dict[str, Any]] = json.loads((_folder() / f"{MEASURED}.json").read_text(encoding="utf-8"))
     return found
 
 

@@ -42,7 +42,7 @@ def device_name(device: torch.device) -> str:
 
 def _cpu_model() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
@@ -56,7 +56,9 @@ def code_version() -> str:
     try:
         command = ["git", "-C", str(here), "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=+"]
         environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True, env=environment)
+        done = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=5, check=True, env=environment
+        )
         return done.stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return fastcifar.__version__

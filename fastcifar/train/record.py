@@ -44,7 +44,7 @@ class RunFolder:
     def locked(self) -> Iterator[None]:
         """Hold the run for this process. Raises RecordError where another holds it."""
         with _explained(self.path):
-            file = (self.path / "lock").open("w")
+            file = (self.path / "lock").open("w", encoding="utf-8")
         with file:
             until = time.monotonic() + PATIENCE
             while True:
@@ -60,7 +60,7 @@ class RunFolder:
     def in_use(self) -> bool:
         """Whether a process holds the run."""
         try:
-            with (self.path / "lock").open() as file:
+            with (self.path / "lock").open(encoding="utf-8") as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except FileNotFoundError:
             return False
@@ -75,7 +75,7 @@ class RunFolder:
         path = out / f"{stamp}-{name}-{secrets.token_hex(2)}"
         try:
             path.mkdir(parents=True)
-            (path / "epochs.csv").write_text(",".join(COLUMNS) + "\n")
+            (path / "epochs.csv").write_text(",".join(COLUMNS) + "\n", encoding="utf-8")
             free = shutil.disk_usage(path).free
         except OSError as error:
             raise RecordError(f"cannot write to the output folder {out}: {error.strerror}") from error
@@ -93,13 +93,13 @@ class RunFolder:
     def write_json(self, document: Mapping[str, Any], name: str = "run.json") -> None:
         """Replace run.json, or the file of that name."""
         with _replacing(self.path / name) as temporary:
-            temporary.write_text(json.dumps(document, indent=2) + "\n")
+            temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
     def read_json(self, name: str = "run.json") -> dict[str, Any]:
         """The document in run.json, or in the file of that name."""
         path = self.path / name
         try:
-            document = json.loads(path.read_text())
+            document = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             kind = "run" if name == "run.json" else path.stem
             raise RecordError(f"{self.path} is no {kind}: {name} cannot be read ({error.strerror})") from error
@@ -113,14 +113,14 @@ class RunFolder:
         """Replace epochs.csv, and wait until it is on disk."""
         with _replacing(self.path / "epochs.csv") as temporary:
             lines = [",".join(COLUMNS), *(",".join(repr(value) for value in row.values()) for row in rows)]
-            temporary.write_text("\n".join(lines) + "\n")
+            temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def read_epochs(self) -> list[EpochRow]:
         """The rows of epochs.csv. Raises RecordError where it is not whole."""
         path = self.path / "epochs.csv"
         rows = []
         try:
-            with path.open(newline="") as file:
+            with path.open(newline="", encoding="utf-8") as file:
                 lines = csv.DictReader(file)
                 if tuple(lines.fieldnames or ()) != COLUMNS:
                     raise ValueError("other columns")

@@ -51,7 +51,7 @@ def _print_files(paths: Iterable[Path]) -> bool:
     found = [path for path in paths if path.stat().st_size]
     for path in found:
         print(f"==> {path} <==")
-        with path.open(errors="replace") as file:
+        with path.open(encoding="utf-8", errors="replace") as file:
             for line in file:
                 print(line.rstrip("\n"))
     return bool(found)

@@ -33,7 +33,7 @@ class Export(Action):
         if self.output is None:
             sys.stdout.write(text)
         else:
-            self.output.write_text(text)
+            self.output.write_text(text, encoding="utf-8")
         return 0
 
 

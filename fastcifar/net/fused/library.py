@@ -64,7 +64,9 @@ def _compile(compiler: str, source: bytes, path: Path) -> None:
         code, made = Path(folder, "kernels.cpp"), Path(folder, "kernels.so")
         code.write_bytes(source)
         command = [*compiler.split(), *FLAGS, "-fPIC", "-shared", str(code), "-o", str(made)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        done = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=PATIENCE, check=False
+        )
         if done.returncode != 0:
             raise RuntimeError(done.stderr.strip().partition("\n")[0] or f"exit status {done.returncode}")
         made.replace(path)
@@ -73,7 +75,7 @@ def _compile(compiler: str, source: bytes, path: Path) -> None:
 def _processor() -> str:
     """What -march=native depends on: a cache may be shared by several machines."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor()
     return "".join(line for line in dict.fromkeys(lines) if line.startswith(("model name", "flags", "Features")))

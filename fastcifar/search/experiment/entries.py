@@ -46,7 +46,7 @@ def read_entries(
     check: raises ValueError for parameters that do not fit; so does this, naming the entry.
     """
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise ValueError(f"{path}: neither JSON nor CSV") from None
     is_json = text.lstrip()[:1] in ("[", "{")

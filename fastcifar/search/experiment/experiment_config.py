@@ -100,7 +100,7 @@ class ExperimentConfig(Fields):
             entries = read_yaml(file)
         else:
             Space.load(file)  # says better than `json` what is wrong with it
-            entries = json.loads(file.read_text())
+            entries = json.loads(file.read_text(encoding="utf-8"))
         Space.from_dict(entries, str(file))
         return dict(entries)
 

@@ -40,7 +40,7 @@ def get_next_parameter() -> dict[str, Any]:
     if folder is None:
         _warn_standalone()
         return {}
-    parameters: dict[str, Any] = json.loads((Path(folder) / "parameters.json").read_text())
+    parameters: dict[str, Any] = json.loads((Path(folder) / "parameters.json").read_text(encoding="utf-8"))
     return parameters
 
 

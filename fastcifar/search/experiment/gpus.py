@@ -74,7 +74,12 @@ def available(indices: Sequence[int] | None, use_active: bool) -> list[str]:
 def _query(what: str) -> list[list[str]]:
     try:
         done = subprocess.run(
-            ["nvidia-smi", what, "--format=csv,noheader"], capture_output=True, text=True, check=True, timeout=30
+            ["nvidia-smi", what, "--format=csv,noheader"],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=True,
+            timeout=30,
         )
     except (OSError, subprocess.SubprocessError) as error:
         hint = "" if VISIBLE in os.environ else f"; {VISIBLE} may name them"

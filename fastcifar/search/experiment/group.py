@@ -119,7 +119,7 @@ def record(path: Path, leader: int) -> None:
     """Note a group at `path` by its leader's pid and start time (ticks since boot)."""
     fields = _stat(leader)
     if fields is not None:
-        path.write_text(f"{leader} {fields[19]}\n")
+        path.write_text(f"{leader} {fields[19]}\n", encoding="utf-8")
 
 
 def recorded(path: Path, variable: str) -> int | None:
@@ -129,7 +129,7 @@ def recorded(path: Path, variable: str) -> int | None:
     leader is gone, where one of its processes has `variable` ('NAME=value') in its environment.
     """
     try:
-        leader, started = path.read_text().split()
+        leader, started = path.read_text(encoding="utf-8").split()
         group = int(leader)
     except (OSError, ValueError):
         return None

@@ -129,7 +129,7 @@ def _prepare(folder: Path, trial: Trial) -> None:
         else:
             entry.unlink()
     (folder / "output").mkdir()
-    (folder / "parameters.json").write_text(json.dumps(trial.params) + "\n")
+    (folder / "parameters.json").write_text(json.dumps(trial.params) + "\n", encoding="utf-8")
 
 
 def _how(code: int, has_result: bool) -> str:

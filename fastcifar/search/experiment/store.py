@@ -200,7 +200,7 @@ class Store:
 def locked(folder: Path) -> Iterator[None]:
     """Be the experiment's one writer. Raises StoreError where another process is."""
     with _explained(folder):
-        file = (folder / LOCK).open("w")
+        file = (folder / LOCK).open("w", encoding="utf-8")
     with file:
         until = time.monotonic() + PATIENCE
         while not _flocked(file, fcntl.LOCK_EX):
@@ -213,7 +213,7 @@ def locked(folder: Path) -> Iterator[None]:
 def in_use(folder: Path) -> bool:
     """Whether a process is at work on the experiment."""
     try:
-        with (folder / LOCK).open() as file:
+        with (folder / LOCK).open(encoding="utf-8") as file:
             return not _flocked(file, fcntl.LOCK_SH)
     except OSError:  # nobody has ever locked it, or nobody can from here
         return False

@@ -126,7 +126,7 @@ def write_best(spec: Spec, driver: Driver, params: Params) -> None:
 
         values = Recipe.from_dict(spec.recipe).with_params(params).to_dict()
     temporary = driver.store.folder / "best.json.new"
-    temporary.write_text(json.dumps(values, indent=2) + "\n")
+    temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     temporary.replace(driver.store.folder / "best.json")
 
 

@@ -104,8 +104,8 @@ def settle(log: str, driver: int) -> None:
     for descriptor, place in ((nothing, 0), (file, 1), (file, 2)):
         os.dup2(descriptor, place)
     # By lines, for a process that may be killed; and not what stands in for them in a notebook.
-    sys.stdout = open(1, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
-    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
     faulthandler.enable(file=2)
 
 
