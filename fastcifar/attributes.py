@@ -1,8 +1,9 @@
-"""The texts under the fields of a dataclass, which say what each field means."""
+"""What the source of a dataclass says of its fields."""
 
 import ast
 import inspect
 import textwrap
+from importlib.resources import files
 
 
 def attribute_texts(kind: type) -> dict[str, str]:
@@ -21,3 +22,11 @@ def attribute_texts(kind: type) -> dict[str, str]:
             ):
                 texts[field.target.id] = " ".join(text.value.value.split())
     return texts
+
+
+def field_names(package: str, file: str, kind: str) -> list[str]:
+    """The fields of the class `kind` in a file of a package, which is read but not imported: torch takes a second."""
+    tree = ast.parse((files(package) / file).read_text(encoding="utf-8"))
+    (definition,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == kind)
+    targets = [node.target for node in definition.body if isinstance(node, ast.AnnAssign)]
+    return [target.id for target in targets if isinstance(target, ast.Name)]

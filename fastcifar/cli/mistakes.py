@@ -1,10 +1,10 @@
 """Mistakes in the words of a command line, each told in one line, with what was meant."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
 
+from fastcifar.attributes import field_names
 from fastcifar.cli.words import Word, actions_of, all_words, has_usual, words_of
 from fastcifar.names import SYNONYMS, nearest
 
@@ -131,7 +131,7 @@ class _Reader:
     def _meant(self, word: str, value: str | None) -> list[str]:
         """The flags, or the fields of the recipe, that were meant by a name, as they are written."""
         flags = {spelling[2:].replace("-", "_"): spelling for spelling in self.flags if spelling.startswith("--")}
-        fields = _recipe_fields() if "--set" in self.flags else []
+        fields = field_names("fastcifar", "train/recipe.py", "Recipe") if "--set" in self.flags else []
         known = [*flags, *(field for field in fields if field not in flags)]
         close = [word] if word in known else SYNONYMS.get(word.lower(), "").split()
         close = [name for name in close if name in known] or get_close_matches(word, known, n=2, cutoff=0.7)
@@ -167,9 +167,3 @@ def _next_value(left: Sequence[str]) -> str | None:
 
 def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _recipe_fields() -> list[str]:
-    from fastcifar.train import Recipe
-
-    return [field.name for field in fields(Recipe)]

@@ -1,13 +1,18 @@
 """Mistakes on the command line: one line each, with what was meant, and exit code 2."""
 
+from dataclasses import fields
+
 import pytest
 
+from fastcifar.attributes import field_names
 from fastcifar.cli import run
 from fastcifar.cli.main import COMMANDS, _parse
 from fastcifar.cli.mistakes import Mistake, check_words
 from fastcifar.cli.words import all_words, words_of
 from fastcifar.names import SYNONYMS, nearest
 from fastcifar.search import Space, SpaceError
+from fastcifar.search.parameter import TYPES
+from fastcifar.train import Recipe
 
 
 @pytest.mark.parametrize(
@@ -157,13 +162,12 @@ def test_a_synonym_comes_before_a_likeness():
     assert nearest("epochs", ["peak_epoch"]) == "; did you mean peak_epoch?"  # no name that it is a synonym of
 
 
+def test_the_fields_that_are_read_are_the_recipes():
+    assert field_names("fastcifar", "train/recipe.py", "Recipe") == [field.name for field in fields(Recipe)]
+
+
 def test_synonyms_mean_something():
     """Each is a field of a recipe, a flag, or a type of a search space."""
-    from dataclasses import fields
-
-    from fastcifar.search.parameter import TYPES
-    from fastcifar.train import Recipe
-
     flags = {word.field for words in all_words(COMMANDS).values() for word in words}
     known = {field.name for field in fields(Recipe)} | flags | set(TYPES) | {"threads"}
     assert {name for names in SYNONYMS.values() for name in names.split()} <= known
