@@ -36,7 +36,8 @@ def figures(result):
 def test_it_learns_and_repeats_itself(recipe, images):
     result = train(recipe, images, seed=1, device="cpu")
     assert result.status == "finished" and len(result.epochs) == 3
-    assert result.epochs[-1].train_acc > 0.3 > result.epochs[0].train_acc  # chance is 0.1
+    assert result.epochs[-1].train_acc > 0.2  # chance is 0.1; ten seeds: 0.30 to 0.69
+    assert result.epochs[-1].train_loss < result.epochs[0].train_loss - 0.2
     assert figures(train(recipe, images, seed=1, device="cpu")) == figures(result)
     assert figures(train(recipe, images, seed=2, device="cpu")) != figures(result)
 
