@@ -1,7 +1,8 @@
 """Types of flags that several commands have."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,3 +42,10 @@ def parse_settings(groups: Iterable[Iterable[str]], flag: str = "--set") -> dict
         except json.JSONDecodeError:
             settings[key] = text
     return settings
+
+
+def refuse_others(flags: Any, allowed: Collection[str], why: str) -> None:
+    """Raise ValueError for a flag that is given and not allowed. flags: the command's dataclass."""
+    for field in fields(flags):
+        if field.name not in allowed and getattr(flags, field.name) != field.default:
+            raise ValueError(f"{why}; leave {field.name.strip('_').replace('_', '-')} out")

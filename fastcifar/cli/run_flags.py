@@ -12,6 +12,7 @@ from fastcifar.cli.flags import Count, Folder, Name, Settings, absent, found_und
 if TYPE_CHECKING:
     from fastcifar.data import Dataset
     from fastcifar.train import Recipe, RunSettings
+    from fastcifar.train.group import Side
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,15 @@ class RunFlags:
         if self.dataset is not None:
             changes["dataset"] = self.dataset
         return name, found.with_params({**changes, **(more or {})})
+
+    def side(self, recipe: str, more: Mapping[str, Any] | None = None) -> "Side":
+        """The same as `find`, with what was set."""
+        from fastcifar.cli.banner import different_fields
+        from fastcifar.train import find_recipe
+        from fastcifar.train.group import Side
+
+        name, found = self.find(recipe, more)
+        return Side(name=name, recipe=found, changed=different_fields(find_recipe(recipe)[1], found))
 
     def settings(self) -> "RunSettings":
         """What `train` takes for each run.
