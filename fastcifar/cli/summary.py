@@ -64,7 +64,8 @@ def comparison_lines(
     if accuracy is not None:
         lines.append(_line("", "A", "B", "B - A", "95 % interval", "bootstrap", "p"))
         lines.append(_difference("accuracy, %", accuracy, 2, scale=100))
-        if comparison.valid_acc is not None and comparison.valid_acc != accuracy:
+        views = any(one.seconds["tta"].mean > 0 for one in (comparison.a, comparison.b))
+        if comparison.valid_acc is not None and views:
             lines.append(_difference("no views, %", comparison.valid_acc, 2, scale=100))
         lines += [
             _difference(f"{part}, s", times, 3) for part, times in comparison.seconds.items() if times.a or times.b

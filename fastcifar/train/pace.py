@@ -59,7 +59,7 @@ class _Clock:
         else:
             self.each = (elapsed - self.first) / step
         last = self.result.dataset["train_images"] // self.result.recipe.batch_size - 1
-        if step in (TIMED_STEPS, last) or (step and elapsed - self.first > TIMED_SECONDS):
+        if step in (TIMED_STEPS, last) or (step and elapsed - self.first >= TIMED_SECONDS):
             raise _Enough
 
 
