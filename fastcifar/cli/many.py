@@ -67,6 +67,7 @@ def run_many(group: Group, dataset: Dataset, as_json: bool) -> int:
     diverged = tell(group, view, early)
     if early is not None:
         raise early
+    print(f"record: {group.path}", file=sys.stderr)
     return 1 if diverged else 0
 
 

@@ -50,7 +50,7 @@ def keys_in_docs(head):
 def test_many_runs(capsys):
     assert run([*TRAIN, "--runs", "3", "--seed", "5", "--target", "1.5"]) == 0
     out, err = capsys.readouterr()
-    assert re.fullmatch(r"about .* s: 3 runs of about .* s\n", err)
+    assert re.fullmatch(r"about .* s: 3 runs of about .* s\nrecord: runs/.*-runs-resnet9-tiny-....\n", err)
     lines = out.splitlines()
     assert "; seeds 5 to 7; O0 on" in lines[0] and "SYNTHETIC" in lines[1] and lines[1] == lines[-1]
     assert lines[2].split() == ["run", "seed", "valid", "acc", "%", "prepare", "train", "evaluate", "record"]
@@ -163,11 +163,73 @@ def test_a_comparison_that_is_interrupted(capsys, monkeypatch):
     assert run([*COMPARE, "--runs", "9"]) == 130
     out, err = capsys.readouterr()
     assert "\n3 of 9 pairs finished\n" in out and "in each of 3 pairs" in out and "fastcifar: interrupted" in err
+    (group,) = Path("runs").glob("*-compare-*")
+    assert f"go on with: fastcifar compare --resume {group}\n" in err
+    assert run(["train", "--resume", group.name]) == 2
+    assert f"fastcifar compare --resume {group} goes on with this one" in capsys.readouterr().err
+    assert run(["compare", "--resume", group.name, "--runs", "3"]) == 2
+    assert "--runs: 4 have begun, so 3 are too few" in capsys.readouterr().err
+    assert run(["compare", "--resume", group.name, "--runs", "4", "--delta", "0.5", "--json"]) == 0
+    out, err = capsys.readouterr()
+    document = json.loads(out)
+    assert document["pairs"] == [0, 1, 2, 3] and document["wanted"] == 4 and document["delta"] == 0.005
+    assert (
+        document["id"] == group.name and document["mixed"] == {} and err.startswith("about ") and ": 1 run of " in err
+    )
     interrupt_in_run(1, monkeypatch)
     assert run([*COMPARE, "--runs", "9", "--json"]) == 130
     document = json.loads(capsys.readouterr().out)
     assert (document["status"], document["outcome"], document["b"]["runs"]) == ("interrupted", "too_few", [])
     assert document["accuracy"] is None and document["a"]["runs"][0]["status"] == "interrupted"
+
+
+def test_a_series_that_goes_on(capsys, monkeypatch):
+    interrupt_in_run(3, monkeypatch)
+    assert run([*TRAIN, "--runs", "4"]) == 130
+    before = capsys.readouterr().out.splitlines()
+    (group,) = Path("runs").glob("*-runs-*")
+    record = next(path for path in Path("runs").glob("*/run.json") if json.loads(path.read_text())["seed"] == 0)
+    document = json.loads(record.read_text())
+    record.write_text(json.dumps({**document, "threads": 7}))  # as on another machine
+    assert run(["train", "--resume", group.name, "--runs", "3", "--target", "50"]) == 0
+    out, err = capsys.readouterr()
+    differs = f"not all runs were made alike: threads 7 and {document['threads']}"
+    assert err.splitlines()[0] == differs and differs in out.splitlines()
+    assert "seeds 0 to 2" in out and out.splitlines()[1] == before[1]
+    assert out.splitlines()[3:5] == before[3:5]  # from disk
+    assert "reached 50 %: " in out and "of 3 runs" in out and len(list(Path("runs").iterdir())) == 4
+    assert run(["train", "--resume", group.name, "--runs", "4"]) == 0
+    assert "asked for 3, and for 4 when these had ended" in capsys.readouterr().out
+    one = next(path.parent.name for path in Path("runs").glob("*/run.json"))
+    assert run(["compare", "--resume", one]) == 2 and "is one run" in capsys.readouterr().err
+    assert run(["train", "--resume", one, "--runs", "4"]) == 2 and "leave runs out" in capsys.readouterr().err
+
+
+def test_runs_that_are_there(capsys):
+    assert run([*COMPARE, "--runs", "3", "--set-b", "flip=none", "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    of, with_ = ([one["id"] for one in made[which]["runs"]] for which in "ab")
+    assert run(["compare", "--of", *of, "--with", *with_, "--delta", "1", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found) == set(made) and found["id"] is None and found["pairs"] == [0, 1, 2]
+    assert (found["accuracy"], found["seconds"]) == (made["accuracy"], made["seconds"])
+    assert run(["compare", "--of", *of, with_[0], "--with", *with_]) == 2
+    assert "--of: " in (err := capsys.readouterr().err) and "of different recipes (flip random and none)" in err
+    assert run(["compare", "--of", *of, "--with", *of]) == 2 and "is of A, too" in capsys.readouterr().err
+    assert run(["compare", "--of", made["id"], "--with", *of]) == 2 and "is a comparison" in capsys.readouterr().err
+    for path in (Path("runs") / one / "run.json" for one in with_):
+        document = json.loads(path.read_text())
+        document["settings"]["device"] = "cuda:0"
+        path.write_text(json.dumps(document | {"seed": document["seed"] + 1}))
+    assert run(["compare", "--of", *of, "--with", *with_]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("A: resnet9-tiny; B: resnet9-tiny with flip=none\non synthetic: train 64 images, ")
+    assert "\nleft out: 1 seed of A alone (0) and 1 seed of B alone (3)\n" in out
+    assert "\ntimes are not compared: the runs were made on cpu and cuda\n" in out
+    assert "verdict: too few for a verdict: 2 pairs finished, 3 are needed\nwhat would help:\n- more pairs: " in out
+    document["split"] = "holdout"
+    path.write_text(json.dumps(document))
+    assert run(["compare", "--of", *of, "--with", *with_]) == 2 and "split: " in capsys.readouterr().err
 
 
 def test_a_setting_for_one_of_both_is_no_mistake(capsys):
