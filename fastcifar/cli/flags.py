@@ -1,7 +1,8 @@
 """Types of flags that several commands have."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,3 +53,10 @@ def _joined(words: list[str]) -> str:
     key = first.strip("=:")
     value = rest[0].lstrip("=") if rest else ""
     return f"; write {key}={value}" if key.isidentifier() and value and "=" not in value else ""
+
+
+def refuse_others(flags: Any, allowed: Collection[str], why: str) -> None:
+    """Raise ValueError for a flag that is given and not allowed. flags: the command's dataclass."""
+    for field in fields(flags):
+        if field.name not in allowed and getattr(flags, field.name) != field.default:
+            raise ValueError(f"{why}; leave {field.name.strip('_').replace('_', '-')} out")

@@ -71,8 +71,7 @@ class RunFolder:
     @classmethod
     def create(cls, out: Path, name: str, needed_bytes: int) -> "RunFolder":
         """Make a new folder under `out` and see that it can be written and has room for `needed_bytes`."""
-        stamp = time.strftime("%Y%m%d-%H%M%S")
-        path = out / f"{stamp}-{name}-{secrets.token_hex(2)}"
+        path = out / new_id(name)
         try:
             path.mkdir(parents=True)
             (path / "epochs.csv").write_text(",".join(COLUMNS) + "\n", encoding="utf-8")
@@ -140,6 +139,11 @@ class RunFolder:
         """Replace `name`, a safetensors file."""
         with _replacing(self.path / name) as temporary:
             save_file({key: value.detach().contiguous() for key, value in tensors.items()}, temporary, dict(metadata))
+
+
+def new_id(name: str) -> str:
+    """A new name for a folder: date, time, `name`, four random characters."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-{secrets.token_hex(2)}"
 
 
 def save_drawing(network: Network, stem: Path) -> None:
