@@ -1,4 +1,4 @@
-"""The commands that show something: recipes, runs, networks, data."""
+"""The commands that show something: recipes, networks, data."""
 
 from dataclasses import dataclass
 from json import dumps
@@ -23,30 +23,6 @@ class Recipes:
         from fastcifar.train import named_recipe, recipe_names
 
         print(named_recipe(self.name).to_json() if self.name else "\n".join(recipe_names()))
-        return 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Runs:
-    """List what has been run, as a table."""
-
-    out: Annotated[Path, arg(metavar="DIR")] = Path("runs")
-    """Where the runs' folders are."""
-    sort: Annotated[str, arg(metavar="COL")] = "id"
-    """Column to sort by; the ids begin with the date."""
-    json: bool = False
-    """Print the table as one JSON list."""
-    debug: bool = False
-    """Show the traceback of an error."""
-
-    def run(self) -> int:
-        from fastcifar.train.listing import list_runs
-
-        runs = list_runs(self.out, self.sort)
-        if self.json:
-            print(runs.to_json(orient="records", indent=2))
-        else:
-            print(f"no runs in {self.out}" if runs.empty else runs.to_string(index=False, na_rep="-"))
         return 0
 
 

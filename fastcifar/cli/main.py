@@ -11,10 +11,11 @@ from typing import Any
 import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes
 
-from fastcifar.cli.actions import Command, any_of
+from fastcifar.cli.actions import Command, any_of, with_default
 from fastcifar.cli.compare import Compare
 from fastcifar.cli.experiment import Experiments
-from fastcifar.cli.inspect import Data, Graph, Recipes, Runs
+from fastcifar.cli.inspect import Data, Graph, Recipes
+from fastcifar.cli.runs import Runs
 from fastcifar.cli.search import Search
 from fastcifar.cli.supernet import Supernets
 from fastcifar.cli.train import Train
@@ -78,7 +79,7 @@ def _parse(arguments: list[str]) -> Command:
         any_of(COMMANDS),
         prog="fastcifar",
         description="Train CIFAR networks in seconds, and measure them so that the answer can be believed.",
-        args=arguments,
+        args=with_default(arguments, "runs", "list"),
         config=(FlagCreatePairsOff, OmitArgPrefixes),
     )
     return command

@@ -77,7 +77,7 @@ class Train(RunFlags):
         early: BaseException | None = None
         try:
             for seed in seeds:
-                view.ran(train(recipe, dataset, seed, name=name, hooks=view.hooks(), **settings))
+                view.ran(train(recipe, dataset, seed, name=name, source=self.recipe, hooks=view.hooks(), **settings))
         except (KeyboardInterrupt, Failure) as error:
             if not view.ended_early():
                 raise
@@ -107,7 +107,7 @@ class Train(RunFlags):
 
         settings = self.settings()  # before the images are looked for
         name, recipe, dataset = self._prepared()
-        return train(recipe, dataset, self.seed, name=name, hooks=hooks, **settings)
+        return train(recipe, dataset, self.seed, name=name, source=self.recipe, hooks=hooks, **settings)
 
     def _continue(self, hooks: "Hooks") -> "Result":
         from fastcifar.data import load
