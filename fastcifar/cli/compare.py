@@ -62,7 +62,6 @@ class Compare(RunFlags):
                 seed=self.seed,
                 delta=delta,
                 names=names,
-                sources=(self.a, self.a if self.b is None else self.b),
                 hooks=lambda which, seed: view.hooks(),
                 on_run=lambda which, result: view.ran(result),
                 **settings,

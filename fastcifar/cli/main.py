@@ -49,6 +49,7 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command line; return its exit code. Raises SystemExit for --help (0) and for wrong flags (2)."""
+    arguments = with_default(arguments, "runs", "list")
     try:
         command = _parse(arguments)
     except BrokenPipeError:  # of --help
@@ -79,7 +80,7 @@ def _parse(arguments: list[str]) -> Command:
         any_of(COMMANDS),
         prog="fastcifar",
         description="Train CIFAR networks in seconds, and measure them so that the answer can be believed.",
-        args=with_default(arguments, "runs", "list"),
+        args=arguments,
         config=(FlagCreatePairsOff, OmitArgPrefixes),
     )
     return command

@@ -77,7 +77,7 @@ class Train(RunFlags):
         early: BaseException | None = None
         try:
             for seed in seeds:
-                view.ran(train(recipe, dataset, seed, name=name, source=self.recipe, hooks=view.hooks(), **settings))
+                view.ran(train(recipe, dataset, seed, name=name, hooks=view.hooks(), **settings))
         except (KeyboardInterrupt, Failure) as error:
             if not view.ended_early():
                 raise

@@ -59,7 +59,6 @@ def compare(
     seed: int = 0,
     delta: float | None = None,
     names: tuple[str, str] = ("a", "b"),
-    sources: tuple[str | None, str | None] = (None, None),
     hooks: Callable[[str, int], Hooks] = lambda which, seed: Hooks(),
     on_run: Callable[[str, Result], None] = lambda which, result: None,
     **settings: Unpack[RunSettings],
@@ -68,8 +67,7 @@ def compare(
 
     The runs of a pair follow each other, and every other pair begins with b: a machine that slows down slows both.
     What a process does once is done before the first (`warm`).
-    delta: a difference of accuracy that matters, a share of 1. names, sources: of the recipes, for the records,
-        see `train`.
+    delta: a difference of accuracy that matters, a share of 1. names: of the recipes, for the records.
     hooks: asked before each run with "A" or "B" and the seed. on_run: told of each run when it has ended.
 
     Raises ValueError, before anything is built, for fewer runs than MIN_PAIRS, recipes of different datasets, and
@@ -79,15 +77,15 @@ def compare(
     if recipe_a.dataset != recipe_b.dataset:
         raise ValueError(f"dataset: A is for {recipe_a.dataset}, B for {recipe_b.dataset}; both need the same images")
     dataset = load(recipe_a.dataset) if dataset is None else dataset
-    recipes = {"A": (recipe_a, names[0], sources[0]), "B": (recipe_b, names[1], sources[1])}
-    for recipe, _, _ in recipes.values():
+    recipes = {"A": (recipe_a, names[0]), "B": (recipe_b, names[1])}
+    for recipe, _ in recipes.values():
         check_fit(recipe, dataset, settings.get("split", "test"))
-    for recipe, _, _ in recipes.values():
+    for recipe, _ in recipes.values():
         warm(recipe, dataset, **settings)
     results: dict[str, list[Result]] = {"A": [], "B": []}
     for which, run_seed in turns(runs, seed):
-        recipe, name, source = recipes[which]
-        result = train(recipe, dataset, run_seed, name=name, source=source, hooks=hooks(which, run_seed), **settings)
+        recipe, name = recipes[which]
+        result = train(recipe, dataset, run_seed, name=name, hooks=hooks(which, run_seed), **settings)
         results[which].append(result)
         on_run(which, result)
     return compare_results(results["A"], results["B"], delta)

@@ -64,11 +64,10 @@ class Folder:
     @classmethod
     def create(cls, out: Path, name: str, needed_bytes: int) -> Self:
         """Make a new folder under `out` and see that it can be written and has room for `needed_bytes`."""
-        stamp = time.strftime("%Y%m%d-%H%M%S")
-        path = out / f"{stamp}-{name}-{secrets.token_hex(2)}"
+        path = out / new_id(name)
         try:
             path.mkdir(parents=True)
-            (path / "epochs.csv").write_text(",".join(COLUMNS) + "\n")
+            (path / "epochs.csv").write_text(",".join(COLUMNS) + "\n", encoding="utf-8")
             free = shutil.disk_usage(path).free
         except OSError as error:
             raise RecordError(f"cannot write to the output folder {out}: {error.strerror}") from error
@@ -86,7 +85,7 @@ class Folder:
     def write_json(self, document: Mapping[str, Any], name: str = "run.json") -> None:
         """Replace run.json, or the file of that name."""
         with replacing(self.path / name) as temporary:
-            temporary.write_text(json.dumps(document, indent=2) + "\n")
+            temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
     def read_json(self, name: str = "run.json") -> dict[str, Any]:
         """The document in run.json, or in the file of that name."""
@@ -108,14 +107,14 @@ class Folder:
         """Replace epochs.csv, and wait until it is on disk."""
         with replacing(self.path / "epochs.csv") as temporary:
             lines = [",".join(COLUMNS), *(",".join(repr(value) for value in row.values()) for row in rows)]
-            temporary.write_text("\n".join(lines) + "\n")
+            temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def read_epochs(self) -> list[EpochRow]:
         """The rows of epochs.csv. Raises RecordError where it is not whole."""
         path = self.path / "epochs.csv"
         rows = []
         try:
-            with path.open(newline="") as file:
+            with path.open(newline="", encoding="utf-8") as file:
                 lines = csv.DictReader(file)
                 if tuple(lines.fieldnames or ()) != COLUMNS:
                     raise ValueError("other columns")
@@ -143,6 +142,11 @@ class Folder:
             shutil.rmtree(target)
             if self.path.is_symlink():
                 self.path.unlink()
+
+
+def new_id(name: str) -> str:
+    """A new name for a folder: date, time, `name`, four random characters."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-{secrets.token_hex(2)}"
 
 
 @contextmanager

@@ -199,7 +199,8 @@ def part_of(record: Mapping[str, Any]) -> str | None:
     """The comparison, or the many runs, that a run was made for; or the search that has found its recipe."""
     group = record["settings"].get("group")
     if isinstance(group, Mapping):
-        return " ".join(str(group[key]) for key in ("kind", "id", "side") if group.get(key))
+        kind, id, side = (str(group.get(key) or "") for key in ("kind", "id", "side"))
+        return " ".join(word for word in ("" if f"-{kind}-" in id else kind, id, side) if word)
     search = id_of(record.get("recipe_source"))
     return f"search {search}" if search else None
 

@@ -18,9 +18,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from fastcifar.net import GraphvizError, Network, draw
-from fastcifar.train.folder import Folder, RecordError, explained, replacing
+from fastcifar.train.folder import Folder, RecordError, explained, new_id, replacing
 
-__all__ = ["RecordError", "RunFolder", "read_tensors", "save_drawing"]
+__all__ = ["RecordError", "RunFolder", "new_id", "read_tensors", "save_drawing"]
 
 
 class RunFolder(Folder):

@@ -70,6 +70,7 @@ def test_a_record_of_an_older_version_does_not_say_what_was_changed(folder):
     ("changes", "part"),
     [
         ({"settings": {"group": {"kind": "compare", "id": "20261201-1", "side": "B"}}}, "compare 20261201-1 B"),
+        ({"settings": {"group": {"kind": "compare", "id": "1-compare-a-ab12", "side": "A"}}}, "1-compare-a-ab12 A"),
         ({"settings": {"group": {"kind": "runs", "id": "20261201-1"}}}, "runs 20261201-1"),
         ({"settings": {"group": "?"}}, None),
         ({"recipe_source": "/there/20261201-115900-lr-ab12/best.json"}, "search 20261201-115900-lr-ab12"),
