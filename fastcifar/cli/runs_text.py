@@ -111,7 +111,9 @@ def _head(one: Overview, record: dict[str, Any]) -> list[tuple[str, str]]:
         space = ", ".join(record["space"])
         own = [("recipe", str(one.recipe)), ("method", f"{record['method']}, rates {record['rates']}; space: {space}")]
     images = f"{one.dataset}{'' if one.canonical else ' (canonical: false)'}: train {one.train_images:,} images"
-    valid = f", {data['valid_images']:,} images" if "valid_images" in data else ""
+    valid = (
+        f"{one.split}, {data['valid_images']:,} images" if one.kind == RUN else "its full network, part of the holdout"
+    )
     resumed = record.get("resumed") or []
     again = f"; resumed {counted(len(resumed), 'time')}, last {resumed[-1].get('at')}" if resumed else ""
     threads = f", {counted(made['threads'], 'thread')}" if made.get("threads") else ""
@@ -120,7 +122,7 @@ def _head(one: Overview, record: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         (one.kind, one.path),
         *own,
-        ("data", f"{images}, valid = {one.split}{valid}"),
+        ("data", f"{images}, valid = {valid}"),
         ("seed", str(one.seed)),
         ("status", f"{one.status}, {one.epochs} of {one.of} epochs" + (f": {one.message}" if one.message else "")),
         ("machine", f"{one.device}{threads}; precision {record.get('precision')}"),
