@@ -119,7 +119,8 @@ class RunFlags(RepeatFlags):
         from fastcifar.train.group import Side
 
         name, found = self.find(recipe, more)
-        return Side(name=name, recipe=found, changed=different_fields(self.base(recipe)[1], found))
+        changed = different_fields(self.base(recipe)[1], found)
+        return Side(name=name, recipe=found, changed=changed, source=recipe or name)
 
     def settings(self) -> "RunSettings":
         """What `train` takes for each run.

@@ -119,9 +119,15 @@ class Train(RunFlags):
         settings = self.settings()  # before the images are looked for
         side, dataset = self._prepared()
         view.changed = side.changed
-        hooks = view.hooks()
         return train(
-            side.recipe, dataset, self.seed, name=side.name, report_test=self.report_test, hooks=hooks, **settings
+            side.recipe,
+            dataset,
+            self.seed,
+            name=side.name,
+            source=side.source,
+            report_test=self.report_test,
+            hooks=view.hooks(),
+            **settings,
         )
 
     def _continue(self, view: "RunView") -> "Result":

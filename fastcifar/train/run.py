@@ -2,13 +2,17 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from fastcifar.data import Dataset, Split, load
 from fastcifar.net import Network
 from fastcifar.train.build import describe_network, rate_factors
+from fastcifar.train.changes import changed_fields
+from fastcifar.train.checks import RecipeError
 from fastcifar.train.device import resolve_device
+from fastcifar.train.named import find_recipe
 from fastcifar.train.precision import resolve_precision
 from fastcifar.train.provenance import provenance
 from fastcifar.train.recipe import Recipe
@@ -46,6 +50,7 @@ def train(
     init: str | Path | None = None,
     out: str | Path | None = None,
     name: str = "run",
+    source: str | None = None,
     checkpoint_every: int | None = None,
     group: Mapping[str, str] | None = None,
     hooks: Hooks = Hooks(),  # noqa: B008  frozen
@@ -62,6 +67,8 @@ def train(
         fused where it can be had, else eager.
     init: a run's folder, or a safetensors file, whose weights and statistics are started from.
     out: folder to make the run's folder in (see `record`); None keeps nothing on disk.
+    name: of the recipe, for the record and the folder. source: the named recipe or the JSON file that `recipe` was made
+        from, for the record, which says what was changed; by default the recipe called `name`, if there is one.
     checkpoint_every: epochs between checkpoints; by default 1 on a CPU and 8 on a GPU.
     group: for the record: the comparison or series that the run belongs to (see `train.group`).
 
@@ -79,6 +86,8 @@ def train(
     result = Result(
         recipe=recipe,
         recipe_name=name,
+        recipe_source=str(Path(source).absolute()) if source and source.endswith(".json") else None,
+        changes=_changes(recipe, name if source is None else source),
         seed=seed,
         split=split,
         settings={
@@ -129,6 +138,13 @@ def check_run(
     if init is not None:
         check_weights(network, init)
     return network, images
+
+
+def _changes(recipe: Recipe, source: str) -> dict[str, Any] | None:
+    """What was changed in the recipe at `source`; None where there is no such recipe."""
+    with suppress(RecipeError):
+        return changed_fields(recipe, find_recipe(source)[1])
+    return None
 
 
 def check_fit(recipe: Recipe, dataset: Dataset, split: str) -> tuple[Split, Split]:
