@@ -19,6 +19,7 @@ from fastcifar.cli.search import Search
 from fastcifar.cli.supernet import Supernets
 from fastcifar.cli.train import Train
 from fastcifar.errors import Failure
+from fastcifar.machine import short_waits
 
 COMMANDS: dict[str, Any] = {
     "train": Train,
@@ -35,6 +36,7 @@ COMMANDS: dict[str, Any] = {
 
 def main() -> None:
     """Run the command line and exit."""
+    short_waits(os.environ)  # before a command loads torch
     code = run(sys.argv[1:])
     try:
         if sys.stdout is not None:  # it may have been closed from the start

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import arg
 
 from fastcifar.cli.flags import Count, Folder, Name, Settings, absent, found_under, parse_settings
+from fastcifar.cli.threads import chosen_threads
 
 if TYPE_CHECKING:
     from fastcifar.data import Dataset
@@ -32,6 +33,8 @@ class RunFlags:
     """test: train on all training images, validate on test; holdout: keep 5,000 of them to validate on."""
     device: Annotated[str, arg(metavar="DEV")] = "auto"
     """auto, cpu, cuda or cuda:N."""
+    threads: Count = None
+    """Threads that a CPU computes with; by default one a core, or fewer on a busy machine where they are faster."""
     deterministic: bool = False
     """On a GPU, use only kernels that repeat themselves (on a CPU they do anyway)."""
     step: Annotated[str, arg(metavar="{auto,eager,fused,compiled,captured,compiled-captured}")] = "auto"
@@ -76,6 +79,7 @@ class RunFlags:
             "init": None if self.init is None else found_under(self.out, self.init),
             "out": self.out,
             "checkpoint_every": self.checkpoint_every,
+            "threads": chosen_threads(self.threads, self.device),
         }
 
     def load(self, recipe: "Recipe") -> "tuple[Recipe, Dataset]":

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import arg
 
 from fastcifar.cli.flags import Count, File, Folder, Name, Settings, Time, absent, found_under, parse_settings
+from fastcifar.cli.threads import set_threads, trial_threads
+from fastcifar.machine import MOST_THREADS, share_of_cores
 
 if TYPE_CHECKING:
     from fastcifar.cli.search_view import SearchView
@@ -71,6 +73,8 @@ class Search:
     """Where the images are, or are downloaded to; by default $FASTCIFAR_DATA, else the user's cache folder."""
     device: Annotated[str, arg(metavar="DEV")] = "auto"
     """auto, cpu, cuda or cuda:N."""
+    threads: Count = None
+    """Threads of each trial; by default the cores are shared out among the trials. A command gets OMP_NUM_THREADS."""
     out: Annotated[Path, arg(metavar="DIR")] = Path("runs")
     """Where the experiment's folder is made."""
     resume: Annotated[str | None, absent("ID")] = None
@@ -158,6 +162,7 @@ class Search:
             max_flops=self.max_flops,
             max_parameters=self.max_params,
             max_seconds=self.max_seconds,
+            threads=self.threads,
         )
         return self._training(spec) if self._trains else self._calling(spec)
 
@@ -192,10 +197,12 @@ class Search:
             evaluator = find_function(SUPERNET)(folder=Path(spec.supernet or ""))
             evaluator.check(Space.from_dict(spec.space))
             check_space(evaluator.recipe_of, spec.plan().space)
-        if spec.gpus is None:
+        if spec.gpus is not None:
+            room = GPUs(**spec.gpus).capacity()  # infinite where they are hidden
+            spec = replace(spec, concurrency=self.concurrency or (int(room) if self.trial_gpus else 1))
+        if self.command is not None:
             return spec
-        room = GPUs(**spec.gpus).capacity()  # infinite where they are hidden
-        return replace(spec, concurrency=self.concurrency or (int(room) if self.trial_gpus else 1))
+        return replace(spec, threads=self.threads or set_threads() or share_of_cores(spec.concurrency))
 
     def _training(self, spec: "Spec") -> "Spec":
         """The spec with its recipe. Raises ValueError where the space does not fit the recipe."""
@@ -209,6 +216,7 @@ class Search:
         check_space(recipe.with_params, Space.from_dict(spec.space))
         tuner = {"name": "Hyperband", "class_args": {"high": recipe.total_epoch, "budget": "total_epoch"}}
         gpus = spread(device)
+        concurrency = self.concurrency or default_concurrency(device, gpus, self.threads or 1)
         return replace(
             spec,
             tuner=tuner if self.tuner.lower() == "hyperband" else spec.tuner,
@@ -216,7 +224,8 @@ class Search:
             recipe_name=name,
             device=str(device),
             gpus=gpus,
-            concurrency=self.concurrency or default_concurrency(device, gpus),
+            concurrency=concurrency,
+            threads=trial_threads(self.threads, concurrency, str(device)),
         )
 
     def _fitted(self, spec: "Spec", driver: "Driver") -> "Spec":
@@ -258,7 +267,10 @@ class Search:
         else:
             names = set(TRAINING) - ({"data_dir", "max_flops", "max_params"} if self.supernet is not None else set())
             self._refuse(names, f"only trainings have it, not --{self._instead}")
-        numbers = (("trials", 1, MANY), ("concurrency", 1, MANY), ("seed", 0, 10**9), ("trial_gpus", 0, MANY))
+        numbers = (
+            *(("trials", 1, MANY), ("concurrency", 1, MANY), ("seed", 0, 10**9), ("trial_gpus", 0, MANY)),
+            ("threads", 1, MOST_THREADS),
+        )
         for name, least, most in numbers:
             value = getattr(self, name)
             if value is not None and not least <= value <= most:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fastcifar.names import counted
 from fastcifar.train import EpochRow, Hooks, Result, format_closing, format_header, format_row
 
 
@@ -109,7 +110,7 @@ def images(result: Result) -> str:
 
 def machine(result: Result) -> str:
     """The model of the device; of a CPU the threads, too."""
-    threads = f", {result.provenance['threads']} threads" if result.settings["device"] == "cpu" else ""
+    threads = f", {counted(result.threads, 'thread')}" if result.settings["device"] == "cpu" else ""
     return f"{result.provenance['device']}{threads}"
 
 

@@ -9,6 +9,7 @@ from tyro.conf import Positional, arg
 
 from fastcifar.cli.flags import Count, absent, found_under, parse_settings
 from fastcifar.cli.run_flags import RunFlags
+from fastcifar.cli.threads import say
 from fastcifar.errors import Failure
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ class Train(RunFlags):
     def _continue(self, hooks: "Hooks") -> "Result":
         from fastcifar.data import load
         from fastcifar.train import load_result, resume
+        from fastcifar.train.threads import kept_threads
 
         assert self.resume is not None
         allowed = {"resume", "out", "data_dir", "json", "debug"}
@@ -121,5 +123,6 @@ class Train(RunFlags):
                 raise ValueError(f"--resume: a run is continued with its own recipe and settings; leave {name} out")
         path = found_under(self.out, self.resume)
         result = load_result(path)
+        say(kept_threads(result.provenance["threads"])[1])
         dataset = load(result.recipe.dataset, self.data_dir)
         return resume(path, dataset, hooks=hooks)

@@ -22,6 +22,8 @@ class CommonFlags:
     """Where the images are, or are downloaded to; by default $FASTCIFAR_DATA, else the user's cache folder."""
     out: Annotated[Path, arg(metavar="DIR")] = Path("runs")
     """Where folders are made and looked for."""
+    threads: Count = None
+    """Threads that a CPU computes with; by default one a core, or fewer on a busy machine where they are faster."""
     json: bool = False
     """Print one JSON document."""
     debug: bool = False
