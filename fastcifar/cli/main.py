@@ -24,6 +24,7 @@ from fastcifar.cli.shipped import Recipes, Spaces
 from fastcifar.cli.supernet import Supernets
 from fastcifar.cli.train import Train
 from fastcifar.errors import Failure
+from fastcifar.machine import short_waits
 
 COMMANDS: dict[str, Any] = {
     "train": Train,
@@ -41,6 +42,7 @@ COMMANDS: dict[str, Any] = {
 
 def main() -> None:
     """Run the command line and exit."""
+    short_waits(os.environ)  # before a command loads torch
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # None where it was closed from the start
             stream.reconfigure(errors="replace")  # a terminal that is not UTF-8

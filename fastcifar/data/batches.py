@@ -1,7 +1,6 @@
 """A split on the device, normalised, and the augmented batches of each epoch."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -9,6 +8,7 @@ from torch import Tensor
 
 from fastcifar.data.augment import SIDE, Augmentation, crop, cut_out, draw_plan, resize
 from fastcifar.data.dataset import Dataset, Split
+from fastcifar.machine import free_memory
 
 # Mean and standard deviation of the training pixels (red, green, blue; of 255) of the canonical images, as
 # davidcpage/cifar10-fast and the CIFAR-100 scripts have them, for all images of these names. Other data is measured.
@@ -118,8 +118,4 @@ def _free_memory(device: torch.device) -> float:
     """Bytes."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    try:
-        fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines())
-        return int(fields["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):  # not known on this system
-        return float("inf")
+    return free_memory()

@@ -18,7 +18,7 @@ class Record:
 
     epochs: a row's `valid` columns are the full network's, on a part of the holdout; its `train` columns those of the
         first network of each step, which with sandwich is the full one.
-    settings: device, step, deterministic, and init, the weights that were started from.
+    settings: device, step, deterministic, init (the weights that were started from), and threads.
     provenance: see `train.provenance`.
     status: running, finished, interrupted, diverged or failed.
     """
@@ -47,6 +47,11 @@ class Record:
             "provenance": self.provenance,
             "seconds": self.times.to_dict(),
         }
+
+    @property
+    def threads(self) -> int:
+        """Threads that it is trained with."""
+        return int(self.provenance["threads"])
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> "Record":

@@ -47,6 +47,7 @@ class Asked:
     seconds: of a training by itself at full budget, for a FLOP of an image; None before it is measured, when the
         experiment's spec has no budget yet that fits the device, either.
     chosen: the networks that are trained by themselves; None before they are chosen.
+    threads: with which the supernet is trained and its networks are scored; None is torch's own number.
     """
 
     method: str
@@ -56,6 +57,7 @@ class Asked:
     folder: str | None = None
     seconds: float | None = None
     chosen: tuple[Params, ...] | None = None
+    threads: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values; a limit that is none is null."""

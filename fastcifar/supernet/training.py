@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from fastcifar.data import Dataset, derived_seed, load, num_classes
+from fastcifar.machine import check_threads
 from fastcifar.supernet.material import Material, check_images
 from fastcifar.supernet.methods import distils, drawn
 from fastcifar.supernet.plan import Plan
@@ -27,6 +28,7 @@ from fastcifar.train.provenance import provenance
 from fastcifar.train.record import RunFolder
 from fastcifar.train.session import rate_at
 from fastcifar.train.step import resolve_step
+from fastcifar.train.threads import kept_threads, using_threads
 
 CHECKED = 1000  # images of the holdout on which the full network is looked at after each epoch
 
@@ -39,6 +41,7 @@ def train_supernet(
     step: str = "auto",
     deterministic: bool = False,
     init: str | Path | None = None,
+    threads: int | None = None,
     out: str | Path | None = None,
     name: str = "supernet",
     hooks: Hooks = Hooks(),  # noqa: B008  frozen
@@ -46,7 +49,7 @@ def train_supernet(
 ) -> tuple[Supernet, Record]:
     """Train the networks of `plan` in one set of weights, on the training images less the holdout.
 
-    device, step, deterministic: as for `train`; a supernet runs eager or fused.
+    device, step, deterministic, threads: as for `train`; a supernet runs eager or fused.
     init: a run's or a supernet's folder, whose weights are started from.
     out: folder to make the supernet's folder in; None keeps nothing on disk.
     hooks: `on_epoch`, whose answer counts for nothing, and `progress`. on_start: called once, before the first epoch.
@@ -54,12 +57,14 @@ def train_supernet(
     anything is kept; RecordError where `out` cannot be written or `init` cannot be read.
     """
     where = resolve_device(device)
+    check_threads(threads)
     images = load(plan.recipe.dataset) if dataset is None else dataset
     settings = {
         "device": str(where),
         "step": resolve_step(step, where),
         "deterministic": deterministic,
         "init": None if init is None else str(Path(init).absolute()),
+        "threads": threads or torch.get_num_threads(),
     }
     record = _new_record(plan, images, where, settings)
     supernet = build(record)
@@ -88,7 +93,7 @@ def _new_record(plan: Plan, images: Dataset, device: torch.device, settings: dic
             "train_images": len(train_split.labels),
             "valid_images": len(valid_split.labels),
         },
-        provenance=provenance(device),
+        provenance=provenance(device, settings["threads"]),
         precision=resolve_precision(plan.recipe.precision, device).name,
     )
 
@@ -100,7 +105,7 @@ def resume_supernet(
     hooks: Hooks = Hooks(),  # noqa: B008  frozen
     on_start: Callable[[Record], None] = lambda record: None,
 ) -> tuple[Supernet, Record]:
-    """Go on with the supernet in the folder `path` from its last epoch, to the same end.
+    """Go on with the supernet in the folder `path` from its last epoch, to the same end, with its number of threads.
 
     Raises RecordError where it has ended, or another process is at work on it; ValueError for other images.
     """
@@ -115,6 +120,8 @@ def resume_supernet(
         supernet.init(derived_seed(record.plan.seed, "weights"))
         if record.settings["init"] is not None and checkpoint.place(folder) is None:
             start_from(supernet, Path(record.settings["init"]))
+        threads, _ = kept_threads(record.settings.get("threads", record.threads))
+        record.provenance["threads"] = threads
         record.status, record.message = "running", ""
         return supernet, _Training(record, supernet, images, folder, hooks).run(on_start)
 
@@ -182,7 +189,7 @@ class _Training:
     def run(self, on_start: Callable[[Record], None]) -> Record:
         record = self.record
         self.write()
-        with ending(record, lambda: self.epochs_done, self.write):
+        with ending(record, lambda: self.epochs_done, self.write), using_threads(record.threads):
             on_start(record)
             with kernels(self.supernet.device, record.settings["deterministic"], by_trial=False):
                 self.train()

@@ -74,6 +74,11 @@ class Result:
     times: Times = field(default_factory=Times)
 
     @property
+    def threads(self) -> int:
+        """Threads that the run computes with, or has computed with in its last session."""
+        return int((self.resumed or [self.provenance])[-1]["threads"])
+
+    @property
     def flops_per_second(self) -> float | None:
         """FLOP/s of the training; None before its end."""
         return self.flops / self.times.train if self.status == "finished" else None

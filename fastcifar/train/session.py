@@ -25,6 +25,7 @@ from fastcifar.train.result import Result, Times
 from fastcifar.train.schedule import learning_rate
 from fastcifar.train.start import start_from
 from fastcifar.train.table import EpochRow
+from fastcifar.train.threads import using_threads
 from fastcifar.train.views import logits_of_views
 from fastcifar.train.whiten import train_whitening, whitening_filters
 from fastcifar.train.work import product_rate
@@ -101,7 +102,7 @@ class Session:
         if len(result.epochs) < self.epochs_done:
             raise RecordError(f"{result.path}: the checkpoint is of epoch {self.epochs_done}, epochs.csv is shorter")
         self.write()
-        with ending(result, lambda: self.epochs_done, self.write):
+        with ending(result, lambda: self.epochs_done, self.write), using_threads(result.threads):
             self.hooks.on_start(result, self.epochs_done)
             with kernels(self.device, result.settings["deterministic"]), _memory_explained(result.recipe, self.device):
                 self.train(*self.prepare(self.build()))

@@ -9,6 +9,7 @@ from tyro.conf import Positional, arg
 
 from fastcifar.cli.flags import Folder, Settings, parse_settings
 from fastcifar.cli.supernet.flags import CommonFlags
+from fastcifar.cli.threads import chosen_threads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,13 +28,15 @@ class Export(CommonFlags):
     def run(self) -> int:
         from fastcifar.data import load
         from fastcifar.supernet import Material, export, freeze, load_supernet
+        from fastcifar.train.threads import using_threads
 
         path = self.folder(self.supernet)
         supernet, record = load_supernet(path, self.device)
         params = record.plan.choices.largest | parse_settings(self.network, "--network")
         record.plan.choices.of(params)
         material = Material(record, load(record.plan.recipe.dataset, self.data_dir), supernet)
-        recipe, network = freeze(supernet, params, material.calibration())
+        with using_threads(chosen_threads(self.threads, str(supernet.device))):
+            recipe, network = freeze(supernet, params, material.calibration())
         files = export(recipe, network, self.to or Path(path) / "network")
         if self.json:
             print(dumps({"params": params, "files": [str(file) for file in files]}, indent=2))

@@ -10,6 +10,8 @@ from tyro.conf import arg
 
 from fastcifar.cli.flags import Count, absent
 from fastcifar.cli.supernet.flags import LimitFlags, PlanFlags
+from fastcifar.cli.threads import chosen_threads, set_threads
+from fastcifar.machine import share_of_cores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,13 +76,15 @@ class Search(PlanFlags, LimitFlags):
         from fastcifar.supernet.search import finalists, foretold, judged_json, plan_of
         from fastcifar.train import Recipe, describe_network
         from fastcifar.train.record import save_drawing
+        from fastcifar.train.threads import using_threads
 
         name = Recipe.from_dict(spec.recipe or {}).dataset
         dataset = load(name, None if spec.data_dir is None else Path(spec.data_dir))
         if asked.seconds is None:
             spec, asked = self._measured(spec, asked, driver)
         plan = plan_of(spec, asked)
-        record, table, chosen = self._ranked(spec, asked, plan, dataset, driver)
+        with using_threads(asked.threads):
+            record, table, chosen = self._ranked(spec, asked, plan, dataset, driver)
         view.begin(spec, driver)
         result = foretold(driver, plan.choices, table, chosen)
         if result is None:
@@ -189,6 +193,9 @@ class Search(PlanFlags, LimitFlags):
         check_limits(plan.choices, limits, costs_of(plan.choices, 0.0), self.trainings)
         check_rates(plan.choices)
         gpus = spread(device)
+        threads = chosen_threads(self.threads, str(device))
+        concurrency = self.concurrency or default_concurrency(device, gpus, self.threads or 1)
+        alone = self.threads or set_threads() or (1 if threads == 1 else share_of_cores(concurrency))
         assert self.space is not None
         spec = Spec(
             name=f"supernet-{Path(self.space).stem}",
@@ -196,7 +203,8 @@ class Search(PlanFlags, LimitFlags):
             tuner={"name": "Random"},
             seed=self.seed,
             trials=self.trainings,
-            concurrency=self.concurrency or default_concurrency(device, gpus),
+            concurrency=concurrency,
+            threads=alone,
             confirm=(points, seeds),
             recipe=recipe.to_dict(),
             recipe_name=name,
@@ -204,4 +212,5 @@ class Search(PlanFlags, LimitFlags):
             device=str(device),
             gpus=gpus,
         )
-        return spec, Asked(method=self.method, rates=self.rates, limits=limits, trainings=self.trainings)
+        asked = Asked(method=self.method, rates=self.rates, limits=limits, trainings=self.trainings, threads=threads)
+        return spec, asked

@@ -101,7 +101,7 @@ def banner(record: Record) -> list[str]:
     size = sum(1 for _ in plan.choices.points()) if points <= ALL else points
     device = record.provenance["device"]
     if record.settings["device"] == "cpu":
-        device += f", {record.provenance['threads']} threads"
+        device += f", {counted(record.threads, 'thread')}"
     rates = "" if plan.rates == "equal" else f", rates {plan.rates}"
     vary = f", only {', '.join(plan.vary)} varied" if plan.vary else ""
     return [

@@ -5,17 +5,18 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from fastcifar.machine import share_of_cores, short_waits
 from fastcifar.search.experiment.algorithm_config import AlgorithmConfig
 from fastcifar.search.experiment.algorithms import make_assessor, make_tuner
 from fastcifar.search.experiment.command import CommandEngine
 from fastcifar.search.experiment.driver import Driver, Limits, Plan
-from fastcifar.search.experiment.engine import Engine, no_variables
+from fastcifar.search.experiment.engine import Engine, Variables, no_variables
 from fastcifar.search.experiment.evaluator import Evaluator, FunctionEvaluator, find_function
 from fastcifar.search.experiment.gpus import GPUs
 from fastcifar.search.experiment.requests import Requests
@@ -25,6 +26,7 @@ from fastcifar.search.simple import Grid
 from fastcifar.search.space import MAX_POINTS, Space
 
 SUPERNET = "fastcifar.supernet.evaluate:SupernetEvaluator"
+THREADS = "OMP_NUM_THREADS"  # what torch and most others read when they are loaded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,7 @@ class Spec:
     short: fields of the recipe beneath the parameters of the search's trials, but not of what confirms.
     confirm: (points, seeds) that are run again at the end.
     gpus: of a trial, or the worker that runs it: number, indices, trials_per_gpu, use_active; null leaves them alone.
+    threads: of a trial; None, as in specs of earlier versions, is its share of the cores, and a command's own affair.
     max_flops, max_parameters: of the networks that are tried. max_seconds: of the training of a trial of the search.
     """
 
@@ -64,6 +67,7 @@ class Spec:
     max_flops: float | None = None
     max_parameters: float | None = None
     max_seconds: float | None = None
+    threads: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The spec as JSON values."""
@@ -99,16 +103,28 @@ class Spec:
 
     def engine(self, folder: Path, evaluator: Evaluator | None = None) -> Engine:
         """What runs the trials; `evaluator` in place of the spec's own, where it has no name."""
-        variables = no_variables if self.gpus is None else GPUs(**self.gpus).environment
+        variables: Variables = no_variables if self.gpus is None else GPUs(**self.gpus).environment
         if self.command is not None:
             code = Path(self.code_directory)
+            if self.threads is not None:
+                variables = _with(variables, {THREADS: str(self.threads)})
             return CommandEngine(self.command, code, folder / "trials", limit=self.trial_seconds, environment=variables)
         evaluator = evaluator or self.evaluator()
-        threads = str(max(1, (os.cpu_count() or 1) // self.concurrency))
-        environment = {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": threads}
         return WorkerEngine(
-            evaluator, folder / "workers", limit=self.trial_seconds, environment=environment, variables=variables
+            evaluator,
+            folder / "workers",
+            limit=self.trial_seconds,
+            environment=self._worker_environment(),
+            variables=variables,
         )
+
+    def _worker_environment(self) -> dict[str, str]:
+        """How a worker computes: with how many threads, and how those wait."""
+        environment = dict(os.environ)
+        short_waits(environment)
+        if self.threads is not None or THREADS not in environment:
+            environment[THREADS] = str(self.threads or share_of_cores(self.concurrency))
+        return {name: value for name, value in environment.items() if os.environ.get(name) != value}
 
     def evaluator(self) -> Evaluator:
         """What a trial does, for a recipe or a function that has a name. Raises StoreError where there is neither."""
@@ -152,6 +168,18 @@ class Spec:
             return flops(candidate) <= most_flops and parameters(candidate) <= most_parameters
 
         return allowed
+
+
+def _with(variables: Variables, more: Mapping[str, str]) -> Variables:
+    """`variables`, and `more` for every process."""
+    return lambda number, living: {**variables(number, living), **more}
+
+
+def read_space(path: Path) -> dict[str, Any]:
+    """The entries of a search space's file, checked. Raises SpaceError."""
+    Space.load(path)
+    entries: dict[str, Any] = json.loads(path.read_text())
+    return entries
 
 
 def make_folder(out: Path, name: str) -> Path:
