@@ -10,6 +10,7 @@ from fastcifar.train.build import describe_network
 from fastcifar.train.checks import RecipeError
 from fastcifar.train.device import resolve_device
 from fastcifar.train.listing import list_runs
+from fastcifar.train.loading import TrainedNetwork, load_network
 from fastcifar.train.named import find_recipe, named_recipe, recipe_names
 from fastcifar.train.recipe import Recipe
 from fastcifar.train.record import RecordError
@@ -34,6 +35,7 @@ __all__ = [
     "Summary",
     "Times",
     "TrainError",
+    "TrainedNetwork",
     "compare",
     "compare_results",
     "describe_network",
@@ -42,6 +44,7 @@ __all__ = [
     "format_header",
     "format_row",
     "list_runs",
+    "load_network",
     "load_result",
     "named_recipe",
     "recipe_names",

@@ -161,9 +161,17 @@ class Session:
             conv.weight.copy_(whitening_filters(images, recipe.whiten))
 
     def on_device(self, state: State) -> dict[str, Any]:
-        """How images are normalised, and where they go: arguments of `Batches`."""
-        mean, std = statistics(self.dataset)
-        return {"mean": mean, "std": std, "device": self.device, "dtype": state.precision.images}
+        """How images are normalised, and where they go: arguments of `Batches`. The record keeps the first."""
+        data = self.result.dataset
+        if "mean" not in data:
+            mean, std = statistics(self.dataset)
+            data |= {"mean": list(mean), "std": list(std)}
+        return {
+            "mean": tuple(data["mean"]),
+            "std": tuple(data["std"]),
+            "device": self.device,
+            "dtype": state.precision.images,
+        }
 
     def train(self, state: State, batches: Batches, valid_batches: Batches) -> None:
         """Train and evaluate, epoch by epoch; a row is on disk before it is announced."""
