@@ -26,7 +26,7 @@ from fastcifar.train.precision import resolve_precision
 from fastcifar.train.provenance import provenance
 from fastcifar.train.record import RunFolder
 from fastcifar.train.session import rate_at
-from fastcifar.train.step import resolve_step
+from fastcifar.train.step import resolve_step, resumed_step
 
 CHECKED = 1000  # images of the holdout on which the full network is looked at after each epoch
 
@@ -58,6 +58,7 @@ def train_supernet(
     settings = {
         "device": str(where),
         "step": resolve_step(step, where),
+        "step_asked": step,
         "deterministic": deterministic,
         "init": None if init is None else str(Path(init).absolute()),
     }
@@ -157,7 +158,7 @@ def build(record: Record) -> Supernet:
     device = resolve_device(record.settings["device"])
     if device.type == "cpu":
         keep_memory()
-    precision, step = resolve_precision(record.precision, device), resolve_step(record.settings["step"], device)
+    precision, step = resolve_precision(record.precision, device), resumed_step(record.settings, device)
     return Supernet(record.plan.choices, num_classes(record.plan.recipe.dataset), device, precision, step)
 
 

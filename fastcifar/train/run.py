@@ -14,7 +14,7 @@ from fastcifar.train.record import RecordError, RunFolder, save_drawing
 from fastcifar.train.result import Result
 from fastcifar.train.session import Hooks, Session, split_images
 from fastcifar.train.start import check_weights
-from fastcifar.train.step import resolve_step
+from fastcifar.train.step import resolve_step, resumed_step
 from fastcifar.train.work import training_flops
 
 
@@ -86,6 +86,7 @@ def train(
             "report_test": report_test,
             "deterministic": deterministic,
             "step": resolve_step(step, where),
+            "step_asked": step,
             "init": None if init is None else str(Path(init).absolute()),
             "checkpoint_every": checkpoint_every,
         },
@@ -142,7 +143,7 @@ def resume(path: str | Path, dataset: Dataset | None = None, *, hooks: Hooks = H
                 f"{result.dataset['fingerprint'][:12]}, these have {dataset.fingerprint[:12]}"
             )
         device = resolve_device(result.settings["device"])
-        resolve_step(result.settings["step"], device)
+        resumed_step(result.settings, device)
         images = split_images(result.recipe, dataset, result.split)
         result.status, result.message = "running", ""
         result.resumed.append({"at": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **provenance(device)})
