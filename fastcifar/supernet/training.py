@@ -13,7 +13,7 @@ from fastcifar.supernet.material import Material, check_images
 from fastcifar.supernet.methods import distils, drawn
 from fastcifar.supernet.plan import Plan
 from fastcifar.supernet.rates import rate_factors
-from fastcifar.supernet.record import FILE, Record, read_record
+from fastcifar.supernet.record import FILE, Record, identity, read_record
 from fastcifar.supernet.scoring import scores
 from fastcifar.supernet.start import start_from
 from fastcifar.supernet.supernet import Supernet
@@ -114,7 +114,7 @@ def resume_supernet(
         images = load(record.plan.recipe.dataset) if dataset is None else dataset
         supernet = build(record)
         supernet.init(derived_seed(record.plan.seed, "weights"))
-        if record.settings["init"] is not None and checkpoint.place(folder) is None:
+        if record.settings["init"] is not None and checkpoint.place(folder, identity(record)) is None:
             start_from(supernet, Path(record.settings["init"]))
         record.status, record.message = "running", ""
         return supernet, _Training(record, supernet, images, folder, hooks).run(on_start)
@@ -136,7 +136,7 @@ def load_supernet(path: str | Path, device: str | None = None) -> tuple[Supernet
     if device is None or resolve_device(device).type == resolve_type(record):
         record.settings["device"] = record.settings["device"] if device is None else str(resolve_device(device))
         supernet = build(record)
-        checkpoint.load(RunFolder(Path(path)), supernet.state)
+        checkpoint.load(RunFolder(Path(path)), supernet.state, identity(record))
         return supernet, record
     where = resolve_device(device)
     record.precision, record.settings = (
@@ -171,10 +171,10 @@ class _Training:
         self.record, self.plan, self.supernet, self.folder, self.hooks = record, record.plan, supernet, folder, hooks
         self.recipe = record.plan.recipe
         self.material = Material(record, dataset, supernet)
-        self.epochs_done, before = (checkpoint.place(folder) if folder else None) or (0, Times())
+        self.epochs_done, before = (checkpoint.place(folder, identity(record)) if folder else None) or (0, Times())
         self.began = time.perf_counter() - before.wall
         if folder and self.epochs_done:
-            checkpoint.load(folder, supernet.state)
+            checkpoint.load(folder, supernet.state, identity(record))
         if len(record.epochs) < self.epochs_done:
             raise RecordError(f"{record.path}: the checkpoint is of epoch {self.epochs_done}, epochs.csv is shorter")
         record.epochs = record.epochs[: self.epochs_done]
@@ -244,7 +244,7 @@ class _Training:
         self.count_times()
         if self.folder:
             self.folder.write_epochs(record.epochs)
-            checkpoint.save(self.folder, self.supernet.state, row.epoch, record.times)
+            checkpoint.save(self.folder, self.supernet.state, row.epoch, record.times, identity(record))
         self.hooks.on_epoch(row)
 
     def count_times(self) -> None:

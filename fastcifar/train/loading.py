@@ -13,6 +13,7 @@ from fastcifar.data import SIDE, STATISTICS, Batches, Split, load, statistics
 from fastcifar.names import nearest
 from fastcifar.net import Net, Network, convert
 from fastcifar.train.device import kernels, resolve_device
+from fastcifar.train.identity import check_identity, identity
 from fastcifar.train.loop import logits_in
 from fastcifar.train.networks import describe
 from fastcifar.train.precision import PRECISIONS, Precision, resolve_precision
@@ -21,7 +22,7 @@ from fastcifar.train.record import RecordError
 from fastcifar.train.result import Result
 from fastcifar.train.run import load_result
 from fastcifar.train.session import EVALUATION_BATCH
-from fastcifar.train.start import FILE, check_weights, read_weights
+from fastcifar.train.start import FILE, check_fit, read_file
 from fastcifar.train.step import COMPILED, make_forward, resolve_step
 from fastcifar.train.views import VIEWS, logits_of_views
 
@@ -165,9 +166,13 @@ def load_network(
     if step is None:  # fused where it can be had, else eager: a network can be used without a compiler
         step = result.settings["step"] if alike and result.settings["step"] != "fused" else "auto"
     mean, std = _normalisation(result)
+    saved, metadata = read_file(result.path)
+    check_identity(Path(result.path, FILE), metadata, identity(result))
+    if LAST not in saved:
+        raise RecordError(f"{Path(result.path, FILE)}: there is no {LAST} in it")
     with torch.device("meta"):
         network = TrainedNetwork(
-            describe(result.recipe, len(read_weights(result.path)[LAST]), result.recipe.leave_out),
+            describe(result.recipe, len(saved[LAST]), result.recipe.leave_out),
             recipe=result.recipe,
             mean=mean,
             std=std,
@@ -175,7 +180,7 @@ def load_network(
             step=resolve_step(step, where),
             deterministic=bool(result.settings.get("deterministic")),
         )
-    saved = check_weights(network, result.path)
+    check_fit(network, saved, result.path)
     network.to_empty(device=where)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     convert(network, network.precision.weights, network.precision.batch_norm)

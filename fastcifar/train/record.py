@@ -9,6 +9,7 @@ network.dot, network.svg  the drawing
 
 import csv
 import fcntl
+import hashlib
 import json
 import os
 import secrets
@@ -19,6 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -27,6 +29,7 @@ from fastcifar.errors import Failure
 from fastcifar.net import GraphvizError, Network, draw
 from fastcifar.train.table import COLUMNS, EpochRow
 
+CHECKSUM = "checksum"  # in the metadata of a safetensors file
 PATIENCE = 0.5  # seconds, for one that only looks whether a run is held
 
 
@@ -137,9 +140,10 @@ class RunFolder:
             (self.path / name).unlink(missing_ok=True)
 
     def save_tensors(self, name: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-        """Replace `name`, a safetensors file."""
+        """Replace `name`, a safetensors file. Its metadata get a checksum over everything in it."""
+        plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
         with _replacing(self.path / name) as temporary:
-            save_file({key: value.detach().contiguous() for key, value in tensors.items()}, temporary, dict(metadata))
+            save_file(plain, temporary, {**metadata, CHECKSUM: checksum(plain, metadata)})
 
 
 def save_drawing(network: Network, stem: Path) -> None:
@@ -151,14 +155,31 @@ def save_drawing(network: Network, stem: Path) -> None:
             drawing.save(stem.with_suffix(".svg"))
 
 
-def read_tensors(path: Path, only_metadata: bool = False) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors and the metadata of a safetensors file. Raises RecordError where it is not whole."""
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors and the metadata of a safetensors file.
+
+    Raises RecordError where it is not whole, or where its content has another checksum than it says; files that were
+    made before there were checksums say none.
+    """
     try:
         with safe_open(path, framework="pt") as file:
-            names = [] if only_metadata else file.keys()
-            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
-    except (OSError, SafetensorError) as error:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no mapping
+            metadata = file.metadata() or {}
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise RecordError(f"{path}: not a whole safetensors file ({error})") from None
+    said = metadata.pop(CHECKSUM, None)
+    if said is not None and said != checksum(tensors, metadata):
+        raise RecordError(f"{path}: damaged: its content has another checksum than when it was written")
+    return tensors, metadata
+
+
+def checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    """SHA-256 (hex) over names, formats, shapes and values of the tensors (on the CPU), and over the metadata."""
+    digest = hashlib.sha256(json.dumps(sorted(metadata.items())).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 @contextmanager
