@@ -46,6 +46,11 @@ class SearchView:
         self.done = 0 if self.open else self.known
         before = ", " + counted(self.known, "trial is there", "trials are there") if self.known else ""
         print(f"experiment: {driver.store.folder}{before}; Ctrl-C ends it after the running trials", file=sys.stderr)
+        if spec.recipe is not None and spec.device in ("auto", "cpu"):
+            from fastcifar.train import resolve_device  # brings torch
+            from fastcifar.train.step import resolve_step
+
+            resolve_step("auto", resolve_device(spec.device))  # a Notice in a worker would go to its log
         self.show()
 
     def show(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastcifar.supernet.plan import Plan
 from fastcifar.train import EpochRow, RecordError, Times
+from fastcifar.train.identity import as_metadata
 from fastcifar.train.record import RunFolder
 
 FILE = "supernet.json"
@@ -62,6 +63,11 @@ class Record:
             times=Times(**document["seconds"]),
             **{name: document[name] for name in names},
         )
+
+
+def identity(record: Record) -> dict[str, str]:
+    """Metadata that tell a supernet from others: of its checkpoint."""
+    return as_metadata({**record.plan.to_dict(), "fingerprint": record.dataset["fingerprint"]})
 
 
 def read_record(path: str | Path) -> Record:

@@ -14,7 +14,7 @@ from fastcifar.supernet.material import Material, check_images
 from fastcifar.supernet.methods import distils, drawn
 from fastcifar.supernet.plan import Plan
 from fastcifar.supernet.rates import rate_factors
-from fastcifar.supernet.record import FILE, Record, read_record
+from fastcifar.supernet.record import FILE, Record, identity, read_record
 from fastcifar.supernet.scoring import scores
 from fastcifar.supernet.start import start_from
 from fastcifar.supernet.supernet import Supernet
@@ -27,7 +27,7 @@ from fastcifar.train.precision import resolve_precision
 from fastcifar.train.provenance import provenance
 from fastcifar.train.record import RunFolder
 from fastcifar.train.session import rate_at
-from fastcifar.train.step import resolve_step
+from fastcifar.train.step import resolve_step, resumed_step
 from fastcifar.train.threads import kept_threads, using_threads
 
 CHECKED = 1000  # images of the holdout on which the full network is looked at after each epoch
@@ -62,6 +62,7 @@ def train_supernet(
     settings = {
         "device": str(where),
         "step": resolve_step(step, where),
+        "step_asked": step,
         "deterministic": deterministic,
         "init": None if init is None else str(Path(init).absolute()),
         "threads": threads or torch.get_num_threads(),
@@ -118,7 +119,7 @@ def resume_supernet(
         images = load(record.plan.recipe.dataset) if dataset is None else dataset
         supernet = build(record)
         supernet.init(derived_seed(record.plan.seed, "weights"))
-        if record.settings["init"] is not None and checkpoint.place(folder) is None:
+        if record.settings["init"] is not None and checkpoint.place(folder, identity(record)) is None:
             start_from(supernet, Path(record.settings["init"]))
         threads, _ = kept_threads(record.settings.get("threads", record.threads))
         record.provenance["threads"] = threads
@@ -142,7 +143,7 @@ def load_supernet(path: str | Path, device: str | None = None) -> tuple[Supernet
     if device is None or resolve_device(device).type == resolve_type(record):
         record.settings["device"] = record.settings["device"] if device is None else str(resolve_device(device))
         supernet = build(record)
-        checkpoint.load(RunFolder(Path(path)), supernet.state)
+        checkpoint.load(RunFolder(Path(path)), supernet.state, identity(record))
         return supernet, record
     where = resolve_device(device)
     record.precision, record.settings = (
@@ -164,7 +165,7 @@ def build(record: Record) -> Supernet:
     device = resolve_device(record.settings["device"])
     if device.type == "cpu":
         keep_memory()
-    precision, step = resolve_precision(record.precision, device), resolve_step(record.settings["step"], device)
+    precision, step = resolve_precision(record.precision, device), resumed_step(record.settings, device)
     return Supernet(record.plan.choices, num_classes(record.plan.recipe.dataset), device, precision, step)
 
 
@@ -177,10 +178,10 @@ class _Training:
         self.record, self.plan, self.supernet, self.folder, self.hooks = record, record.plan, supernet, folder, hooks
         self.recipe = record.plan.recipe
         self.material = Material(record, dataset, supernet)
-        self.epochs_done, before = (checkpoint.place(folder) if folder else None) or (0, Times())
+        self.epochs_done, before = (checkpoint.place(folder, identity(record)) if folder else None) or (0, Times())
         self.began = time.perf_counter() - before.wall
         if folder and self.epochs_done:
-            checkpoint.load(folder, supernet.state)
+            checkpoint.load(folder, supernet.state, identity(record))
         if len(record.epochs) < self.epochs_done:
             raise RecordError(f"{record.path}: the checkpoint is of epoch {self.epochs_done}, epochs.csv is shorter")
         record.epochs = record.epochs[: self.epochs_done]
@@ -250,7 +251,7 @@ class _Training:
         self.count_times()
         if self.folder:
             self.folder.write_epochs(record.epochs)
-            checkpoint.save(self.folder, self.supernet.state, row.epoch, record.times)
+            checkpoint.save(self.folder, self.supernet.state, row.epoch, record.times, identity(record))
         self.hooks.on_epoch(row)
 
     def count_times(self) -> None:

@@ -23,7 +23,7 @@ from fastcifar.train.record import RecordError, RunFolder, save_drawing
 from fastcifar.train.result import Result
 from fastcifar.train.session import Hooks, Session, split_images
 from fastcifar.train.start import check_weights
-from fastcifar.train.step import resolve_step
+from fastcifar.train.step import resolve_step, resumed_step
 from fastcifar.train.threads import kept_threads
 from fastcifar.train.work import training_flops
 
@@ -104,6 +104,7 @@ def train(
             "report_test": report_test,
             "deterministic": deterministic,
             "step": resolve_step(step, where),
+            "step_asked": step,
             "init": None if init is None else str(Path(init).absolute()),
             "checkpoint_every": checkpoint_every,
             "group": None if group is None else dict(group),
@@ -188,7 +189,7 @@ def resume(path: str | Path, dataset: Dataset | None = None, *, hooks: Hooks = H
                 f"{result.dataset['fingerprint'][:12]}, these have {dataset.fingerprint[:12]}"
             )
         device = resolve_device(result.settings["device"])
-        resolve_step(result.settings["step"], device)
+        resumed_step(result.settings, device)
         images = split_images(result.recipe, dataset, result.split)
         threads, _ = kept_threads(result.provenance["threads"])
         result.status, result.message = "running", ""
