@@ -93,7 +93,9 @@ def test_search(capsys):
     assert "confirmation at full budget: 1 training of about" in err and " in all; --max-flops" in err
     for name in ("FLOPs", "parameters", "sum of log-widths", "supernet", "regression", "regression with the supernet"):
         assert any(line.startswith(name + " ") for line in out.splitlines())
-    assert "the supernet adds" in out and "best for its FLOPs, as predicted" in out and "winner" in out
+    assert "the supernet adds" in out and "best for its FLOPs, as predicted" in out
+    assert "the chosen point is not shown to be better than resnet9-tiny: 1 pair finished, 3 are needed" in out
+    assert (out + err).count("SYNTHETIC") + (out + err).count("canonical: false") == 1
     (path,) = Path("runs").iterdir()
     assert {"best.json", "network.dot", "networks.csv", "experiment.db"} <= {file.name for file in path.iterdir()}
     assert set(pd.read_csv(path / "networks.csv")) >= {*SPACE, "predicted", "low", "high", "loss", "flops"}
