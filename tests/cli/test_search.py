@@ -123,7 +123,9 @@ def test_a_function(folder, capsys):
 def test_json(folder, capsys):
     assert search(folder, f"{F} --minimize loss --confirm 1x1 --json --out other") == 0
     document = json.loads(capsys.readouterr().out)
-    keys = "schema id path ended seconds trials maximize metric best best_value confirmed outcome verdict pareto".split()
+    keys = (
+        "schema id path ended seconds trials maximize metric best best_value confirmed outcome verdict pareto".split()
+    )
     assert list(document) == keys
     (runs,) = (folder / "other").iterdir()
     rows = Store.read(runs).trials()
