@@ -1,4 +1,4 @@
-"""Stores that another version of fastcifar has written: read as they were, or refused in one line; never a traceback."""
+"""Stores that another version has written: read as they were, or refused in one line; never a traceback."""
 
 import json
 import sqlite3

@@ -126,5 +126,5 @@ def _read(kind: Any, document: Any, what: str, folder: Path) -> dict[str, Any]:
     """The document with what `kind` asks of it, checked, and defaults for what it has not; more is let be."""
     names = {one.name for one in fields(kind)}
     known = document if not isinstance(document, Mapping) else {key: document[key] for key in document if key in names}
-    checked = kind(**kept(kind, known, what, folder))
-    return (dict(document) if isinstance(document, Mapping) else {}) | vars(checked)
+    checked: dict[str, Any] = vars(kind(**kept(kind, known, what, folder)))
+    return {**document, **checked}

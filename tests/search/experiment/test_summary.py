@@ -1,6 +1,8 @@
 """What a search's summary, its list, its top and best.json say of a confirmation whose results are made up."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from experiments import output
@@ -122,6 +124,15 @@ def test_worse(searched, tmp_path, capsys):
     assert [(one["kind"], one["value"]) for one in top][:3] == [("default", 80.0), ("confirm", 76.0), ("confirm", 70.0)]
     shown = output(capsys, "show")
     assert "worse than resnet9-tiny: -4.00 ± 1.24" in shown and "(resnet9-tiny as it is" in shown
+
+
+def test_the_document_is_described(searched):
+    """Each key of the summary and of a confirmation is in the table of docs/experiments.md."""
+    _, document = searched({16: 84.0, 32: 70.0})
+    text = (Path(__file__).parents[3] / "docs" / "experiments.md").read_text()
+    table = text.partition("| `id`, `path` |")[2].partition("\n\n")[0] + "`id` `path`"
+    named = set(re.findall(r"`(\w+)`", table))
+    assert {*document, *document["confirmed"], *document["confirmed"]["best"]} - {"schema"} <= named
 
 
 def test_less_is_better(searched, tmp_path):
