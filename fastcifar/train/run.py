@@ -9,7 +9,7 @@ from fastcifar.train.build import describe_network, rate_factors
 from fastcifar.train.device import resolve_device
 from fastcifar.train.precision import resolve_precision
 from fastcifar.train.provenance import provenance
-from fastcifar.train.recipe import Recipe
+from fastcifar.train.recipe import Recipe, RecipeError
 from fastcifar.train.record import RecordError, RunFolder, save_drawing
 from fastcifar.train.result import Result
 from fastcifar.train.session import Hooks, Session, split_images
@@ -155,6 +155,8 @@ def load_result(path: str | Path) -> Result:
     document = folder.read_json()
     try:
         result = Result.from_dict(document)
+    except RecipeError as error:
+        raise RecordError(f"{folder.path / 'run.json'}: not a record of this version ({error})") from None
     except (KeyError, TypeError) as error:
         raise RecordError(f"{folder.path / 'run.json'}: not a record of this version ({error!r})") from None
     result.id, result.path, result.epochs = folder.id, str(folder.path), folder.read_epochs()

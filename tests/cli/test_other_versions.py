@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from experiments import output, spec_of
+from made_results import made
 
 from fastcifar.cli import run
 from fastcifar.search import Experiment
@@ -161,3 +162,26 @@ def test_a_damaged_store_is_named(id, capsys):
         connection.execute("UPDATE meta SET value = '{' WHERE key = 'spec'")
         connection.commit()
     assert "the value of 'spec' is not JSON" in output(capsys, "show", code=1)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (having(recipe={"colour": 1}), "not a record of this version (a recipe has no field 'colour'"),
+        (without("recipe"), "not the record of a run"),
+        (without("seconds"), "not a record of this version (KeyError('seconds'))"),
+        (having(seconds=3), "not a record of this version (TypeError("),
+    ],
+)
+def test_the_record_of_a_run_or_a_supernet(tmp_path, capsys, change, why):
+    run_of_now = made(1, 0.5).to_dict()
+    space = {"prep": {"_type": "choice", "_value": [2, 4]}}
+    supernet = {**run_of_now, "space": space, "vary": [], "method": "fair", "rates": "equal"}
+    for name, document, words in (
+        ("run.json", run_of_now, ["train", "--resume"]),
+        ("supernet.json", supernet, ["supernet", "rank"]),
+    ):
+        (tmp_path / name).write_text(json.dumps(change(document)))
+        assert run([*words, str(tmp_path)]) == 1
+        err = capsys.readouterr().err
+        assert len(err.splitlines()) == 1 and err.startswith(f"fastcifar: {tmp_path / name}: {why}")
