@@ -6,10 +6,11 @@ from typing import TypedDict
 
 from fastcifar.data import Dataset, Split, load
 from fastcifar.train.build import describe_network, rate_factors
+from fastcifar.train.checks import RecipeError
 from fastcifar.train.device import resolve_device
 from fastcifar.train.precision import resolve_precision
 from fastcifar.train.provenance import provenance
-from fastcifar.train.recipe import Recipe, RecipeError
+from fastcifar.train.recipe import Recipe
 from fastcifar.train.record import RecordError, RunFolder, save_drawing
 from fastcifar.train.result import Result
 from fastcifar.train.session import Hooks, Session, split_images
