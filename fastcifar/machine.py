@@ -143,6 +143,6 @@ def _own_path(root: Path, controller: str | None) -> PurePosixPath | None:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text()
+        return path.read_text(encoding="utf-8")
     except (OSError, ValueError):
         return ""

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Collection
+from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from json import dumps
 from pathlib import Path
@@ -78,16 +79,14 @@ class Search(TrainingFlags):
 
     def run(self) -> int:
         from fastcifar.cli.search_view import SearchView
-        from fastcifar.search.experiment.spec import Spec, driving, find_folder, make_folder
+        from fastcifar.search.experiment.spec import driving, find_folder, make_folder, read_spec
         from fastcifar.search.experiment.store import Store
 
         if self.resume is not None:
             self._only_resumes()
             folder = find_folder(self.out, self.resume)
-            store = Store.read(folder)
-            meta = store.meta()
-            spec = Spec.from_dict(meta["spec"])
-            store.close()
+            with closing(Store.read(folder)) as store:
+                spec, meta = read_spec(store), store.meta()
             if "supernet" in meta:
                 raise ValueError(f"--resume: fastcifar supernet search --resume {folder} goes on with this one")
         else:
@@ -122,7 +121,7 @@ class Search(TrainingFlags):
         found = confirmed(spec, driver)
         view.close()
         document = summary(spec, driver, found)
-        view.end(spec, driver, found)
+        view.end(spec, driver, document)
         return document
 
     def _spec(self) -> "Spec":

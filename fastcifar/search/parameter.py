@@ -18,6 +18,7 @@ import numpy as np
 
 Value = Any  # what a trial receives: any JSON value
 MAX_VALUES = 100_000  # of a finite parameter, that are listed
+SHOWN = 20  # of the values, in a message
 
 TYPES = (
     "choice",
@@ -123,7 +124,7 @@ class Parameter:
             try:
                 return float(self._places[_hashable(value)])
             except KeyError:
-                raise ValueError(f"{self.key}: {value!r} is none of its values") from None
+                raise ValueError(f"{self.key}: {value!r} is none of its values: {_listed(self.values)}") from None
         if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
             raise ValueError(f"{self.key}: a number is needed, not {value!r}")
         if self.log:
@@ -182,3 +183,9 @@ def _hashable(value: Value) -> Any:
         return tuple(sorted((key, _hashable(item)) for key, item in value.items()))
     # True, 1 and 1.0 are one key to a dict, but not one value to a trial.
     return (isinstance(value, bool), value)
+
+
+def _listed(values: Sequence[Value]) -> str:
+    """The values in a message, at most SHOWN of them."""
+    more = f", ... ({len(values)} in all)" if len(values) > SHOWN else ""
+    return ", ".join(map(repr, values[:SHOWN])) + more

@@ -76,6 +76,8 @@ def read_record(path: str | Path) -> Record:
     document = folder.read_json(FILE)
     try:
         record = Record.from_dict(document)
+    except ValueError as error:  # of the recipe or the space
+        raise RecordError(f"{folder.path / FILE}: not a record of this version ({error})") from None
     except (KeyError, TypeError) as error:
         raise RecordError(f"{folder.path / FILE}: not a record of this version ({error!r})") from None
     record.path, record.epochs = str(folder.path), folder.read_epochs()

@@ -203,6 +203,8 @@ def load_result(path: str | Path) -> Result:
     document = folder.read_json()
     try:
         result = Result.from_dict(document)
+    except RecipeError as error:
+        raise RecordError(f"{folder.path / 'run.json'}: not a record of this version ({error})") from None
     except (KeyError, TypeError) as error:
         raise RecordError(f"{folder.path / 'run.json'}: not a record of this version ({error!r})") from None
     result.id, result.path, result.epochs = folder.id, str(folder.path), folder.read_epochs()

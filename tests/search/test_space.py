@@ -296,3 +296,13 @@ def test_bad_entries_name_the_key_and_the_rule(spec, words):
 def test_parameters_that_are_not_of_the_space(params, words):
     with pytest.raises(ValueError, match=words):
         Space.from_dict(NESTED).encode(params)
+
+
+def test_values_are_listed_in_a_message_but_not_all_of_many():
+    space = Space.from_dict(
+        {"k": {"_type": "choice", "_value": ["a", 2]}, "n": {"_type": "randint", "_value": [0, 99]}}
+    )
+    with pytest.raises(ValueError, match=r"^k: 17 is none of its values: 'a', 2$"):
+        space.encode({"k": 17, "n": 0})
+    with pytest.raises(ValueError, match=r"^n: 99 is none of its values: 0, 1, .*, 19, \.\.\. \(99 in all\)$"):
+        space.encode({"k": 2, "n": 99})

@@ -29,6 +29,7 @@ class Rank(CommonFlags, LimitFlags):
     def run(self) -> int:
         from fastcifar.cli.supernet.view import Counter, networks_text
         from fastcifar.data import load
+        from fastcifar.names import counted
         from fastcifar.supernet import Material, load_supernet, networks
         from fastcifar.supernet.ranking import check_amounts
         from fastcifar.train.threads import using_threads
@@ -53,10 +54,12 @@ class Rank(CommonFlags, LimitFlags):
             )
         counter.end()
         path = Path(record.path or ".") / "networks.csv"
+        replaced = path.exists()
         found.to_csv(path, index=False)
         if self.json:
             print(dumps(found.to_dict("records"), indent=2))
         else:
             print(networks_text(found, list(record.plan.choices.values)))
-            print(f"all {len(found)}: {path}")
+        wrote = f"all {counted(len(found), 'network')}: {path}" + (" (replaced)" if replaced else "")
+        print(wrote, file=sys.stderr if self.json else sys.stdout)
         return 0

@@ -1,6 +1,7 @@
 """`fastcifar supernet search`."""
 
 import sys
+from contextlib import closing
 from dataclasses import dataclass, replace
 from json import dumps
 from pathlib import Path
@@ -104,11 +105,11 @@ class Search(PlanFlags, LimitFlags):
         front = pareto(table).to_dict("records")
         document["supernet"] = {"path": record.path, **judged_json(judged), "networks": str(path), "front": front}
         driver.store.set({"summary": document})
-        if found.best is not None:
-            best = plan.recipe.with_params(found.best.params)
+        if document["best"] is not None:
+            best = plan.recipe.with_params(document["best"])
             save_drawing(describe_network(best, len(dataset.classes)), path.with_name("network"))
         if not self.json:
-            print_found(spec, found, path.parent, dataset.canonical)
+            print_found(spec, document, path.parent, record.dataset)
         return document
 
     def _ranked(
@@ -158,18 +159,17 @@ class Search(PlanFlags, LimitFlags):
         return spec, asked
 
     def _resumed(self, name: str) -> "tuple[Spec, Asked, Path]":
-        from fastcifar.search.experiment.spec import Spec, find_folder
+        from fastcifar.search.experiment.spec import find_folder, read_spec
         from fastcifar.search.experiment.store import Store
         from fastcifar.supernet.search import KEY, Asked
 
         self.only_resumes({"resume", "out", "json", "debug"})
         folder = find_folder(self.out, name)
-        store = Store.read(folder)
-        meta = store.meta()
-        store.close()
+        with closing(Store.read(folder)) as store:
+            spec, meta = read_spec(store), store.meta()
         if KEY not in meta:
             raise ValueError(f"--resume: {folder} is no supernet's search; fastcifar search --resume goes on with it")
-        return Spec.from_dict(meta["spec"]), Asked.from_dict(meta[KEY]), folder
+        return spec, Asked.from_dict(meta[KEY], folder), folder
 
     def _asked(self) -> "tuple[Spec, Asked]":
         """What is trained alone, and what is asked of the supernet. Raises ValueError before anything is made."""

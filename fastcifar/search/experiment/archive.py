@@ -5,16 +5,22 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from fastcifar.search.experiment.files import may_write
 from fastcifar.search.experiment.listing import overview
 from fastcifar.search.experiment.store import FILE, Store, StoreError, locked
 
+ENDINGS = (".tar.gz", ".tgz")
 LEFT = ("lock", f"{FILE}-shm")  # are of a process
 
 
-def save(folder: Path, path: Path) -> None:
-    """Pack an experiment that does not run. Raises StoreError where it does, FileExistsError."""
-    if path.exists():
-        raise FileExistsError(f"{path} is there already")
+def save(folder: Path, path: Path, force: bool = False) -> None:
+    """Pack an experiment that does not run. force: replace a file that is there.
+
+    Raises StoreError where it runs, ValueError for a name of another ending, FileExistsError.
+    """
+    if not path.name.lower().endswith(ENDINGS):
+        raise ValueError(f"{path}: an experiment is saved as {' or '.join(ENDINGS)}")
+    may_write(path, force)
     name = folder.resolve().name
     temporary = path.with_name(path.name + ".new")
     with locked(folder):

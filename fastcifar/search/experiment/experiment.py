@@ -13,7 +13,7 @@ from fastcifar.search.experiment.driver import Driver, StoppedNow
 from fastcifar.search.experiment.gpus import GPUs
 from fastcifar.search.experiment.listing import WAITING, as_seen
 from fastcifar.search.experiment.local_config import check_platform
-from fastcifar.search.experiment.spec import Spec, driving, find_folder, make_folder
+from fastcifar.search.experiment.spec import Spec, driving, find_folder, make_folder, read_spec
 from fastcifar.search.experiment.store import FAILED, FINISHED, RUNNING, STOPPED, Store, TrialRow, in_use
 from fastcifar.search.experiment.summary import confirmed, summary
 
@@ -167,7 +167,7 @@ class Experiment:
             meta = self._read(lambda store: store.meta())
             if "supernet" in meta:
                 raise ConfigError(f"{self.folder}: fastcifar supernet search --resume goes on with this one")
-            spec = Spec.from_dict(meta["spec"])
+            spec = self._read(read_spec)
         folder, self._port = self.folder, port
         self._stopping.clear()
         self._error = None

@@ -19,6 +19,7 @@ from fastcifar.search.experiment.driver import Driver, Limits, Plan
 from fastcifar.search.experiment.engine import Engine, Variables, no_variables
 from fastcifar.search.experiment.evaluator import Evaluator, FunctionEvaluator, find_function
 from fastcifar.search.experiment.gpus import GPUs
+from fastcifar.search.experiment.kept import kept, of_another_version
 from fastcifar.search.experiment.requests import Requests
 from fastcifar.search.experiment.store import FILE, Store, StoreError, locked
 from fastcifar.search.experiment.workers import WorkerEngine
@@ -75,9 +76,16 @@ class Spec:
         return document
 
     @classmethod
-    def from_dict(cls, document: dict[str, Any]) -> "Spec":
-        """Read what `to_dict` gave."""
-        return cls(**{**document, "confirm": tuple(document["confirm"])})
+    def from_dict(cls, document: Any, folder: Path | None = None) -> "Spec":
+        """Read what `to_dict` gave; a key that is missing has its default.
+
+        folder: the experiment's, for the message. Raises StoreError for what another version has written.
+        """
+        values = kept(cls, document, "spec", folder)
+        for name, kind in (("tuner", AlgorithmConfig), ("assessor", AlgorithmConfig), ("gpus", GPUs)):
+            if values.get(name) is not None:
+                kept(kind, values[name], name, folder)
+        return cls(**{**values, "confirm": tuple(values.get("confirm", cls.confirm))})
 
     def plan(self) -> Plan:
         """The plan of the search. Raises ConfigError or SpaceError."""
@@ -175,11 +183,29 @@ def _with(variables: Variables, more: Mapping[str, str]) -> Variables:
     return lambda number, living: {**variables(number, living), **more}
 
 
-def read_space(path: Path) -> dict[str, Any]:
-    """The entries of a search space's file, checked. Raises SpaceError."""
-    Space.load(path)
-    entries: dict[str, Any] = json.loads(path.read_text())
-    return entries
+def read_spec(store: Store) -> Spec:
+    """The spec of an experiment. Raises StoreError, also for one of another version."""
+    meta = store.meta()
+    if "spec" not in meta:
+        raise StoreError(f"{store.folder}: the store does not say what is searched")
+    return Spec.from_dict(meta["spec"], store.folder)
+
+
+def read_meta(store: Store) -> dict[str, Any]:
+    """All values of an experiment's store, its spec as this version knows it. Raises StoreError."""
+    return store.meta() | {"spec": read_spec(store).to_dict()}
+
+
+def check_recipe(spec: Spec, folder: Path) -> None:
+    """Raise StoreError where the recipe of a spec in a store is of another version."""
+    if spec.recipe is None:
+        return
+    from fastcifar.train import Recipe  # brings torch
+
+    try:
+        Recipe.from_dict(spec.recipe)
+    except (ValueError, TypeError) as error:
+        raise of_another_version(folder, f"its recipe: {error}") from None
 
 
 def make_folder(out: Path, name: str) -> Path:
@@ -213,6 +239,7 @@ def driving(
     """A driver over the experiment in `folder`, which is made there if it is new; the engine ends with the block."""
     with locked(folder):
         requests = Requests(folder)  # from now on it may be asked
+        check_recipe(spec, folder)
         store = Store.open(folder) if (folder / FILE).exists() else Store.create(folder, {"spec": spec.to_dict()})
         engine = spec.engine(folder, evaluator)
         try:
