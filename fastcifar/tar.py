@@ -42,7 +42,8 @@ class Member:
         """Go to the next header."""
         while self.read(PIECE_BYTES):
             pass
-        self._stream.read(-self.size % BLOCK)
+        if len(self._stream.read(-self.size % BLOCK)) < -self.size % BLOCK:
+            raise EOFError(f"{self.name} is cut off")
 
 
 class Capped:
@@ -79,6 +80,8 @@ def members(stream: Capped) -> Iterator[Member]:
         if len(header) not in (0, BLOCK):
             raise EOFError("a header is cut off")
         if not header.strip(b"\0"):  # a block of zeros, or the end of the file
+            if name is not None or size is not None:
+                raise EOFError("an entry is cut off")
             return
         _check_sum(header)
         kind = header[156:157]
@@ -144,11 +147,11 @@ def _wrong() -> int:
 def _extended(stream: Capped, length: int) -> bytes:
     if length > MAX_EXTENDED_BYTES:
         raise TarError(f"a header of {length} bytes is in it, and at most {MAX_EXTENDED_BYTES} are read")
-    content = stream.read(length)
-    if len(content) < length:
+    whole = length + -length % BLOCK
+    content = stream.read(whole)
+    if len(content) < whole:
         raise EOFError("a header is cut off")
-    stream.read(-length % BLOCK)
-    return content
+    return content[:length]
 
 
 def _pax_records(content: bytes) -> dict[bytes, bytes]:
