@@ -1,16 +1,54 @@
 """How messages speak of names and numbers."""
 
 import difflib
+import itertools
+import reprlib
 from collections.abc import Iterable
+from typing import Any
+
+SHORT = 60  # characters of a value in a message
 
 
 def nearest(name: object, names: Iterable[str]) -> str:
     """Say which of `names` look like `name`: '; did you mean ...?', or list them all."""
     names = list(names)
-    close = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
+    text = name[:SHORT] if isinstance(name, str) else short(name)
+    close = difflib.get_close_matches(text, names, n=3, cutoff=0.5)
     return f"; did you mean {' or '.join(close)}?" if close else f"; there are {', '.join(names)}"
 
 
 def counted(number: int, one: str, more: str = "") -> str:
     """A number of things: '1 trial', '2 trials'; `more` where an s is not all."""
     return f"{number} {one if number == 1 else more or one + 's'}"
+
+
+def short(value: Any) -> str:
+    """`repr`, at most 60 characters of it; quick, however large the value is."""
+    found = _SHORT.repr(value)
+    return found if len(found) <= SHORT else found[: SHORT - 3] + "..."
+
+
+def shown(name: Any) -> str:
+    """A key as it is, where it is text of one short line; else `short`."""
+    return name if isinstance(name, str) and name.isprintable() and len(name) <= 2 * SHORT else short(name)
+
+
+class _Short(reprlib.Repr):
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = self.maxlong = SHORT
+        self.maxlist = self.maxtuple = self.maxdict = self.maxset = self.maxfrozenset = 8
+        self.maxlevel = 6
+
+    def repr_int(self, x: int, level: int) -> str:
+        if x.bit_length() > 8 * SHORT:  # Python refuses to write more than 4,300 digits
+            return f"{'-' if x < 0 else ''}2^{x.bit_length() - 1}..."
+        return super().repr_int(x, level)  # type: ignore[no-any-return]
+
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:  # in its own order, which `reprlib` would sort
+        first = dict(itertools.islice(x.items(), self.maxdict)) if level > 0 else {}
+        parts = [f"{self.repr1(key, level - 1)}: {self.repr1(value, level - 1)}" for key, value in first.items()]
+        return "{" + ", ".join([*parts, "..."] if len(x) > len(first) else parts) + "}"
+
+
+_SHORT = _Short()
