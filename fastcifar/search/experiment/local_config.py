@@ -60,7 +60,7 @@ class LocalConfig(Fields):
             for index in gpus:
                 whole(0)("", index)
             fits = len(set(gpus)) == len(gpus) and not isinstance(self.gpu_indices, bool) and self.gpu_indices != []
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             fits = False
         if not fits:
             raise ConfigError(

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from fastcifar.reading import parse_json, read_text
 from fastcifar.search.experiment.algorithm_config import AlgorithmConfig
 from fastcifar.search.experiment.algorithms import make_assessor, make_tuner
 from fastcifar.search.experiment.command import CommandEngine
@@ -157,7 +158,7 @@ class Spec:
 def read_space(path: Path) -> dict[str, Any]:
     """The entries of a search space's file, checked. Raises SpaceError."""
     Space.load(path)
-    entries: dict[str, Any] = json.loads(path.read_text())
+    entries: dict[str, Any] = parse_json(read_text(path), str(path))
     return entries
 
 
