@@ -28,9 +28,14 @@ def short(value: Any) -> str:
     return found if len(found) <= SHORT else found[: SHORT - 3] + "..."
 
 
-def shown(name: Any) -> str:
-    """A key as it is, where it is text of one short line; else `short`."""
-    return name if isinstance(name, str) and name.isprintable() and len(name) <= 2 * SHORT else short(name)
+def shown(name: Any, most: int = 2 * SHORT) -> str:
+    """A key as it is, where it is text of one line of at most so many characters; else `short`."""
+    return name if isinstance(name, str) and name.isprintable() and len(name) <= most else short(name)
+
+
+def writable(text: str) -> bool:
+    """Whether text can be written as UTF-8: half of a surrogate pair cannot."""
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 class _Short(reprlib.Repr):

@@ -16,8 +16,11 @@ class UnreadableError(ValueError):
 
 def read_text(path: Path, most_bytes: int = MAX_BYTES) -> str:
     """A file as text. Raises UnreadableError for one that is too large or not UTF-8, OSError."""
-    with path.open("rb") as file:
-        content = file.read(most_bytes + 1)  # not `stat`: a device has no size, and never ends
+    try:
+        with path.open("rb") as file:
+            content = file.read(most_bytes + 1)  # not `stat`: a device has no size, and never ends
+    except ValueError:  # a null character, half of a surrogate pair
+        raise UnreadableError(f"no file can be named {short(str(path))}") from None
     if len(content) > most_bytes:
         raise UnreadableError(f"{path}: more than {most_bytes:,} bytes")
     try:

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastcifar.names import nearest, short
+from fastcifar.names import nearest, short, writable
 from fastcifar.search.parameter import TYPES
 
 MAX_DEPTH = 100  # lists and objects in each other: 33 choices
@@ -42,17 +42,12 @@ def check_plain(value: Any, where: str) -> None:
                 raise SpaceError(f"{where}: lists and objects are nested more than {MAX_DEPTH} deep")
             if isinstance(item, Mapping):
                 for key in item:
-                    if not isinstance(key, str) or not _writable(key):
+                    if not isinstance(key, str) or not writable(key):
                         raise SpaceError(f"{where}: a name is text, not {short(key)}")
                 item = item.values()
             left.extend((inner, depth + 1) for inner in item)
-        elif not (item is None or isinstance(item, (int, float)) or (isinstance(item, str) and _writable(item))):
+        elif not (item is None or isinstance(item, (int, float)) or (isinstance(item, str) and writable(item))):
             raise SpaceError(f"{where}: the option {short(item)} is no JSON value")
-
-
-def _writable(text: str) -> bool:
-    """Whether text can be written as UTF-8: half of a surrogate pair cannot."""
-    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _finite(value: Any) -> bool:

@@ -36,7 +36,7 @@ class Space:
         try:
             entries = parse_json(read_text(path), str(path), unique=True)
         except OSError as error:
-            raise SpaceError(f"the search space {path} cannot be read: {error.strerror}") from None
+            raise SpaceError(f"the search space {shown(str(path), 1000)} cannot be read: {error.strerror}") from None
         except UnreadableError as error:
             raise SpaceError(str(error)) from None
         return cls.from_dict(entries, str(path))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fastcifar.names import nearest
+from fastcifar.reading import UnreadableError, read_text
 from fastcifar.train.checks import RecipeError
 from fastcifar.train.recipe import Recipe
 
@@ -27,9 +28,11 @@ def find_recipe(name_or_path: str) -> tuple[str, Recipe]:
         return name_or_path, named_recipe(name_or_path)
     path = Path(name_or_path)
     try:
-        return path.stem, Recipe.from_json(path.read_text(), str(path))
+        return path.stem, Recipe.from_json(read_text(path), str(path))
     except OSError as error:
         raise RecipeError(f"the recipe {path} cannot be read: {error.strerror}") from None
+    except UnreadableError as error:
+        raise RecipeError(str(error)) from None
 
 
 def _folder() -> Any:  # a Traversable, which Python 3.11 and 3.14 keep in different modules

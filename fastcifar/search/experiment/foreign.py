@@ -15,7 +15,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from fastcifar.names import short
+from fastcifar.names import short, writable
 from fastcifar.search.experiment.spec import Spec
 from fastcifar.search.experiment.store import FAILED, FILE, FINISHED, RUNNING, SCHEMA, STOPPED, VERSION, StoreError
 from fastcifar.search.space import Space
@@ -107,7 +107,7 @@ def _plain(value: Any, depth: int) -> bool:
 
 
 def _text(value: Any) -> bool:
-    return isinstance(value, str) and (value.isascii() or not re.search("[\ud800-\udfff]", value))
+    return isinstance(value, str) and writable(value)
 
 
 def _whole(value: Any) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from fastcifar.names import short
+from fastcifar.names import short, writable
 from fastcifar.reading import UnreadableError, read_text
 from fastcifar.search.experiment.config_rules import ConfigError
 
@@ -69,6 +69,8 @@ class _Loader(yaml.SafeLoader):
         node = super().compose_scalar_node(anchor)
         if len(node.value) > MAX_NUMBER and node.tag != "tag:yaml.org,2002:str":
             raise _at(node.start_mark, f"a value of more than {MAX_NUMBER:,} characters that is not text")
+        if not writable(node.value):
+            raise _at(node.start_mark, f"half of a character: {short(node.value)}")
         return node
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
