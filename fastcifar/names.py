@@ -48,7 +48,7 @@ class _Short(reprlib.Repr):
     def repr_int(self, x: int, level: int) -> str:
         if x.bit_length() > 8 * SHORT:  # Python refuses to write more than 4,300 digits
             return f"{'-' if x < 0 else ''}2^{x.bit_length() - 1}..."
-        return super().repr_int(x, level)  # type: ignore[no-any-return]
+        return super().repr_int(x, level)
 
     def repr_dict(self, x: dict[Any, Any], level: int) -> str:  # in its own order, which `reprlib` would sort
         first = dict(itertools.islice(x.items(), self.maxdict)) if level > 0 else {}

@@ -70,7 +70,8 @@ class _Unpickler(_InPython):  # type: ignore[misc]  # the stubs do not know it
         """As Python's own, for a limited number of opcodes."""
         self._unframer = _pickle._Unframer(self._file_read, self._file_readline)
         self.read, self.readline, self.readinto = self._unframer.read, self._unframer.readline, self._unframer.readinto
-        self.metastack, self.stack = [], []
+        self.metastack: list[Any] = []
+        self.stack: list[Any] = []
         self.append, self.proto = self.stack.append, 0
         read, dispatch = self.read, self.dispatch
         try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fastcifar.names import nearest, shown
+from fastcifar.names import nearest, short, shown
 from fastcifar.search.experiment.config_rules import (
     Check,
     ConfigError,
@@ -15,7 +15,6 @@ from fastcifar.search.experiment.config_rules import (
     json_object,
     matched,
     optional,
-    short,
     squeezed,
     text,
 )

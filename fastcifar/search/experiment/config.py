@@ -4,8 +4,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fastcifar.names import short
 from fastcifar.search.experiment.algorithm_config import AlgorithmConfig
-from fastcifar.search.experiment.config_rules import ConfigError, Fields, field_names, matched, seconds, short
+from fastcifar.search.experiment.config_rules import ConfigError, Fields, field_names, matched, seconds
 from fastcifar.search.experiment.config_v1 import is_v1, to_v2
 from fastcifar.search.experiment.experiment_config import ExperimentConfig
 from fastcifar.search.experiment.local_config import LocalConfig

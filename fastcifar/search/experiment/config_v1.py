@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from fastcifar.search.experiment.config_rules import ConfigError, matched, short, squeezed
+from fastcifar.names import short
+from fastcifar.search.experiment.config_rules import ConfigError, matched, squeezed
 from fastcifar.search.experiment.local_config import check_platform
 
 PLATFORM = "trainingServicePlatform"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from fastcifar.names import short
 from fastcifar.reading import parse_json, read_text
 from fastcifar.search.experiment.algorithm_config import AlgorithmConfig
 from fastcifar.search.experiment.algorithms import make_assessor, make_tuner
@@ -22,7 +23,6 @@ from fastcifar.search.experiment.config_rules import (
     one_of,
     optional,
     path,
-    short,
     text,
     whole,
 )

@@ -40,9 +40,13 @@ def check_database(folder: Path) -> None:
             _check(connection, until)
     except sqlite3.OperationalError as error:
         late = time.thread_time() > until
-        raise StoreError(f"{FILE} takes too long to read" if late else f"{FILE}: {error}") from None
+        raise StoreError(f"{FILE} takes too long to read" if late else f"{FILE}: {_line(error)}") from None
     except sqlite3.Error as error:
-        raise StoreError(f"{FILE}: {error}") from None
+        raise StoreError(f"{FILE}: {_line(error)}") from None
+
+
+def _line(message: object) -> str:
+    return " ".join(str(message).split())[:100]
 
 
 def _check(connection: sqlite3.Connection, until: float) -> None:
@@ -62,7 +66,7 @@ def _check(connection: sqlite3.Connection, until: float) -> None:
         raise StoreError(f"{FILE}: the table {missing} is missing")
     (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if said != "ok":
-        raise StoreError(f"{FILE} is damaged: {' '.join(str(said).split())[:100]}")
+        raise StoreError(f"{FILE} is damaged: {_line(said)}")
     for table, columns in COLUMNS.items():
         rows = connection.execute(f"SELECT {', '.join(columns)} FROM {table}")
         _check_rows(table, columns, rows, until)
@@ -157,7 +161,11 @@ def check_spec(document: Any) -> None:
     for name, value in document.items():
         if name in kinds and not _is(kinds[name], value):
             raise StoreError(f"{FILE}: {name} of the spec cannot be {short(value)}")
-    Space.from_dict(Spec.from_dict(document).space, f"{FILE}: the space")
+    try:
+        spec = Spec.from_dict(document)
+    except (KeyError, TypeError) as error:
+        raise StoreError(f"{FILE}: the spec is of another version, or none: {error}") from None
+    Space.from_dict(spec.space, f"{FILE}: the space")
 
 
 def _is(kind: Any, value: Any) -> bool:

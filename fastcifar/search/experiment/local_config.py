@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fastcifar.names import short
 from fastcifar.search.experiment.config_rules import (
     ConfigError,
     Fields,
@@ -12,7 +13,6 @@ from fastcifar.search.experiment.config_rules import (
     matched,
     one_of,
     optional,
-    short,
     squeezed,
     whole,
 )
