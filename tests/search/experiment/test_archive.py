@@ -220,9 +220,9 @@ def test_a_damaged_database(folder, out, tmp_path):
 def test_a_database_that_takes_long_is_given_up(folder, out, tmp_path, monkeypatch):
     from fastcifar.search.experiment import foreign
 
-    monkeypatch.setattr(foreign, "LEAST_SECONDS", 0.05)
+    monkeypatch.setattr(foreign, "LEAST_SECONDS", 0.01)
     monkeypatch.setattr(foreign, "BYTES_PER_SECOND", 1e9)
-    rows = "WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 200000)"
+    rows = "WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)"
     path = changed(folder, tmp_path, f"{rows} INSERT INTO reports SELECT 1, i, 0.5, 1.0 FROM n")
     start = time.perf_counter()
     refused(path, out, "takes too long to read")
