@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from fastcifar.errors import Failure
+from fastcifar.names import short
 
 FILE, LOCK = "experiment.db", "lock"
 PATIENCE = 0.5  # seconds: for one that looks whether the lock is held, and for a killed driver's workers to end
@@ -194,13 +195,13 @@ class Store:
         what = f"{name} of trial {row['number']}"
         found = self._loaded(row[name], what)
         if not isinstance(found, dict):
-            raise StoreError(f"{self.folder / FILE}: {what}: an object is needed, not {row[name]}")
+            raise StoreError(f"{self.folder / FILE}: {what}: an object is needed, not {short(row[name])}")
         return found
 
     def _loaded(self, text: str, what: str) -> Any:
         try:
             return json.loads(text)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise StoreError(f"{self.folder / FILE}: {what} is not JSON: {error}") from None
 
     def _write(self, statement: str, values: tuple[Any, ...]) -> None:
