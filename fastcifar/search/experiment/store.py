@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from fastcifar.errors import Failure
-from fastcifar.names import short
+from fastcifar.search.experiment.stored import trial_values
 
 FILE, LOCK = "experiment.db", "lock"
 PATIENCE = 0.5  # seconds: for one that looks whether the lock is held, and for a killed driver's workers to end
@@ -175,28 +175,20 @@ class Store:
             self.connection.executemany("INSERT INTO reports VALUES (?, ?, ?, ?)", rows)
 
     def trials(self) -> list[TrialRow]:
-        """All trials, in the order of their numbers."""
+        """All trials, in the order of their numbers; what is damaged in one is in its message."""
         names = ("number", "kind", "params", "seed", "state", "value", "metrics", "message", "started", "ended")
         with explained(self.folder):
             found = self.connection.execute(f"SELECT {', '.join(names)} FROM trials ORDER BY number").fetchall()
         rows = (dict(zip(names, values, strict=True)) for values in found)
-        return [TrialRow(**row | {name: self._object(row, name) for name in ("params", "metrics")}) for row in rows]
+        return [TrialRow(**trial_values(row)) for row in rows]
 
     def reports(self) -> dict[int, list[float]]:
         """The intermediate results of every trial that has any; NaN where one was not a number."""
         curves: dict[int, list[float]] = {}
         with explained(self.folder):
             for number, value in self.connection.execute("SELECT trial, value FROM reports ORDER BY trial, step"):
-                curves.setdefault(number, []).append(float("nan") if value is None else value)
+                curves.setdefault(number, []).append(value if isinstance(value, float) else float("nan"))
         return curves
-
-    def _object(self, row: Mapping[str, Any], name: str) -> dict[str, Any]:
-        """The JSON object in a column of a trial. Raises StoreError."""
-        what = f"{name} of trial {row['number']}"
-        found = self._loaded(row[name], what)
-        if not isinstance(found, dict):
-            raise StoreError(f"{self.folder / FILE}: {what}: an object is needed, not {short(row[name])}")
-        return found
 
     def _loaded(self, text: str, what: str) -> Any:
         try:
@@ -247,6 +239,7 @@ def _values(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     # Autocommit: each statement is a transaction of its own, unless BEGIN says otherwise.
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=30)
+    connection.text_factory = lambda text: text.decode("utf-8", "backslashreplace")  # of damaged text, too
     connection.execute("PRAGMA synchronous = NORMAL")  # in WAL mode enough for the end of a process; consistent always
     return connection
 
