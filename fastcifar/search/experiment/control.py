@@ -77,16 +77,16 @@ def update(folder: Path, limits: dict[str, Any], space: dict[str, Any] | None, p
 
 def _check(spec: Spec, rows: Iterable[TrialRow]) -> None:
     """Raise ValueError where the space is not for the recipe, or not for a trial that was run."""
-    plan = spec.plan()
+    space, budget = spec.search_space()
     if spec.recipe is not None:
         from fastcifar.search.experiment.training import check_space  # brings torch
         from fastcifar.train import Recipe
 
-        check_space(Recipe.from_dict(spec.recipe).with_params, plan.space)
+        check_space(Recipe.from_dict(spec.recipe).with_params, space)
     for row in rows:
         if row.kind == "search":
             try:
-                check_fits(plan.space, row.params, plan.budget)
+                check_fits(space, row.params, budget)
             except ValueError as error:
                 raise ValueError(f"the space does not have the parameters of trial {row.number}: {error}") from None
 

@@ -8,7 +8,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -164,15 +164,17 @@ class Store:
             (row.state, row.value, json.dumps(row.metrics, default=str), row.message, row.ended, row.number),
         )
 
-    def add(self, row: TrialRow, reports: list[float]) -> None:
-        """Add a trial that has ended elsewhere, with its reports."""
+    def add(self, trials: Iterable[tuple[TrialRow, list[float]]], values: Mapping[str, Any]) -> None:
+        """Add trials that have ended elsewhere, with their reports, and keep values as `set` does: all or nothing."""
         with explained(self.folder), self.connection:
-            self.connection.execute("BEGIN")
-            values = (row.number, row.kind, json.dumps(row.params), row.seed, row.state, row.value)
-            rest = (json.dumps(row.metrics, default=str), row.message, row.started, row.ended)
-            self.connection.execute("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*values, *rest))
-            rows = [(row.number, step, value, row.ended or row.started) for step, value in enumerate(reports)]
-            self.connection.executemany("INSERT INTO reports VALUES (?, ?, ?, ?)", rows)
+            self.connection.execute("BEGIN IMMEDIATE")
+            for row, reports in trials:
+                own = (row.number, row.kind, json.dumps(row.params), row.seed, row.state, row.value)
+                rest = (json.dumps(row.metrics, default=str), row.message, row.started, row.ended)
+                self.connection.execute("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*own, *rest))
+                rows = [(row.number, step, value, row.ended or row.started) for step, value in enumerate(reports)]
+                self.connection.executemany("INSERT INTO reports VALUES (?, ?, ?, ?)", rows)
+            self.connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", _values(values))
 
     def trials(self) -> list[TrialRow]:
         """All trials, in the order of their numbers; what is damaged in one is in its message."""
