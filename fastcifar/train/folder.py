@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from fastcifar.errors import Failure
+from fastcifar.names import shown
+from fastcifar.reading import UnreadableError, parse_json, read_text
 from fastcifar.train.table import COLUMNS, EpochRow
 
 PATIENCE = 0.5  # seconds, for one that only looks whether a run is held
@@ -91,14 +93,12 @@ class Folder:
         """The document in run.json, or in the file of that name."""
         path = self.path / name
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
+            document = parse_json(read_text(path), str(path))
         except OSError as error:
             kind = "run" if name == "run.json" else path.stem
             raise RecordError(f"{self.path} is no {kind}: {name} cannot be read ({error.strerror})") from error
-        except json.JSONDecodeError as error:
-            raise RecordError(f"{path}, line {error.lineno}: not JSON: {error.msg}") from None
-        except (ValueError, RecursionError) as error:  # not UTF-8, a number of too many digits, too many brackets
-            raise RecordError(f"{path}: not JSON: {error}") from None
+        except UnreadableError as error:
+            raise RecordError(str(error)) from None
         if not isinstance(document, dict) or "recipe" not in document:
             raise RecordError(f"{path}: not the record of a run")
         return document
@@ -122,7 +122,7 @@ class Folder:
                     values = {name: float(line[name]) for name in COLUMNS if name != "epoch_time"}
                     rows.append(EpochRow(epoch=int(values.pop("epoch")), **values))
         except (OSError, csv.Error, KeyError, TypeError, ValueError, OverflowError) as error:
-            raise RecordError(f"{path}: not a whole table of epochs ({error!r})") from None
+            raise RecordError(f"{path}: not a whole table of epochs ({shown(repr(error), 200)})") from None
         return rows
 
     def write_text(self, text: str, name: str) -> None:

@@ -25,6 +25,7 @@ from fastcifar.train.folder import Folder, RecordError, explained, new_id, repla
 
 __all__ = ["RecordError", "RunFolder", "new_id", "read_tensors", "save_drawing"]
 CHECKSUM = "checksum"  # in the metadata of a safetensors file
+WITH_CHECKSUM = "fingerprint"  # a name in the metadata of runs, which came with the checksum
 
 
 class RunFolder(Folder):
@@ -62,6 +63,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise RecordError(f"{path}: not a whole safetensors file ({error})") from None
     said = metadata.pop(CHECKSUM, None)
+    if said is None and WITH_CHECKSUM in metadata:
+        raise RecordError(f"{path}: damaged: its checksum is missing")
     if said is not None and said != checksum(tensors, metadata):
         raise RecordError(f"{path}: damaged: its content has another checksum than when it was written")
     return tensors, metadata

@@ -92,7 +92,7 @@ def test_what_is_missing_has_its_default(id, capsys):
     """All but the space and the function; `metric` and `maximize`, too, without which nothing is shown."""
     before = spec_of(f"runs/{id}")
     shown = output(capsys, "show")
-    kept = ("space", "function", "trials", "code_directory", "tuner", "name")
+    kept = ("space", "function", "trials", "code_directory", "tuner", "name", "threads")
     edit(id, "spec", lambda values: {key: values[key] for key in kept})
     assert Spec.from_dict(spec_of(f"runs/{id}")).to_dict() == before  # it was made with the defaults of all others
     assert output(capsys, "show") == shown
