@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -10,13 +11,16 @@ from dataclasses import replace
 
 import pytest
 from scripted import Scripted, plain
+from signalled import send
 
+from fastcifar import stopping
 from fastcifar.cli import run
 from fastcifar.search.experiment.driver import TICK, Limits
 from fastcifar.search.experiment.frozen import connect_frozen
 from fastcifar.search.experiment.spec import Spec, driving
 from fastcifar.search.experiment.store import FILE, FINISHED, Store, StoreError, TrialRow
 from fastcifar.search.experiment.training import probe
+from fastcifar.stopping import stoppable
 from fastcifar.train import Recipe
 
 GONE = "was deleted or moved while it was in use; nothing more is kept"
@@ -113,6 +117,17 @@ def test_measuring_notices_too(folder):
         probe(Never(plain), Recipe(), folder, 1000, store.check)
 
 
+def test_a_signal_ends_the_measuring(folder, monkeypatch):
+    class Never(Scripted):
+        def events(self, timeout):
+            send(signal.SIGTERM)
+            return []
+
+    monkeypatch.setattr(stopping, "GRACE", 60.0)
+    with stoppable(), pytest.raises(KeyboardInterrupt):
+        probe(Never(plain), Recipe(), folder, 1000)
+
+
 def test_the_command_says_so_in_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "space.json").write_text('{"x": {"_type": "uniform", "_value": [0, 1]}}')
@@ -160,6 +175,7 @@ exec "$@"
 """
 LOOK = """
 import sys
+from fastcifar import stopping
 from fastcifar.cli import run
 for words in (["list"], *([what, name] for name in sys.argv[1:] for what in ("show", "trials", "export"))):
     print("code", words, run(["experiment", *words, "--out", "runs"]))
