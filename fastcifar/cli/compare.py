@@ -26,13 +26,15 @@ class Compare(RunFlags):
     a: Positional[Annotated[str, arg(metavar="A")]]
     """A named recipe or a JSON file."""
     b: Positional[Annotated[str | None, absent("[B]")]] = None
-    """The other; by default A again."""
+    """The other; by default A again, with the values of --set-b."""
     runs: Annotated[int, arg(metavar="N")] = 5
     """Runs of each, at least 3, with the seeds from --seed on."""
     delta: Annotated[float | None, arg(metavar="POINTS")] = None
     """A difference that matters, in points of accuracy, e.g. 0.2; tells how many runs would find it."""
     set_b: Settings = ()
     """Values for fields of B alone, e.g. --set-b flip=alternating."""
+    null: bool = False
+    """Compare a recipe with itself, to see what chance and the machine do; without this, A and B have to differ."""
     seed: Annotated[int, arg(metavar="N")] = 0
     """The first pair's seed, which decides weights, order and augmentation."""
     json: bool = False
@@ -62,6 +64,7 @@ class Compare(RunFlags):
                 seed=self.seed,
                 delta=delta,
                 names=names,
+                null=self.null,
                 hooks=lambda which, seed: view.hooks(),
                 on_run=lambda which, result: view.ran(result),
                 **settings,
@@ -88,13 +91,14 @@ class Compare(RunFlags):
 
     def _pair(self) -> "tuple[tuple[str, str], tuple[Recipe, Recipe], Dataset]":
         """The names, the recipes and their images."""
-        from fastcifar.train.networks import check_used
+        from fastcifar.train.networks import check_differ, check_used
 
         name_a, a = self.find(self.a)
         changes = parse_settings(self.set_b, "--set-b")
         name_b, b = self.find(self.a if self.b is None else self.b, changes)
         check_used([a, b], parse_settings(self.set))
         check_used([b], changes)
+        check_differ(a, b, self.null)
         if a.dataset != b.dataset:
             raise ValueError(f"dataset: A is for {a.dataset}, B for {b.dataset}; --dataset says which for both")
         a, dataset = self.load(a)

@@ -7,6 +7,7 @@ from typing import Any, Unpack
 from fastcifar.data import Dataset, load
 from fastcifar.statistics import MIN_PAIRS, Paired, paired, pairs_needed, ratio
 from fastcifar.train.many import Summary, accuracy, has_finished, seconds, summarise, valid_acc, warm
+from fastcifar.train.networks import check_differ
 from fastcifar.train.recipe import Recipe
 from fastcifar.train.result import Result
 from fastcifar.train.run import RunSettings, check_fit, train
@@ -59,6 +60,7 @@ def compare(
     seed: int = 0,
     delta: float | None = None,
     names: tuple[str, str] = ("a", "b"),
+    null: bool = False,
     hooks: Callable[[str, int], Hooks] = lambda which, seed: Hooks(),
     on_run: Callable[[str, Result], None] = lambda which, result: None,
     **settings: Unpack[RunSettings],
@@ -68,14 +70,17 @@ def compare(
     The runs of a pair follow each other, and every other pair begins with b: a machine that slows down slows both.
     What a process does once is done before the first (`warm`).
     delta: a difference of accuracy that matters, a share of 1. names: of the recipes, for the records.
+    null: the recipes are the same; what differs then is what chance and the machine do.
     hooks: asked before each run with "A" or "B" and the seed. on_run: told of each run when it has ended.
 
-    Raises ValueError, before anything is built, for fewer runs than MIN_PAIRS, recipes of different datasets, and
-    recipes that do not fit their network or images; else what `train` raises.
+    Raises ValueError, before anything is built, for fewer runs than MIN_PAIRS, recipes of different datasets, recipes
+    that are the same (with `null`: that are not), and recipes that do not fit their network or images; else what
+    `train` raises.
     """
     check_request(runs, delta)
     if recipe_a.dataset != recipe_b.dataset:
         raise ValueError(f"dataset: A is for {recipe_a.dataset}, B for {recipe_b.dataset}; both need the same images")
+    check_differ(recipe_a, recipe_b, null)
     dataset = load(recipe_a.dataset) if dataset is None else dataset
     recipes = {"A": (recipe_a, names[0]), "B": (recipe_b, names[1])}
     for recipe, _ in recipes.values():
