@@ -1,19 +1,20 @@
 """The command `fastcifar compare`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from json import dumps
 from typing import TYPE_CHECKING, Annotated
 
-from tyro.conf import Positional, arg
+from tyro.conf import Positional, UseAppendAction, arg
 
-from fastcifar.cli.flags import Settings, absent, parse_settings
+from fastcifar.cli.flags import Count, Settings, absent, found_under, parse_settings, refuse_others
 from fastcifar.cli.run_flags import RunFlags
-from fastcifar.errors import Failure
 
 if TYPE_CHECKING:
-    from fastcifar.cli.runs_view import RunsView
     from fastcifar.data import Dataset
-    from fastcifar.train import Comparison, Recipe, Result
+    from fastcifar.train.group import Group, Side
+
+PAIRS = 5  # where --runs is not given
+RunNames = UseAppendAction[Annotated[tuple[tuple[str, ...], ...], arg(metavar="RUN ...")]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,13 +24,13 @@ class Compare(RunFlags):
     The flags hold for both; --set-b for B alone, so that `compare A --set-b flip=none` says what a field does.
     """
 
-    a: Positional[Annotated[str, arg(metavar="A")]]
+    a: Positional[Annotated[str | None, absent("[A]")]] = None
     """A named recipe or a JSON file."""
     b: Positional[Annotated[str | None, absent("[B]")]] = None
     """The other; by default A again, with the values of --set-b."""
-    runs: Annotated[int, arg(metavar="N")] = 5
-    """Runs of each, at least 3, with the seeds from --seed on."""
-    delta: Annotated[float | None, arg(metavar="POINTS")] = None
+    runs: Count = None
+    """Runs of each, at least 3, with the seeds from --seed on; by default 5. With --resume: so many in all."""
+    delta: Annotated[float | None, absent("POINTS")] = None
     """A difference that matters, in points of accuracy, e.g. 0.2; tells how many runs would find it."""
     set_b: Settings = ()
     """Values for fields of B alone, e.g. --set-b flip=alternating."""
@@ -37,79 +38,77 @@ class Compare(RunFlags):
     """Compare a recipe with itself, to see what chance and the machine do; without this, A and B have to differ."""
     seed: Annotated[int, arg(metavar="N")] = 0
     """The first pair's seed, which decides weights, order and augmentation."""
+    resume: Annotated[str | None, absent("ID")] = None
+    """Go on with this comparison (its folder, or its id under --out), with its own settings; --runs asks for more."""
+    of: RunNames = ()
+    """Instead of training, take these runs (folders, or ids under --out) for A, and those of --with for B."""
+    with_: Annotated[RunNames, arg(name="with")] = ()
+    """The runs for B, with the seeds of A's."""
     json: bool = False
     """Print one JSON document instead of the tables."""
 
     def run(self) -> int:
-        from fastcifar.cli.runs_view import RunsView
-        from fastcifar.train import compare, compare_results
-        from fastcifar.train.comparison import check_request, turns
+        from fastcifar.cli.many import resume_many, run_many
+        from fastcifar.train.comparison import check_request
+        from fastcifar.train.group import begin
 
+        if self.of or self.with_:
+            return self._of_runs()
+        runs = PAIRS if self.runs is None and self.resume is None else self.runs
         delta = None if self.delta is None else self.delta / 100
-        check_request(self.runs, delta)  # before the images are looked for, as the settings
+        check_request(runs, delta)  # before the images are looked for, as the settings
+        if self.resume is not None:
+            return resume_many(self._found().asked(runs, delta), self.data_dir, self.json)
         settings = self.settings()
-        names, recipes, dataset = self._pair()
-        view = RunsView(
-            [which for which, _ in turns(self.runs, self.seed)],
-            lambda result: self._banner(names, recipes, result),
-            views=any(recipe.tta != "none" for recipe in recipes),
-            quiet=self.json,
-        )
-        early: BaseException | None = None
-        try:
-            comparison = compare(
-                *recipes,
-                dataset,
-                self.runs,
-                seed=self.seed,
-                delta=delta,
-                names=names,
-                null=self.null,
-                hooks=lambda which, seed: view.hooks(),
-                on_run=lambda which, result: view.ran(result),
-                **settings,
-            )
-        except (KeyboardInterrupt, Failure) as error:
-            if not view.ended_early():
-                raise
-            early = error
-            comparison = compare_results(view.results["A"], view.results["B"], delta)
-        self._tell(view, comparison, early)
-        if early is not None:
-            raise early
-        return 1 if comparison.a.diverged or comparison.b.diverged else 0
+        sides, dataset = self._pair()
+        group = begin("compare", sides, dataset, settings, seed=self.seed, runs=runs, delta=delta)
+        return run_many(group, dataset, self.json)
 
-    def _tell(self, view: "RunsView", comparison: "Comparison", early: BaseException | None) -> None:
-        """Print what was found. early: what has ended the runs before they were all made."""
-        from fastcifar.cli.summary import comparison_lines
-        from fastcifar.train.documents import comparison_document
+    def _found(self) -> "Group":
+        from fastcifar.cli.many import find_group
 
-        if self.json:
-            print(dumps(comparison_document(view.results, comparison, self.runs, early), indent=2))
-        else:
-            view.end(comparison_lines(comparison, self.runs))
+        allowed = {"resume", "runs", "delta", "out", "data_dir", "json", "debug"}
+        refuse_others(self, allowed, "--resume: a comparison goes on with its own recipes and settings")
+        assert self.resume is not None
+        return find_group(found_under(self.out, self.resume), "compare")
 
-    def _pair(self) -> "tuple[tuple[str, str], tuple[Recipe, Recipe], Dataset]":
-        """The names, the recipes and their images."""
+    def _pair(self) -> "tuple[dict[str, Side], Dataset]":
+        """Both sides and their images."""
         from fastcifar.train.networks import check_differ, check_used
 
-        name_a, a = self.find(self.a)
+        if self.a is None:
+            raise ValueError("A: a recipe is needed, e.g. resnet9-tiny; or --resume ID, or --of RUN ... --with RUN ...")
         changes = parse_settings(self.set_b, "--set-b")
-        name_b, b = self.find(self.a if self.b is None else self.b, changes)
-        check_used([a, b], parse_settings(self.set))
-        check_used([b], changes)
-        check_differ(a, b, self.null)
-        if a.dataset != b.dataset:
-            raise ValueError(f"dataset: A is for {a.dataset}, B for {b.dataset}; --dataset says which for both")
-        a, dataset = self.load(a)
-        return (name_a, name_b), (a, b.with_params({"dataset": a.dataset})), dataset
+        a, b = self.side(self.a), self.side(self.a if self.b is None else self.b, changes)
+        check_used([a.recipe, b.recipe], parse_settings(self.set))
+        check_used([b.recipe], changes)
+        check_differ(a.recipe, b.recipe, self.null)
+        if a.recipe.dataset != b.recipe.dataset:
+            raise ValueError(
+                f"dataset: A is for {a.recipe.dataset}, B for {b.recipe.dataset}; --dataset says which for both"
+            )
+        recipe, dataset = self.load(a.recipe)
+        b_recipe = b.recipe.with_params({"dataset": recipe.dataset})
+        return {"A": replace(a, recipe=recipe), "B": replace(b, recipe=b_recipe)}, dataset
 
-    def _banner(self, names: tuple[str, str], recipes: "tuple[Recipe, Recipe]", result: "Result") -> str:
-        from fastcifar.cli.show import images, machine
-        from fastcifar.cli.summary import differing_fields
+    def _of_runs(self) -> int:
+        """Compare runs that are there."""
+        from fastcifar.cli.some_runs import compare_runs, read_runs
+        from fastcifar.train.comparison import check_request
+        from fastcifar.train.documents import comparison_document
 
-        seeds = f"seeds {self.seed} to {self.seed + self.runs - 1}"
-        return (
-            f"A: {names[0]}; B: {names[1]}{differing_fields(*recipes)}\n"
-            f"on {images(result)}; {seeds}; on {machine(result)}"
-        )
+        refuse_others(self, {"of", "with_", "delta", "out", "json", "debug"}, "--of: nothing is trained")
+        if not (self.of and self.with_):
+            raise ValueError("--of and --with: both are needed, the runs of A and the runs of B")
+        delta = None if self.delta is None else self.delta / 100
+        check_request(None, delta)
+        results = {
+            "A": read_runs(self.out, self.of, "--of"),
+            "B": read_runs(self.out, self.with_, "--with"),
+        }
+        comparison, lines = compare_runs(results, delta)
+        if self.json:
+            print(dumps(comparison_document(results, comparison), indent=2))
+        else:
+            print("\n".join(lines))
+        return 1 if comparison.a.diverged or comparison.b.diverged else 0

@@ -1,7 +1,8 @@
 """Types of flags that several commands have."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,10 +25,16 @@ Settings = UseAppendAction[Annotated[tuple[tuple[str, ...], ...], arg(metavar="K
 
 
 def found_under(out: Path, name: str) -> Path:
-    """What a flag names: a path, or the id of a folder in `out`. Raises FileNotFoundError where there is neither."""
+    """What a flag names: a path, or the id of a folder in `out`, or the beginning of an id that no other begins with.
+
+    Raises FileNotFoundError where there is none of these.
+    """
     for path in (Path(name), out / name):
         if path.exists():
             return path
+    found = [path for path in out.iterdir() if name and path.name.startswith(name)] if out.is_dir() else []
+    if len(found) == 1:
+        return found[0]
     raise FileNotFoundError(f"there is no {name}, neither here nor under {out}")
 
 
@@ -52,3 +59,10 @@ def _joined(words: list[str]) -> str:
     key = first.strip("=:")
     value = rest[0].lstrip("=") if rest else ""
     return f"; write {key}={value}" if key.isidentifier() and value and "=" not in value else ""
+
+
+def refuse_others(flags: Any, allowed: Collection[str], why: str) -> None:
+    """Raise ValueError for a flag that is given and not allowed. flags: the command's dataclass."""
+    for field in fields(flags):
+        if field.name not in allowed and getattr(flags, field.name) != field.default:
+            raise ValueError(f"{why}; leave {field.name.strip('_').replace('_', '-')} out")

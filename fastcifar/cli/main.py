@@ -13,11 +13,12 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes
 
 from fastcifar import __version__
-from fastcifar.cli.actions import Command, any_of
+from fastcifar.cli.actions import Command, any_of, with_default
 from fastcifar.cli.compare import Compare
 from fastcifar.cli.experiment import Experiments
-from fastcifar.cli.inspect import Data, Graph, Runs
+from fastcifar.cli.inspect import Data, Graph
 from fastcifar.cli.mistakes import Mistake, check_words
+from fastcifar.cli.runs import Runs
 from fastcifar.cli.search import Search
 from fastcifar.cli.shipped import Recipes, Spaces
 from fastcifar.cli.supernet import Supernets
@@ -59,6 +60,7 @@ def run(arguments: list[str]) -> int:
     if arguments == ["--version"]:
         print(f"fastcifar {__version__}")
         return 0
+    arguments = with_default(arguments, "runs", "list")
     try:
         check_words(arguments, COMMANDS)
     except Mistake as mistake:

@@ -13,6 +13,7 @@ from fastcifar.cli.flags import Count, Folder, Name, Settings, Switch, absent, f
 if TYPE_CHECKING:
     from fastcifar.data import Dataset
     from fastcifar.train import Recipe, RunSettings
+    from fastcifar.train.group import Side
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,15 +50,16 @@ class TrainingFlags(ImageFlags):
     device: Annotated[str, arg(metavar="DEV")] = "auto"
     """auto, cpu, cuda or cuda:N."""
 
-    def find(self, recipe: str | None, more: Mapping[str, Any] | None = None) -> "tuple[str, Recipe]":
-        """The name and the recipe with the values of the flags, then those of `more`.
-
-        recipe: by default resnet9 on a GPU, resnet9-tiny on a CPU.
-        """
+    def base(self, recipe: str | None) -> "tuple[str, Recipe]":
+        """The name and the recipe without the flags' values; by default resnet9 on a GPU, resnet9-tiny on a CPU."""
         from fastcifar.train import find_recipe, resolve_device
 
         device = resolve_device(self.device)
-        name, found = find_recipe(recipe or ("resnet9-tiny" if device.type == "cpu" else "resnet9"))
+        return find_recipe(recipe or ("resnet9-tiny" if device.type == "cpu" else "resnet9"))
+
+    def find(self, recipe: str | None, more: Mapping[str, Any] | None = None) -> "tuple[str, Recipe]":
+        """The name and the recipe with the values of the flags, then those of `more`. recipe: see `base`."""
+        name, found = self.base(recipe)
         changes: dict[str, Any] = parse_settings(self.set)
         if self.epochs is not None:
             changes["total_epoch"] = self.epochs
@@ -110,6 +112,15 @@ class RunFlags(RepeatFlags):
     """Start from the weights of this run (its folder, or its id under --out), of an export, or of a .safetensors."""
     checkpoint_every: Count = None
     """Epochs between checkpoints; by default 1 on a CPU, 8 on a GPU."""
+
+    def side(self, recipe: str | None, more: Mapping[str, Any] | None = None) -> "Side":
+        """The same as `find`, with what was set."""
+        from fastcifar.cli.banner import different_fields
+        from fastcifar.train.group import Side
+
+        name, found = self.find(recipe, more)
+        changed = different_fields(self.base(recipe)[1], found)
+        return Side(name=name, recipe=found, changed=changed, source=recipe or name)
 
     def settings(self) -> "RunSettings":
         """What `train` takes for each run.

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from fastcifar.names import counted
+from fastcifar.names import counted, duration
 from fastcifar.search.experiment.confirm import Candidate, difference, pareto
 from fastcifar.search.experiment.driver import Driver
 from fastcifar.search.experiment.spec import Spec
@@ -244,10 +244,3 @@ def _signed(one: Estimate) -> str:
     if one.n == 0:
         return "unknown"
     return f"{one.mean:+.2f}" + (f" ± {one.half:.2f}" if math.isfinite(one.half) else "")
-
-
-def duration(seconds: float) -> str:
-    """Seconds, minutes or hours, whatever is short."""
-    if seconds < 100:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fastcifar.cli.banner import banner, notices, warnings
 from fastcifar.train import EpochRow, Hooks, Result, format_closing, format_header, format_row
 
 
@@ -17,6 +18,7 @@ class RunView:
 
     def __init__(self, quiet: bool = False, label: str = "", later: Sequence[float | None] = ()) -> None:
         self.quiet, self.label, self.later = quiet, label, later
+        self.changed: Mapping[str, Any] | None = None  # fields of the recipe that were set, where the caller knows
         self.progress = sys.stderr.isatty()
         self.result: Result | None = None
         self.began = 0.0
@@ -35,24 +37,27 @@ class RunView:
             print(format_closing(result.epochs))
         if result.tta_acc is not None:
             views = f"valid acc over the views (tta={result.recipe.tta})"
-            print(f"{views}: {result.tta_acc:.4f}, {result.times.tta:.4f} seconds")
-        if result.test_acc is not None:
-            print(f"test acc, looked at once: {result.test_acc:.2%}")
+            print(f"{views}: {100 * result.tta_acc:.2f} %, {result.times.tta:.4f} seconds")
         if result.flops_per_second and result.product_rate:
             rate, share = result.flops_per_second / 1e12, result.flops_per_second / result.product_rate
             print(f"trained {result.flops / 1e15:.3g} PFLOP at {rate:.3g} TFLOP/s, {share:.0%} of a matrix product's")
         for line in notices(result.dataset):
             print(line)
+        if result.valid_acc is not None and result.status in ("finished", "stopped"):
+            print(accuracy_line(result))
         if result.path:
             print(f"record: {result.path}", file=sys.stderr)
 
     def interrupted(self) -> None:
         """Say how to go on."""
         self.clear()
-        if self.result and self.result.path:
-            print(
-                f"the epochs so far are in {self.result.path}; go on with --resume {self.result.path}", file=sys.stderr
-            )
+        if self.result is None or self.result.path is None:
+            return
+        if self.result.epochs:
+            how = f"the epochs so far are in {self.result.path}; go on with --resume {self.result.path}"
+        else:
+            how = "interrupted before the first epoch's end; start again with the same command"
+        print(how, file=sys.stderr)
 
     def clear(self) -> None:
         """Take the progress line away."""
@@ -62,8 +67,8 @@ class RunView:
     def _start(self, result: Result, epochs_done: int) -> None:
         self.result = result
         if not self.quiet:
-            print(banner(result))
-            for line in notices(result.dataset):
+            print(banner(result, changed=self.changed))
+            for line in warnings(result.dataset):
                 print(line)
             print(format_header())
             for row in result.epochs[:epochs_done]:
@@ -96,32 +101,15 @@ class RunView:
         print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
 
 
-def banner(result: Result, seeds: str | None = None) -> str:
-    """One line: what is trained, on which split, where."""
-    seeds = seeds or f"seed {result.seed}"
-    return f"{result.recipe_name} on {images(result)}; {seeds}; {result.precision} on {machine(result)}"
-
-
-def images(result: Result) -> str:
-    """What is trained and validated on."""
-    data = result.dataset
-    valid = f"valid = {result.split}, {data['valid_images']:,} images"
-    return f"{data['name']}: train {data['train_images']:,} images, {valid}"
-
-
-def machine(result: Result) -> str:
-    """The model of the device; of a CPU the threads, too."""
-    threads = f", {result.provenance['threads']} threads" if result.settings["device"] == "cpu" else ""
-    return f"{result.provenance['device']}{threads}"
-
-
-def notices(dataset: Mapping[str, Any]) -> list[str]:
-    """What a reader of the table has to know of its data; printed before it and after it. dataset: of a record."""
-    if dataset["name"].startswith("synthetic"):
-        return ["*** SYNTHETIC IMAGES: made up on the spot, not CIFAR; accuracies say nothing about CIFAR ***"]
-    if not dataset["canonical"]:
-        return [f"canonical: false (these are not the published {dataset['name']} files)"]
-    return []
+def accuracy_line(result: Result) -> str:
+    """`accuracy: 84.25 % on test (10,000 images)`; over the views, where there are, and then without, too."""
+    assert result.valid_acc is not None
+    where = f"on {result.split} ({result.dataset['valid_images']:,} images)"
+    if result.tta_acc is None:
+        text = f"accuracy: {100 * result.valid_acc:.2f} % {where}"
+    else:
+        text = f"accuracy: {100 * result.tta_acc:.2f} % over the views, {100 * result.valid_acc:.2f} % without, {where}"
+    return text if result.test_acc is None else f"{text}; {100 * result.test_acc:.2f} % on test"
 
 
 def _clock(seconds: float) -> str:

@@ -1,10 +1,24 @@
 """What many runs, and two recipes beside each other, say together: the lines under their rows."""
 
+from collections.abc import Iterable, Sequence
+
 from fastcifar.statistics import Estimate, Paired
-from fastcifar.train import Comparison, Recipe, Summary
+from fastcifar.train import Comparison, Result, Summary
+from fastcifar.train.alike import mixed, mixed_line
+from fastcifar.train.group import Group
 from fastcifar.train.verdict import verdict
 
-FIELDS = 5  # that are told of two recipes
+
+def group_lines(group: Group, results: Iterable[Result]) -> list[str]:
+    """What a reader has to know of how the runs came about."""
+    lines = []
+    if group.extended:
+        before = ", then ".join(map(str, group.extended))
+        lines.append(
+            f"asked for {before}, and for {group.runs} when these had ended; where that hung on what they said, the "
+            "intervals are too narrow"
+        )
+    return [*lines, *filter(None, [mixed_line(mixed(results))])]
 
 
 def run_lines(summary: Summary, wanted: int) -> list[str]:
@@ -38,15 +52,20 @@ def _accuracy(accuracy: Estimate) -> str:
     return text
 
 
-def comparison_lines(comparison: Comparison, wanted: int) -> list[str]:
-    """The table of differences, what so many pairs can tell apart, and the verdict."""
+def comparison_lines(
+    comparison: Comparison, wanted: int, more: Sequence[str] = (), help: Sequence[str] = ()
+) -> list[str]:
+    """The table of differences, what so many pairs can tell apart, the verdict, and what would help.
+
+    more: what is said before the verdict.
+    """
     lines = [f"{len(comparison.pairs)} of {wanted} pairs finished"] if len(comparison.pairs) < wanted else []
     accuracy = comparison.accuracy
     if accuracy is not None:
         lines.append(_line("", "A", "B", "B - A", "95 % interval", "bootstrap", "p"))
         lines.append(_difference("accuracy, %", accuracy, 2, scale=100))
-        views = comparison.seconds["tta"]
-        if comparison.valid_acc is not None and (views.a or views.b):
+        views = any(one.seconds["tta"].mean > 0 for one in (comparison.a, comparison.b))
+        if comparison.valid_acc is not None and views:
             lines.append(_difference("no views, %", comparison.valid_acc, 2, scale=100))
         lines += [
             _difference(f"{part}, s", times, 3) for part, times in comparison.seconds.items() if times.a or times.b
@@ -56,26 +75,15 @@ def comparison_lines(comparison: Comparison, wanted: int) -> list[str]:
             for part, found in comparison.ratios.items()
             if found is not None
         )
-        lines.append(f"B / A: {', '.join(ratios)}")
+        if comparison.ratios:
+            lines.append(f"B / A: {', '.join(ratios)}")
         if accuracy.difference.sd > 0:
             told = f"{len(comparison.pairs)} pairs tell {100 * accuracy.detectable:.2f} points apart in 80 of 100 cases"
             if comparison.delta is not None and comparison.pairs_needed is not None:
                 told += f"; {100 * comparison.delta:g} points need {comparison.pairs_needed:,} pairs"
             lines.append(told)
-    return [*lines, f"verdict: {verdict(comparison)}"]
-
-
-def differing_fields(recipe_a: Recipe, recipe_b: Recipe) -> str:
-    """The fields in which b is another than a, with b's values: ` with flip=none, cutout=0`; empty for equal ones."""
-    a, b = recipe_a.to_dict(), recipe_b.to_dict()
-    changed = [f"{name}={_short(value)}" for name, value in b.items() if value != a[name]]
-    more = f" and {len(changed) - FIELDS} more" if len(changed) > FIELDS else ""
-    return f" with {', '.join(changed[:FIELDS])}{more}" if changed else ""
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+    lines += [*more, f"verdict: {verdict(comparison)}"]
+    return [*lines, "what would help:", *(f"- {line}" for line in help)] if help else lines
 
 
 def _difference(name: str, found: Paired, digits: int, scale: float = 1.0) -> str:

@@ -1,19 +1,20 @@
 """The command `fastcifar train`."""
 
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from json import dumps
 from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
-from fastcifar.cli.flags import Count, Switch, absent, found_under, parse_settings
+from fastcifar.cli.flags import Count, Switch, absent, found_under, parse_settings, refuse_others
 from fastcifar.cli.run_flags import RunFlags
-from fastcifar.errors import Failure
 
 if TYPE_CHECKING:
+    from fastcifar.cli.show import RunView
     from fastcifar.data import Dataset
-    from fastcifar.train import Hooks, Recipe, Result
+    from fastcifar.train import Result
+    from fastcifar.train.group import Group, Side
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,8 @@ class Train(RunFlags):
     seed: Annotated[int, arg(metavar="N")] = 0
     """Decides weights, order and augmentation."""
     resume: Annotated[str | None, absent("RUN")] = None
-    """Continue this run (its folder, or its id under --out) from its last checkpoint, with its own settings."""
+    """Continue this run (its folder, or its id under --out) from its last checkpoint, with its own settings; or this
+    series of runs, to which --runs adds more."""
     runs: Count = None
     """Train so many times, with the seeds from --seed on; print a row for each, then means with 95 % intervals."""
     target: Annotated[float | None, absent("PERCENT")] = None
@@ -42,10 +44,11 @@ class Train(RunFlags):
             return self._many()
         if self.resume is None and self.target is not None:
             raise ValueError("--target: one run has no share that reaches it; give --runs, too")
+        if self.resume is not None and (group := self._found()) is not None:
+            return self._more(group)
         view = RunView(quiet=self.json)
         try:
-            begin = self._start if self.resume is None else self._continue
-            result = begin(view.hooks())
+            result = self._start(view) if self.resume is None else self._continue(view)
         except KeyboardInterrupt:
             view.interrupted()
             raise
@@ -57,73 +60,82 @@ class Train(RunFlags):
         return 1 if result.status == "diverged" else 0
 
     def _many(self) -> int:
-        """Train again and again; whatever ends it, sum up the runs that have ended."""
-        from fastcifar.cli.runs_view import RunsView
-        from fastcifar.cli.show import banner
-        from fastcifar.cli.summary import run_lines
-        from fastcifar.train import train
-        from fastcifar.train.documents import runs_document
-        from fastcifar.train.many import MIN_RUNS, summarise, warm
+        """Train again and again, and sum up the runs."""
+        from fastcifar.cli.many import run_many
+        from fastcifar.train.group import begin
 
-        assert self.runs is not None
-        if self.runs < MIN_RUNS:
-            raise ValueError(f"--runs: at least {MIN_RUNS} are needed for a standard deviation, not {self.runs}")
-        if self.target is not None and not 1 < self.target <= 100:
-            raise ValueError(f"--target: an accuracy in percent is needed, such as 94, not {self.target:g}")
+        target = self._checked()
         if self.report_test:
             raise ValueError("--report-test: it is for one run; leave --runs out")
         settings = self.settings()  # before the images are looked for
-        name, recipe, dataset = self._prepared()
-        warm(recipe, dataset, **settings)
-        seeds = range(self.seed, self.seed + self.runs)
-        text = f"seeds {seeds[0]} to {seeds[-1]}"
-        view = RunsView([""] * self.runs, lambda result: banner(result, text), recipe.tta != "none", self.json)
-        early: BaseException | None = None
-        try:
-            for seed in seeds:
-                view.ran(train(recipe, dataset, seed, name=name, hooks=view.hooks(), **settings))
-        except (KeyboardInterrupt, Failure) as error:
-            if not view.ended_early():
-                raise
-            early = error
-        results = view.results[""]
-        summary = summarise(results, None if self.target is None else self.target / 100)
-        if self.json:
-            print(dumps(runs_document(results, summary, self.runs, early), indent=2))
-        else:
-            view.end(run_lines(summary, self.runs))
-        if early is not None:
-            raise early
-        return 1 if summary.diverged else 0
+        side, dataset = self._prepared()
+        group = begin("runs", {"": side}, dataset, settings, seed=self.seed, runs=self.runs, target=target)
+        return run_many(group, dataset, self.json)
 
-    def _prepared(self) -> "tuple[str, Recipe, Dataset]":
-        """The recipe's name, the recipe, and its images."""
-        from fastcifar.train import resolve_device
+    def _found(self) -> "Group | None":
+        """The series that is to be gone on with; None where it is a single run."""
+        from fastcifar.train.group import is_group
+
+        allowed = {"resume", "out", "data_dir", "json", "debug"}
+        why = "--resume: a run is continued with its own recipe and settings"
+        refuse_others(self, {*allowed, "runs", "target"}, why)
+        assert self.resume is not None
+        path = found_under(self.out, self.resume)
+        if not is_group(path):
+            refuse_others(self, allowed, why)
+            return None
+        from fastcifar.cli.many import find_group
+
+        return find_group(path, "runs")
+
+    def _more(self, group: "Group") -> int:
+        """Go on with a series."""
+        from fastcifar.cli.many import resume_many
+
+        return resume_many(group.asked(self.runs, target=self._checked()), self.data_dir, self.json)
+
+    def _checked(self) -> float | None:
+        """The target, a share of 1. Raises ValueError for numbers out of range."""
+        from fastcifar.train.many import MIN_RUNS
+
+        if self.runs is not None and self.runs < MIN_RUNS:
+            raise ValueError(f"--runs: at least {MIN_RUNS} are needed for a standard deviation, not {self.runs}")
+        if self.target is not None and not 1 < self.target <= 100:
+            raise ValueError(f"--target: an accuracy in percent is needed, such as 94, not {self.target:g}")
+        return None if self.target is None else self.target / 100
+
+    def _prepared(self) -> "tuple[Side, Dataset]":
+        """The recipe with its name, and its images."""
         from fastcifar.train.networks import check_used
 
-        device = resolve_device(self.device)
-        name, recipe = self.find(self.recipe or ("resnet9-tiny" if device.type == "cpu" else "resnet9"))
-        check_used([recipe], parse_settings(self.set))
-        return name, *self.load(recipe)
+        side = self.side(self.recipe)
+        check_used([side.recipe], parse_settings(self.set))
+        recipe, dataset = self.load(side.recipe)
+        return replace(side, recipe=recipe), dataset
 
-    def _start(self, hooks: "Hooks") -> "Result":
+    def _start(self, view: "RunView") -> "Result":
         from fastcifar.train import train
 
         settings = self.settings()  # before the images are looked for
-        name, recipe, dataset = self._prepared()
-        return train(recipe, dataset, self.seed, name=name, report_test=self.report_test, hooks=hooks, **settings)
+        side, dataset = self._prepared()
+        view.changed = side.changed
+        return train(
+            side.recipe,
+            dataset,
+            self.seed,
+            name=side.name,
+            source=side.source,
+            report_test=self.report_test,
+            hooks=view.hooks(),
+            **settings,
+        )
 
-    def _continue(self, hooks: "Hooks") -> "Result":
+    def _continue(self, view: "RunView") -> "Result":
         from fastcifar.data import load
         from fastcifar.train import load_result, resume
 
         assert self.resume is not None
-        allowed = {"resume", "out", "data_dir", "json", "debug"}
-        for field in fields(self):
-            if field.name not in allowed and getattr(self, field.name) != field.default:
-                name = field.name.replace("_", "-")
-                raise ValueError(f"--resume: a run is continued with its own recipe and settings; leave {name} out")
         path = found_under(self.out, self.resume)
         result = load_result(path)
         dataset = load(result.recipe.dataset, self.data_dir)
-        return resume(path, dataset, hooks=hooks)
+        return resume(path, dataset, hooks=view.hooks())

@@ -83,7 +83,8 @@ def _word(field: "Field[Any]", hint: Any) -> Word:
     plain = get_args(hint)[0] if get_origin(hint) is Annotated else hint
     kind, many, choices = _kind(plain)
     placed = POSITION in getattr(hint, "__metadata__", ())
-    flag = "--" + field.name.replace("_", "-")
+    named = _extra(hint, "name")
+    flag = "--" + (named if isinstance(named, str) else field.name).replace("_", "-")
     aliases = _extra(hint, "aliases") or ()
     return Word(
         field=field.name,

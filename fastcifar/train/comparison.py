@@ -1,16 +1,20 @@
 """Two recipes beside each other: the same seeds, run by run in turn."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Unpack
 
 from fastcifar.data import Dataset, load
 from fastcifar.statistics import MIN_PAIRS, Paired, paired, pairs_needed, ratio
-from fastcifar.train.many import Summary, accuracy, has_finished, seconds, summarise, valid_acc, warm
+from fastcifar.train.group import Side, begin, load_group
+from fastcifar.train.many import Summary, accuracy, has_finished, seconds, summarise, valid_acc
 from fastcifar.train.networks import check_differ
 from fastcifar.train.recipe import Recipe
+from fastcifar.train.record import RecordError
 from fastcifar.train.result import Result
-from fastcifar.train.run import RunSettings, check_fit, train
+from fastcifar.train.run import RunSettings
+from fastcifar.train.series import run_group
 from fastcifar.train.session import Hooks
 from fastcifar.train.verdict import outcome, verdict
 
@@ -68,7 +72,8 @@ def compare(
     """Train both recipes `runs` times, with the seeds from `seed` on, and compare them.
 
     The runs of a pair follow each other, and every other pair begins with b: a machine that slows down slows both.
-    What a process does once is done before the first (`warm`).
+    What a process does once is done before the first (`warm`). With `out`, the comparison has a folder of its own there
+    (see `group`), and `resume_comparison` goes on with it.
     delta: a difference of accuracy that matters, a share of 1. names: of the recipes, for the records.
     null: the recipes are the same; what differs then is what chance and the machine do.
     hooks: asked before each run with "A" or "B" and the seed. on_run: told of each run when it has ended.
@@ -78,41 +83,43 @@ def compare(
     `train` raises.
     """
     check_request(runs, delta)
-    if recipe_a.dataset != recipe_b.dataset:
-        raise ValueError(f"dataset: A is for {recipe_a.dataset}, B for {recipe_b.dataset}; both need the same images")
     check_differ(recipe_a, recipe_b, null)
     dataset = load(recipe_a.dataset) if dataset is None else dataset
-    recipes = {"A": (recipe_a, names[0]), "B": (recipe_b, names[1])}
-    for recipe, _ in recipes.values():
-        check_fit(recipe, dataset, settings.get("split", "test"))
-    for recipe, _ in recipes.values():
-        warm(recipe, dataset, **settings)
-    results: dict[str, list[Result]] = {"A": [], "B": []}
-    for which, run_seed in turns(runs, seed):
-        recipe, name = recipes[which]
-        result = train(recipe, dataset, run_seed, name=name, hooks=hooks(which, run_seed), **settings)
-        results[which].append(result)
-        on_run(which, result)
+    sides = {"A": Side(name=names[0], recipe=recipe_a), "B": Side(name=names[1], recipe=recipe_b)}
+    group = begin("compare", sides, dataset, settings, seed=seed, runs=runs, delta=delta)
+    results = run_group(group, dataset, hooks=hooks, on_run=on_run)
     return compare_results(results["A"], results["B"], delta)
 
 
-def check_request(runs: int, delta: float | None) -> None:
-    """Raise ValueError for what no comparison can be made of."""
-    if runs < MIN_PAIRS:
+def resume_comparison(path: str | Path, dataset: Dataset | None = None, runs: int | None = None) -> Comparison:
+    """Go on with the comparison in the folder `path` where it stopped; `runs`: with more runs of each recipe.
+
+    Raises RecordError where the folder is that of no comparison, else what `compare` raises.
+    """
+    group = load_group(Path(path))
+    if group.kind != "compare":
+        raise RecordError(f"{path}: these are runs of one recipe; `fastcifar train --resume` goes on with them")
+    group = group.asked(runs)
+    dataset = load(group.sides["A"].recipe.dataset) if dataset is None else dataset
+    results = run_group(group, dataset)
+    return compare_results(results["A"], results["B"], group.delta)
+
+
+def check_request(runs: int | None, delta: float | None) -> None:
+    """Raise ValueError for what no comparison can be made of. runs: None where they are there already."""
+    if runs is not None and runs < MIN_PAIRS:
         raise ValueError(f"runs: a comparison needs at least {MIN_PAIRS} runs of each recipe, not {runs}")
     if delta is not None and not 0 < delta <= 1:
         raise ValueError(f"delta: a difference of accuracy is more than 0 and at most 100 points, not {100 * delta:g}")
 
 
-def turns(runs: int, seed: int) -> Iterator[tuple[str, int]]:
-    """Which recipe runs with which seed, in order: A B, B A, A B, ..."""
-    for i in range(runs):
-        for which in "AB" if i % 2 == 0 else "BA":
-            yield which, seed + i
+def compare_results(
+    a: Sequence[Result], b: Sequence[Result], delta: float | None = None, *, times: bool = True
+) -> Comparison:
+    """Compare runs that are there; pairs have the same seed. times: false leaves their seconds out.
 
-
-def compare_results(a: Sequence[Result], b: Sequence[Result], delta: float | None = None) -> Comparison:
-    """Compare runs that are there; pairs have the same seed. Raises ValueError where a seed comes twice."""
+    Raises ValueError where a seed comes twice.
+    """
     first, second = _by_seed(a), _by_seed(b)
     seeds = tuple(s for s in sorted(first) if s in second)
     few = Comparison(
@@ -134,13 +141,14 @@ def compare_results(a: Sequence[Result], b: Sequence[Result], delta: float | Non
 
     accuracies = paired(*both(accuracy))
     rows = [(seconds(first[s]), seconds(second[s])) for s in seeds]
-    times = {part: ([one[part] for one, _ in rows], [other[part] for _, other in rows]) for part in rows[0][0]}
+    parts = rows[0][0] if times else ()
+    by_part = {part: ([one[part] for one, _ in rows], [other[part] for _, other in rows]) for part in parts}
     return replace(
         few,
         accuracy=accuracies,
         valid_acc=paired(*both(valid_acc)),
-        seconds={part: paired(*values) for part, values in times.items()},
-        ratios={part: ratio(*values) for part, values in times.items()},
+        seconds={part: paired(*values) for part, values in by_part.items()},
+        ratios={part: ratio(*values) for part, values in by_part.items()},
         pairs_needed=None if delta is None else pairs_needed(accuracies.difference.sd, delta),
     )
 

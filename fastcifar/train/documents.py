@@ -1,27 +1,34 @@
 """What `--json` prints of many runs; docs/many_runs.md describes it, and a test holds it there."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
+from fastcifar.train.advice import advice
+from fastcifar.train.alike import mixed
 from fastcifar.train.comparison import Comparison
+from fastcifar.train.group import Group
 from fastcifar.train.many import Summary, has_finished, seconds
 from fastcifar.train.provenance import PROVENANCE
 from fastcifar.train.result import Result
 
 
 def runs_document(
-    results: Sequence[Result], summary: Summary, wanted: int, early: BaseException | None = None
+    group: Group, results: Sequence[Result], summary: Summary, early: BaseException | None = None
 ) -> dict[str, Any]:
     """The document of `train --runs`.
 
-    results: all that have begun, at least one. wanted: how many runs were asked for. early: what ended them before.
+    results: all that have begun, at least one. early: what has ended them before all were made.
     """
     return {
         "schema": 1,
+        "id": group.id,
         **_status(early),
         **_recipe(results[0]),
         **_common(results[0]),
-        "wanted": wanted,
+        "wanted": group.runs,
+        "extended": list(group.extended),
+        "mixed": mixed(results),
         "summary": summary.to_dict(),
         "runs": [_row(result) for result in results],
     }
@@ -30,16 +37,23 @@ def runs_document(
 def comparison_document(
     results: Mapping[str, Sequence[Result]],
     comparison: Comparison,
-    wanted: int,
+    group: Group | None = None,
     early: BaseException | None = None,
 ) -> dict[str, Any]:
-    """The document of `compare`. results: of A and of B, all that have begun, at least one of A."""
+    """The document of `compare`. results: of A and of B, all that have begun, at least one of A.
+
+    group: None where the runs were there before.
+    """
     summaries = {"A": comparison.a, "B": comparison.b}
     return {
         "schema": 1,
+        "id": None if group is None else group.id,
         **_status(early),
         **_common(results["A"][0]),
-        "wanted": wanted,
+        "wanted": max(map(len, results.values())) if group is None else group.runs,
+        "extended": [] if group is None else list(group.extended),
+        "mixed": mixed(chain.from_iterable(results.values())),
+        "advice": advice(comparison, results),
         **{
             which.lower(): {
                 **(_recipe(results[which][0]) if results[which] else {}),

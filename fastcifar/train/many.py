@@ -1,16 +1,11 @@
 """What many runs of one recipe say together."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Unpack
+from typing import Any
 
-from fastcifar.data import Dataset
 from fastcifar.statistics import Estimate, Share
-from fastcifar.train.recipe import Recipe
 from fastcifar.train.result import Result
-from fastcifar.train.run import RunSettings, train
-from fastcifar.train.session import Hooks
 
 PARTS = ("prepare", "train", "tta", "evaluate")  # of `Times`
 COUNTED = ("prepare", "train", "tta")  # those of them that a comparison counts
@@ -47,24 +42,6 @@ class Summary:
             "target": self.target,
             "reached": None if self.reached is None else self.reached.to_dict(),
         }
-
-
-class _Warm(Exception):
-    """A first step has been made."""
-
-
-def warm(recipe: Recipe, dataset: Dataset, **settings: Unpack[RunSettings]) -> None:
-    """Begin a run and leave it after its first step; nothing is kept of it.
-
-    The first run of a process prepares more slowly than those to come, for which the first recipe would have to pay.
-    """
-
-    def leave(epoch: int, step: int) -> None:
-        raise _Warm
-
-    nothing_kept: RunSettings = {**settings, "out": None}
-    with suppress(_Warm):
-        train(recipe, dataset, hooks=Hooks(progress=leave), **nothing_kept)
 
 
 def summarise(results: Sequence[Result], target: float | None = None) -> Summary:

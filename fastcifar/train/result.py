@@ -35,6 +35,8 @@ class Times:
 class Result:
     """A run's record: what `run.json` holds, and the rows of its table.
 
+    recipe_source: the JSON file that the recipe was read from; None for a named one. changes: what was changed in that
+        recipe, as `Recipe.with_params` takes it; None where it is not known.
     resumed: when and by what the run was taken up again: `at`, and the keys of `provenance`.
     status: running, finished, stopped (by `on_epoch`), interrupted (by the user), diverged (the loss is not finite)
         or failed.
@@ -66,6 +68,8 @@ class Result:
     product_rate: float | None = None
     test_acc: float | None = None
     tta_acc: float | None = None
+    recipe_source: str | None = None
+    changes: dict[str, Any] | None = None
     epochs: list[EpochRow] = field(default_factory=list)
     times: Times = field(default_factory=Times)
 
@@ -90,6 +94,8 @@ class Result:
             product_rate=document["product_rate"],
             test_acc=document["test_acc"],
             tta_acc=document["tta_acc"],
+            recipe_source=document.get("recipe_source"),  # older records have neither
+            changes=document.get("changes"),
             provenance={key: document[key] for key in PROVENANCE},
             **{key: document[key] for key in names.split()},
         )
@@ -102,6 +108,8 @@ class Result:
             "status": self.status,
             "message": self.message,
             "recipe_name": self.recipe_name,
+            "recipe_source": self.recipe_source,
+            "changes": self.changes,
             "recipe": self.recipe.to_dict(),
             "seed": self.seed,
             "split": self.split,

@@ -1,12 +1,18 @@
 """One run: a recipe, a dataset and a seed in; a table, a record and weights out."""
 
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from fastcifar.data import Dataset, Split, load
+from fastcifar.net import Network
 from fastcifar.train.build import describe_network, rate_factors
+from fastcifar.train.changes import changed_fields
+from fastcifar.train.checks import RecipeError
 from fastcifar.train.device import resolve_device
+from fastcifar.train.named import find_recipe
 from fastcifar.train.precision import resolve_precision
 from fastcifar.train.provenance import provenance
 from fastcifar.train.recipe import Recipe
@@ -28,6 +34,7 @@ class RunSettings(TypedDict, total=False):
     init: str | Path | None
     out: str | Path | None
     checkpoint_every: int | None
+    group: Mapping[str, str] | None
 
 
 def train(
@@ -43,7 +50,9 @@ def train(
     init: str | Path | None = None,
     out: str | Path | None = None,
     name: str = "run",
+    source: str | None = None,
     checkpoint_every: int | None = None,
+    group: Mapping[str, str] | None = None,
     hooks: Hooks = Hooks(),  # noqa: B008  frozen
 ) -> Result:
     """Train `recipe` once and return its result; the same arguments give the same figures, see `deterministic`.
@@ -58,7 +67,10 @@ def train(
         fused where it can be had, else eager.
     init: a run's folder, or a safetensors file, whose weights and statistics are started from.
     out: folder to make the run's folder in (see `record`); None keeps nothing on disk.
+    name: of the recipe, for the record and the folder. source: the named recipe or the JSON file that `recipe` was made
+        from, for the record, which says what was changed; by default the recipe called `name`, if there is one.
     checkpoint_every: epochs between checkpoints; by default 1 on a CPU and 8 on a GPU.
+    group: for the record: the comparison or series that the run belongs to (see `train.group`).
 
     A loss that is not finite ends the run with the status `diverged`; KeyboardInterrupt is recorded and raised again.
     Raises ValueError for arguments that do not fit together, before anything is kept; RecordError (a ValueError) where
@@ -66,19 +78,16 @@ def train(
     """
     began = time.perf_counter()
     where = resolve_device(device)
-    if checkpoint_every is None:
-        checkpoint_every = 1 if where.type == "cpu" else 8
-    if checkpoint_every < 1:
-        raise ValueError(f"checkpoint_every: at least 1 epoch is needed, not {checkpoint_every}")
     if dataset is None:
         dataset = load(recipe.dataset)
-    images = check_fit(recipe, dataset, split)
-    network = describe_network(recipe, len(dataset.classes))
-    if init is not None:
-        check_weights(network, init)
+    network, images = check_run(recipe, dataset, split=split, init=init, checkpoint_every=checkpoint_every)
+    if checkpoint_every is None:
+        checkpoint_every = 1 if where.type == "cpu" else 8
     result = Result(
         recipe=recipe,
         recipe_name=name,
+        recipe_source=str(Path(source).absolute()) if source and source.endswith(".json") else None,
+        changes=_changes(recipe, name if source is None else source),
         seed=seed,
         split=split,
         settings={
@@ -88,6 +97,7 @@ def train(
             "step": resolve_step(step, where),
             "init": None if init is None else str(Path(init).absolute()),
             "checkpoint_every": checkpoint_every,
+            "group": None if group is None else dict(group),
         },
         dataset={
             "name": dataset.name,
@@ -110,6 +120,31 @@ def train(
         result.id, result.path = folder.id, str(folder.path)
         save_drawing(network, folder.path / "network")
         return Session(result, dataset, images, where, folder, hooks, began).run()
+
+
+def check_run(
+    recipe: Recipe,
+    dataset: Dataset,
+    *,
+    split: str = "test",
+    init: str | Path | None = None,
+    checkpoint_every: int | None = None,
+) -> tuple[Network, tuple[Split, Split]]:
+    """The network, and the images to train and to validate on. Raises what `train` raises before anything is kept."""
+    if checkpoint_every is not None and checkpoint_every < 1:
+        raise ValueError(f"checkpoint_every: at least 1 epoch is needed, not {checkpoint_every}")
+    images = check_fit(recipe, dataset, split)
+    network = describe_network(recipe, len(dataset.classes))
+    if init is not None:
+        check_weights(network, init)
+    return network, images
+
+
+def _changes(recipe: Recipe, source: str) -> dict[str, Any] | None:
+    """What was changed in the recipe at `source`; None where there is no such recipe."""
+    with suppress(RecipeError):
+        return changed_fields(recipe, find_recipe(source)[1])
+    return None
 
 
 def check_fit(recipe: Recipe, dataset: Dataset, split: str) -> tuple[Split, Split]:

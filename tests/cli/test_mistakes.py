@@ -51,7 +51,6 @@ from fastcifar.train import Recipe
         ("experiment export --format xml", "--format: json or csv is needed, not 'xml'"),
         ("experiment top -n few", "--n: a whole number is needed, not 'few'"),
         ("experiment kill an-id", "experiment kill: --trial is needed; `fastcifar experiment kill --help` says more"),
-        ("compare", "compare: A is needed; `fastcifar compare --help` says more"),
         ("train resnet9 foo", "'foo' is one word too many: train takes [RECIPE]"),
         ("search lr", "'lr' is one word too many: search takes flags only"),
         ("runs json", "'json' is one word too many: runs takes flags only; did you mean --json?"),

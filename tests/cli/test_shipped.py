@@ -150,7 +150,7 @@ def test_graph_knows_its_endings_before_anything_else(capsys):
     ("words", "shown"),
     [
         (["train"], "[RECIPE]"),
-        (["compare"], "A [B]"),
+        (["compare"], "[A] [B]"),
         (["recipes"], "[RECIPE]"),
         (["spaces"], "[SPACE]"),
         (["graph"], "[RECIPE]"),

@@ -34,12 +34,13 @@ def test_it_learns(dataset, method, tmp_path):
     wanted = plan(method=method, recipe=RECIPE.with_params({"train_images": 640, "total_epoch": 4}))
     supernet, record = train_supernet(wanted, dataset, device="cpu", out=tmp_path)
     assert record.status == "finished" and len(record.epochs) == 4
-    assert record.epochs[-1].valid_acc > 0.3 and record.epochs[-1].valid_loss < record.epochs[0].valid_loss
+    first, last = record.epochs[0], record.epochs[-1]  # three seeds: 0.29 to 0.80, and a fall of 0.4 to 1.3
+    assert last.valid_acc > 0.2 and last.valid_loss < first.valid_loss - 0.15  # chance is 0.1
     material = Material(record, dataset, supernet)
     (smallest,) = scores(
         supernet, [wanted.choices.of(wanted.choices.smallest)], material.calibration(), material.valid(500)
     )
-    assert smallest.accuracy > 0.25
+    assert smallest.accuracy > 0.2
 
 
 @pytest.mark.parametrize("changes", [{"method": "fair", "rates": "sqrt"}, {"method": "sandwich"}])

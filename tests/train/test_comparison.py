@@ -8,7 +8,7 @@ from made_results import made
 
 from fastcifar.statistics import detectable
 from fastcifar.train import Hooks, compare, compare_results, load_result
-from fastcifar.train.comparison import turns
+from fastcifar.train.group import turns
 from fastcifar.train.verdict import OUTCOMES, outcome, verdict
 
 
@@ -51,7 +51,7 @@ def test_training_two_recipes(recipe, images, tmp_path):
     )
     assert asked == ended == [("A", 4), ("B", 4), ("B", 5), ("A", 5), ("A", 6), ("B", 6)]
     assert found.pairs == (4, 5, 6) and found.accuracy.difference.mean < 0
-    records = [load_result(path) for path in sorted(tmp_path.iterdir())]
+    records = [load_result(path.parent) for path in sorted(tmp_path.glob("*/run.json"))]
     assert sorted((record.recipe_name, record.seed) for record in records) == [
         (name, seed) for name in ("one", "two") for seed in (4, 5, 6)
     ]
@@ -155,8 +155,8 @@ def test_what_cannot_be_compared_is_said_before_anything_is_built(recipe, images
     def never(*arguments, **settings):
         raise AssertionError("trained")
 
-    monkeypatch.setattr(sys.modules["fastcifar.train.comparison"], "train", never)
-    monkeypatch.setattr(sys.modules["fastcifar.train.comparison"], "warm", never)
+    monkeypatch.setattr(sys.modules["fastcifar.train.series"], "train", never)
+    monkeypatch.setattr(sys.modules["fastcifar.train.series"], "warm", never)
     other, longer = recipe.with_params({"dataset": "synthetic100"}), recipe.with_params({"total_epoch": 9})
     for words, arguments, settings in (
         ("at least 3 runs of each recipe, not 2", (recipe, recipe, images, 2), {}),

@@ -2,7 +2,7 @@ import pytest
 from made_results import made
 
 from fastcifar.train import Hooks, summarise, train
-from fastcifar.train.many import warm
+from fastcifar.train.pace import warm
 
 
 def test_a_summary_worked_by_hand():

@@ -36,7 +36,8 @@ def figures(result):
 def test_it_learns_and_repeats_itself(recipe, images):
     result = train(recipe, images, seed=1, device="cpu")
     assert result.status == "finished" and len(result.epochs) == 3
-    assert result.epochs[-1].train_acc > 0.3 > result.epochs[0].train_acc  # chance is 0.1
+    assert result.epochs[-1].train_acc > 0.2  # chance is 0.1; ten seeds: 0.30 to 0.69
+    assert result.epochs[-1].train_loss < result.epochs[0].train_loss - 0.2
     assert figures(train(recipe, images, seed=1, device="cpu")) == figures(result)
     assert figures(train(recipe, images, seed=2, device="cpu")) != figures(result)
 
@@ -48,12 +49,14 @@ def test_global_generators_are_left_alone(recipe, images):
 
 
 @pytest.mark.parametrize("precision", ["half", "O0", "O1", "O2", "O3"])
-def test_every_precision_learns_about_the_same(recipe, images, precision):
-    plain = train(recipe.with_params({"precision": "O0"}), images, device="cpu")
-    result = train(recipe.with_params({"precision": precision}), images, device="cpu")
-    assert result.precision == precision
-    assert result.epochs[0].train_loss == pytest.approx(plain.epochs[0].train_loss, abs=0.05)
-    assert result.epochs[-1].train_loss == pytest.approx(plain.epochs[-1].train_loss, abs=0.25)
+def test_every_precision_starts_like_fp32_and_learns(recipe, images, precision):
+    """Rounding shows at the start. Later two precisions drift apart as far as two seeds do: 0.94 to 1.52 in fp32."""
+    slow = recipe.with_params({"total_epoch": 1, "peak_lr": SLOW})
+    plain, rounded = (train(slow.with_params({"precision": name}), images, device="cpu") for name in ("O0", precision))
+    assert rounded.precision == precision
+    assert rounded.epochs[0].train_loss == pytest.approx(plain.epochs[0].train_loss, abs=0.03)
+    results = [train(recipe.with_params({"precision": precision}), images, seed, device="cpu") for seed in (0, 2)]
+    assert sum(result.epochs[-1].train_loss for result in results) / 2 < 1.8  # chance is 2.3; six seeds: at most 1.56
 
 
 def test_the_record(recipe, images, tmp_path):

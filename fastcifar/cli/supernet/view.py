@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from fastcifar.cli.search_view import duration, print_confirmed
-from fastcifar.cli.show import notices
+from fastcifar.cli.banner import notices
+from fastcifar.cli.search_view import print_confirmed
 from fastcifar.cli.table import table
-from fastcifar.names import counted
+from fastcifar.names import counted, duration
 from fastcifar.search import Params
 from fastcifar.search.experiment.spec import Spec
 from fastcifar.search.experiment.summary import Found

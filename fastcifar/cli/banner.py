@@ -1,0 +1,87 @@
+"""What is said above a table and under it: what is trained, on which images, where."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastcifar.names import counted
+from fastcifar.train import Recipe, Result, named_recipe, recipe_names
+from fastcifar.train.changes import changed_fields
+from fastcifar.train.group import Group
+
+FIELDS = 8  # of a recipe that a banner tells
+
+
+def banner(result: Result, seeds: str | None = None, changed: Mapping[str, Any] | None = None) -> str:
+    """One line: what is trained, on which split, where.
+
+    changed: the fields that were set; by default those in which the recipe is not the named one.
+    """
+    seeds = seeds or f"seed {result.seed}"
+    if changed is None:
+        name = result.recipe_name
+        changed = different_fields(named_recipe(name), result.recipe) if name in recipe_names() else {}
+    name = f"{result.recipe_name}{set_text(changed)}"
+    return f"{name} on {images(result)}; {seeds}; {result.precision} on {machine(result)}"
+
+
+def comparison_banner(group: Group, result: Result) -> str:
+    """What A and B are, what both have, and where they run. result: of the first run."""
+    a, b = group.sides["A"], group.sides["B"]
+    theirs = b.recipe.to_dict()
+    both = {name: value for name, value in a.changed.items() if theirs[name] == value and name in b.changed}
+    own = {name: value for name, value in a.changed.items() if theirs[name] != value}
+    lines = [f"A: {a.name}{set_text(own)}; B: {b.name}{set_text(different_fields(a.recipe, b.recipe))}"]
+    if both:
+        lines.append(f"both{set_text(both)}")
+    return "\n".join([*lines, f"on {images(result)}; {seeds_text(group)}; on {machine(result)}"])
+
+
+def seeds_text(group: Group) -> str:
+    """The seeds of a group's runs."""
+    return f"seeds {group.seed} to {group.seed + group.runs - 1}"
+
+
+def different_fields(base: Recipe, recipe: Recipe) -> dict[str, Any]:
+    """The values that make `recipe` of `base`, without the dataset, which a banner names anyway."""
+    return {name: value for name, value in changed_fields(recipe, base).items() if name != "dataset"}
+
+
+def set_text(fields: Mapping[str, Any]) -> str:
+    """Fields in a banner: ` with flip=none, cutout=0`; empty where there are none."""
+    texts = [f"{name}={_short(value)}" for name, value in fields.items()]
+    more = f" and {len(texts) - FIELDS} more" if len(texts) > FIELDS else ""
+    return f" with {', '.join(texts[:FIELDS])}{more}" if texts else ""
+
+
+def _short(value: object) -> str:
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def images(result: Result) -> str:
+    """What is trained and validated on."""
+    data = result.dataset
+    valid = f"valid = {result.split}, {data['valid_images']:,} images"
+    return f"{data['name']}: train {data['train_images']:,} images, {valid}"
+
+
+def machine(result: Result) -> str:
+    """The model of the device; of a CPU the threads, too."""
+    threads = f", {counted(result.provenance['threads'], 'thread')}" if result.settings["device"] == "cpu" else ""
+    return f"{result.provenance['device']}{threads}"
+
+
+def warnings(dataset: Mapping[str, Any]) -> list[str]:
+    """What a reader of the table has to know of its data before it. dataset: of a record."""
+    if dataset["name"].startswith("synthetic"):
+        return ["*** SYNTHETIC IMAGES: made up on the spot, not CIFAR; accuracies say nothing about CIFAR ***"]
+    return []
+
+
+def notices(dataset: Mapping[str, Any]) -> list[str]:
+    """The same, or that the images are not the published ones; printed after the table."""
+    if found := warnings(dataset):
+        return found
+    if not dataset["canonical"]:
+        return [f"canonical: false (these are not the published {dataset['name']} files)"]
+    return []
