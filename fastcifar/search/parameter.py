@@ -18,6 +18,7 @@ import numpy as np
 
 Value = Any  # what a trial receives: any JSON value
 MAX_VALUES = 100_000  # of a finite parameter, that are listed
+SHOWN = 8  # of them, in a message
 
 TYPES = (
     "choice",
@@ -123,7 +124,7 @@ class Parameter:
             try:
                 return float(self._places[_hashable(value)])
             except KeyError:
-                raise ValueError(f"{self.key}: {value!r} is none of its values") from None
+                raise ValueError(f"{self.key}: {value!r} is none of its values: {listed(self.values)}") from None
         if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
             raise ValueError(f"{self.key}: a number is needed, not {value!r}")
         if self.log:
@@ -168,6 +169,14 @@ def distinct(values: Sequence[Value]) -> list[Value]:
     for value in values:
         found.setdefault(_hashable(value), value)
     return list(found.values())
+
+
+def listed(values: Sequence[Value]) -> str:
+    """Values for a message; of many the first and the last."""
+    texts = [value if isinstance(value, str) else repr(value) for value in values]
+    if len(texts) > SHOWN:
+        texts = [*texts[: SHOWN - 2], "...", texts[-1]]
+    return ", ".join(texts)
 
 
 def _whole(value: float) -> float | int:

@@ -13,8 +13,8 @@ import pytest
 from fastcifar.cli import run
 from fastcifar.cli.flags import parse_settings
 from fastcifar.search import Space
+from fastcifar.search.experiment.sizes import flops
 from fastcifar.search.experiment.store import Store
-from fastcifar.search.experiment.training import flops
 from fastcifar.supernet import Choices
 from fastcifar.train import named_recipe
 

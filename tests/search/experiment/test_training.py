@@ -12,15 +12,13 @@ from fastcifar.cli.search_view import estimate
 from fastcifar.search import Space
 from fastcifar.search.experiment import training
 from fastcifar.search.experiment.engine import Ended, Report
+from fastcifar.search.experiment.sizes import flops, parameters
 from fastcifar.search.experiment.spec import Spec
 from fastcifar.search.experiment.training import (
     WORKER_BYTES,
     Cost,
     TrainEvaluator,
-    check_space,
     default_concurrency,
-    flops,
-    parameters,
     probe,
     shortened,
 )
@@ -188,31 +186,6 @@ def test_a_short_trial_has_smaller_batches_where_only_networks_differ():
     assert shortened(recipe, [recipe], slow, {"prep", "peak_lr"}, seconds=6).keys() == {"total_epoch", "train_images"}
     muon = recipe.with_params({"optimizer": "muon"})
     assert shortened(muon, [muon], slow, set(), seconds=6).keys() == {"total_epoch", "train_images"}
-
-
-def test_a_space_that_no_recipe_fits():
-    space = Space.from_dict({"pre": {"_type": "choice", "_value": [16, 32]}})
-    with pytest.raises(RecipeError, match="did you mean prep"):
-        check_space(Recipe().with_params, space)
-    space = Space.from_dict({"prep": {"_type": "choice", "_value": [16, -1]}})
-    with pytest.raises(RecipeError, match="prep"):
-        check_space(Recipe().with_params, space)
-
-
-def test_a_limit_that_few_networks_meet():
-    """One of 4,096, which no 64 drawn ones are."""
-    entries = {
-        layer: {"_type": "choice", "_value": [*range(8, 16)]} for layer in ("prep", "layer1", "layer2", "layer3")
-    }
-    recipe_of = Recipe().with_params
-    smallest = recipe_of(dict.fromkeys(entries, 8))
-    for cost in (flops, parameters):
-        space = replace(Space.from_dict(entries), allowed=lambda one: cost(recipe_of(one)) <= cost(smallest))  # noqa: B023
-        assert check_space(recipe_of, space) == [smallest, smallest]
-    space = replace(space, allowed=lambda one: False)
-    message = f"the smallest have {flops(smallest):,} FLOPs and {parameters(smallest):,} parameters"
-    with pytest.raises(ValueError, match=message):
-        check_space(recipe_of, space)
 
 
 @pytest.mark.usefixtures("few_images")
