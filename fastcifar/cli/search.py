@@ -187,7 +187,7 @@ class Search(TrainingFlags):
 
             evaluator = find_function(SUPERNET)(folder=Path(spec.supernet or ""))
             evaluator.check(Space.from_dict(spec.space))
-            check_space(evaluator.recipe_of, spec.plan().space, source=str(self.space))
+            check_space(evaluator.recipe_of, spec.plan().space, source=str(self.space), alone=False)
         if spec.gpus is None:
             return spec
         room = GPUs(**spec.gpus).capacity()  # infinite where they are hidden

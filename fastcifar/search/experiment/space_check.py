@@ -31,6 +31,7 @@ def check_space(
     source: str = "search space",
     settings: Iterable[str] = (),
     images: int | None = None,
+    alone: bool = True,
     samples: int = 64,
 ) -> list[Recipe]:
     """Recipes of points drawn from the space, of those that may be tried; of the smallest where none of them may.
@@ -38,7 +39,8 @@ def check_space(
     Besides points that are drawn, those with the ends of each parameter and every option of a choice are looked at; a
     normal distribution has no ends.
     recipe_of: what a trial of the search trains. source: the space's file or name, for messages. settings: fields of
-    the recipe that were asked for. images: that a trial can be trained on.
+    the recipe that were asked for. images: that a trial can be trained on. alone: whether networks are trained by
+    themselves, and not as parts of a supernet, whose rates may be for blocks that some networks do not have.
 
     Raises SpaceError for a point that no recipe can have, and for a key that does nothing in any point; RecipeError for
     settings that do nothing in any; ValueError where no point may be tried.
@@ -47,7 +49,8 @@ def check_space(
     rows = np.concatenate([*_with_ends(space), drawn])  # the ends first: they are what the user has written
     points = [space.decode(row) for row in rows]
     recipes = [_checked(recipe_of, point, space, source, images) for point in points]
-    _check_networks(recipes, points, source)
+    if alone:
+        _check_networks(recipes, points, source)
     for index in range(len(space)):
         _check_key(recipe_of, space, index, rows, recipes, source)
     check_used(recipes, settings)

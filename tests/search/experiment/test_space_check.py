@@ -36,7 +36,7 @@ def check(entries, recipe=Recipe(), **more):  # noqa: B008  frozen
             {"cutout": {"_type": "uniform", "_value": [0, 32.5]}},
             "x.json: cutout: a whole number at least 0 and at most 32 is needed, not ",
         ),
-        ({"momentum": choice(*(n / 2000 for n in range(2002)))}, "x.json: momentum: a number at least 0 and at most 1"),
+        ({"momentum": choice(*(n / 300 for n in range(302)))}, "x.json: momentum: a number at least 0 and at most 1"),
         (
             {"sizes.16": {"_type": "randint", "_value": [0, 13]}, "sizes.24": {"_type": "randint", "_value": [0, 14]}},
             "x.json: sizes.16=12 sizes.24=13: sizes: its 25 epochs are more than total_epoch (24)",
