@@ -37,6 +37,8 @@ TINY = {
     "layer3": 4,
 }
 
+RECIPE = {name: value for name, value in TINY.items() if name != "train_images"}
+
 
 @pytest.fixture
 def few_images(monkeypatch):
@@ -174,6 +176,21 @@ def test_a_budget_is_shortened_first_in_epochs_then_in_images():
     # What the space decides, or what hangs on it, stays.
     fixed = shortened(recipe, [recipe], cost(1e-4, recipe), {"peak_epoch"}, seconds=22.5)
     assert fixed == {"train_images": 22_000}
+
+
+def test_a_shortened_trial_has_images_for_the_largest_batch():
+    recipe = named_recipe("resnet9-tiny")
+    samples = [recipe, recipe.with_params({"batch_size": 6_144})]
+    short = shortened(recipe, samples, cost(1e-2, recipe), {"batch_size"}, seconds=10)
+    assert short == {"total_epoch": 5, "train_images": 6_144}
+
+
+def test_a_batch_of_the_space_that_has_more_images_than_there_are(monkeypatch):
+    monkeypatch.setattr(training, "load_images", lambda name, data_dir: 640)
+    spec = Spec(name="batches", space={"batch_size": {"_type": "choice", "_value": [32, 641]}}, recipe=RECIPE)
+    driver = SimpleNamespace(plan=SimpleNamespace(space=Space.from_dict(spec.space)))
+    with pytest.raises(ValueError, match="batches: batch_size: 641 is more than the 640 images to train on"):
+        training.measured(spec, driver)
 
 
 def test_a_short_trial_has_smaller_batches_where_only_networks_differ():
