@@ -19,6 +19,7 @@ class Log(Action):
 
     def run(self) -> int:
         from fastcifar.cli.experiment.view import read
+        from fastcifar.search.experiment.attempts import latest
         from fastcifar.search.experiment.control import trial
         from fastcifar.search.experiment.listing import as_seen
         from fastcifar.search.experiment.store import FAILED
@@ -27,7 +28,7 @@ class Log(Action):
         if self.trial is not None:
             (row,) = as_seen(folder, [trial(folder, self.trial)])
             print(f"trial {row.number} {row.state}" + (f": {row.message}" if row.message else ""))
-            shown = _print_files(_files(folder / "trials" / str(row.number), ("stdout", "stderr")))
+            shown = _print_files(_files(latest(folder / "trials" / str(row.number)), ("stdout", "stderr")))
             if row.metrics.get("traceback"):
                 print(row.metrics["traceback"].rstrip())
             elif not shown:
