@@ -22,6 +22,15 @@ def any_of(commands: dict[str, Any]) -> Any:
     return reduce(or_, (Annotated[kind, subcommand(name, prefix_name=False)] for name, kind in commands.items()))
 
 
+def with_default(arguments: list[str], group: str, action: str) -> list[str]:
+    """The arguments with `action` after the name of the group, where no action is named there and no help asked for."""
+    if arguments[:1] != [group]:
+        return arguments
+    rest = arguments[1:]
+    named = bool(rest) and (not rest[0].startswith("-") or rest[0] in ("-h", "--help"))
+    return arguments if named else [group, action, *rest]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Group:
     """A subcommand that is one of several actions; each group says of which."""

@@ -1,11 +1,11 @@
 """What is said above a table and under it: what is trained, on which images, where."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from fastcifar.names import counted
 from fastcifar.train import Recipe, Result, named_recipe, recipe_names
+from fastcifar.train.changes import changed_fields
 from fastcifar.train.group import Group
 
 FIELDS = 8  # of a recipe that a banner tells
@@ -42,14 +42,8 @@ def seeds_text(group: Group) -> str:
 
 
 def different_fields(base: Recipe, recipe: Recipe) -> dict[str, Any]:
-    """The fields in which `recipe` is not `base`, with its values.
-
-    Without the dataset, which a banner names anyway, and without those that follow from another `total_epoch`.
-    """
-    values, others = recipe.to_dict(), base.to_dict()
-    with suppress(ValueError):  # a few fields cannot be had with so few epochs
-        others = base.with_params({"total_epoch": recipe.total_epoch}).to_dict() | {"total_epoch": base.total_epoch}
-    return {name: value for name, value in values.items() if value != others[name] and name != "dataset"}
+    """The values that make `recipe` of `base`, without the dataset, which a banner names anyway."""
+    return {name: value for name, value in changed_fields(recipe, base).items() if name != "dataset"}
 
 
 def set_text(fields: Mapping[str, Any]) -> str:
@@ -73,7 +67,7 @@ def images(result: Result) -> str:
 
 def machine(result: Result) -> str:
     """The model of the device; of a CPU the threads, too."""
-    threads = f", {counted(result.provenance['threads'], 'thread')}" if result.settings["device"] == "cpu" else ""
+    threads = f", {counted(result.threads, 'thread')}" if result.settings["device"] == "cpu" else ""
     return f"{result.provenance['device']}{threads}"
 
 

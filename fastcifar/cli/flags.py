@@ -25,10 +25,16 @@ Settings = UseAppendAction[Annotated[tuple[tuple[str, ...], ...], arg(metavar="K
 
 
 def found_under(out: Path, name: str) -> Path:
-    """What a flag names: a path, or the id of a folder in `out`. Raises FileNotFoundError where there is neither."""
+    """What a flag names: a path, or the id of a folder in `out`, or the beginning of an id that no other begins with.
+
+    Raises FileNotFoundError where there is none of these.
+    """
     for path in (Path(name), out / name):
         if path.exists():
             return path
+    found = [path for path in out.iterdir() if name and path.name.startswith(name)] if out.is_dir() else []
+    if len(found) == 1:
+        return found[0]
     raise FileNotFoundError(f"there is no {name}, neither here nor under {out}")
 
 

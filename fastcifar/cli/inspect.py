@@ -1,4 +1,4 @@
-"""The commands that show something: runs, networks, data."""
+"""The commands that show something: recipes, networks, data."""
 
 import sys
 from dataclasses import dataclass
@@ -12,30 +12,6 @@ from fastcifar.cli.flags import Folder, Name, Settings, Switch, absent, parse_se
 
 if TYPE_CHECKING:
     from fastcifar.net import Summary
-
-
-@dataclass(frozen=True, kw_only=True)
-class Runs:
-    """List what has been run, as a table."""
-
-    out: Annotated[Path, arg(metavar="DIR")] = Path("runs")
-    """Where the runs' folders are."""
-    sort: Annotated[str, arg(metavar="COL")] = "id"
-    """Column to sort by; the ids begin with the date."""
-    json: Switch = False
-    """Print the table as one JSON list."""
-    debug: Switch = False
-    """Show the traceback of an error."""
-
-    def run(self) -> int:
-        from fastcifar.train.listing import list_runs
-
-        runs = list_runs(self.out, self.sort)
-        if self.json:
-            print(runs.to_json(orient="records", indent=2))
-        else:
-            print(f"no runs in {self.out}" if runs.empty else runs.to_string(index=False, na_rep="-"))
-        return 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,24 +1,49 @@
-"""Tables as plain text or JSON, however long."""
+"""Tables as plain text or JSON, however long; on a terminal no wider than it."""
 
 import json
+import shutil
+import sys
 from collections.abc import Sequence
 
-NUMBERS = (int, float)
+from fastcifar.cli.columns import Column, folded, lines_of
+
+INDENT = "  "  # of the further lines of a row
 
 
-def table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Columns under their names, numbers to the right; None is '-', and floats have 6 digits."""
-    cells = [[_cell(value) for value in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
-    right = [
-        bool(rows) and all(value is None or isinstance(value, NUMBERS) for value in column) for column in _turned(rows)
-    ]
-    pads = [str.rjust if to_right else str.ljust for to_right in right] or [str.ljust] * len(names)
-    lines = (
-        "  ".join(pad(cell, width) for pad, cell, width in zip(pads, line, widths, strict=True)).rstrip()
-        for line in (list(names), *cells)
+def table(
+    names: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    width: int | None = None,
+    *,
+    drop: Sequence[str] = (),
+    short: Sequence[str] = (),
+) -> str:
+    """Columns under their names, numbers to the right; None is '-', and floats have 6 digits.
+
+    width: the characters that a line may have; by default as many as the terminal shows, any number elsewhere.
+    A table that is wider loses the columns `drop`: the empty ones first, then one by one. Then cells of the columns
+    `short` are cut, and other texts are wrapped at spaces. Where that is not enough, a row takes several lines.
+    Numbers are never cut.
+    """
+    columns = [Column(name, [_cell(row[place]) for row in rows], cut=name in short) for place, name in enumerate(names)]
+    width = width or terminal_width() or sum(column.most + len(INDENT) for column in columns)
+    empty = {column.name for column in columns if column.empty}
+    for name in sorted(drop, key=lambda name: name not in empty):
+        if len(folded(columns, width, len(INDENT))) > 1:
+            columns = [column for column in columns if column.name != name]
+    parts = folded(columns, width, len(INDENT))
+    blocks = [lines_of(part, width - len(INDENT) * (place > 0)) for place, part in enumerate(parts)]
+    return "\n".join(
+        (INDENT * (place > 0) + line).rstrip()
+        for row in zip(*blocks, strict=True)
+        for place, lines in enumerate(row)
+        for line in lines
     )
-    return "\n".join(lines)
+
+
+def terminal_width() -> int | None:
+    """The characters of a line of the terminal; None where stdout is none."""
+    return shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else None
 
 
 def json_lines(rows: Sequence[object]) -> str:
@@ -34,8 +59,9 @@ def params_text(params: dict[str, object]) -> str:
 def _cell(value: object) -> str:
     if value is None:
         return "-"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else _one_line(str(value))
 
 
-def _turned(rows: Sequence[Sequence[object]]) -> list[tuple[object, ...]]:
-    return list(zip(*rows, strict=True))
+def _one_line(text: str) -> str:
+    """The text without what would break a table or a terminal: ends of lines, control characters."""
+    return "".join(one if one.isprintable() else " " if one.isspace() else "?" for one in text)

@@ -1,26 +1,27 @@
 """One run: a recipe in, a result out. Many runs: statistics.
 
-What makes statistics of runs is imported when it is first asked for: it needs scipy, for which each run would wait.
+All of it is imported when it is first asked for: reading what has been run needs no torch, training needs no scipy.
 """
 
 from typing import TYPE_CHECKING
 
 from fastcifar.lazy import lazy
-from fastcifar.train.build import describe_network
-from fastcifar.train.checks import RecipeError
-from fastcifar.train.device import resolve_device
-from fastcifar.train.listing import list_runs
-from fastcifar.train.named import find_recipe, named_recipe, recipe_names
-from fastcifar.train.recipe import Recipe
-from fastcifar.train.record import RecordError
-from fastcifar.train.result import Result, Times
-from fastcifar.train.run import RunSettings, load_result, resume, train
-from fastcifar.train.session import Hooks, TrainError
-from fastcifar.train.table import EpochRow, format_closing, format_header, format_row
 
 if TYPE_CHECKING:
+    from fastcifar.train.build import describe_network
+    from fastcifar.train.checks import RecipeError
     from fastcifar.train.comparison import Comparison, compare, compare_results
+    from fastcifar.train.device import resolve_device
+    from fastcifar.train.folder import RecordError
+    from fastcifar.train.frame import list_runs
+    from fastcifar.train.loading import TrainedNetwork, load_network
     from fastcifar.train.many import Summary, summarise
+    from fastcifar.train.named import find_recipe, named_recipe, recipe_names
+    from fastcifar.train.recipe import Recipe
+    from fastcifar.train.result import Result, Times
+    from fastcifar.train.run import RunSettings, load_result, resume, train
+    from fastcifar.train.session import Hooks, TrainError
+    from fastcifar.train.table import EpochRow, format_closing, format_header, format_row
 
 __all__ = [
     "Comparison",
@@ -34,6 +35,7 @@ __all__ = [
     "Summary",
     "Times",
     "TrainError",
+    "TrainedNetwork",
     "compare",
     "compare_results",
     "describe_network",
@@ -42,6 +44,7 @@ __all__ = [
     "format_header",
     "format_row",
     "list_runs",
+    "load_network",
     "load_result",
     "named_recipe",
     "recipe_names",
@@ -51,10 +54,25 @@ __all__ = [
     "train",
 ]
 
-STATISTICS = {"comparison": "Comparison compare compare_results", "many": "Summary summarise"}  # module: names
+HOMES = {  # module: names
+    "build": "describe_network",
+    "checks": "RecipeError",
+    "comparison": "Comparison compare compare_results",
+    "device": "resolve_device",
+    "folder": "RecordError",
+    "frame": "list_runs",
+    "loading": "TrainedNetwork load_network",
+    "many": "Summary summarise",
+    "named": "find_recipe named_recipe recipe_names",
+    "recipe": "Recipe",
+    "result": "Result Times",
+    "run": "RunSettings load_result resume train",
+    "session": "Hooks TrainError",
+    "table": "EpochRow format_closing format_header format_row",
+}
 
 
-__getattr__ = lazy(__name__, STATISTICS, globals())
+__getattr__ = lazy(__name__, HOMES, globals())
 
 
 def __dir__() -> list[str]:

@@ -28,11 +28,12 @@ ENDED = ("finished", "stopped", "diverged")
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """A recipe and its name. changed: the fields that are not as in the recipe of that name."""
+    """A recipe and its name. changed: the fields that are not as in the recipe at `source`, a name or a JSON file."""
 
     name: str
     recipe: Recipe
     changed: Mapping[str, Any] = field(default_factory=dict)
+    source: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +126,12 @@ class Group:
     def to_dict(self) -> dict[str, Any]:
         """The record as JSON values."""
         sides = {
-            which: {"name": side.name, "changed": dict(side.changed), "recipe": side.recipe.to_dict()}
+            which: {
+                "name": side.name,
+                "source": side.source,
+                "changed": dict(side.changed),
+                "recipe": side.recipe.to_dict(),
+            }
             for which, side in self.sides.items()
         }
         names = "kind settings dataset seed runs extended delta target started".split()
@@ -137,7 +143,12 @@ class Group:
         if document["kind"] not in KINDS or set(document["sides"]) != set(KINDS[document["kind"]]):
             raise ValueError(f"kind {document['kind']!r} with the sides {list(document['sides'])}")
         sides = {
-            which: Side(name=side["name"], recipe=Recipe.from_dict(side["recipe"]), changed=side["changed"])
+            which: Side(
+                name=side["name"],
+                recipe=Recipe.from_dict(side["recipe"]),
+                changed=side["changed"],
+                source=side.get("source"),
+            )
             for which, side in document["sides"].items()
         }
         names = "kind settings dataset seed runs delta target started".split()

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from fastcifar.names import nearest
+from fastcifar.reading import UnreadableError, read_text
 from fastcifar.train.checks import RecipeError
+from fastcifar.train.origin import name_of
 from fastcifar.train.recipe import Recipe
 
 MEASURED = "measured"  # the file beside the recipes that says what they reached
@@ -26,16 +28,19 @@ def named_recipe(name: str) -> Recipe:
 
 
 def find_recipe(name_or_path: str) -> tuple[str, Recipe]:
-    """A named recipe, or the one in a JSON file (a path that ends in .json); with the name to file its runs under."""
+    """A named recipe, or the one in a JSON file (a path that ends in .json); with the name to file its runs under.
+
+    That of runs/20261201-120000-channels-ab12/best.json is best-channels-ab12.
+    """
     if not name_or_path.endswith(".json"):
         return name_or_path, named_recipe(name_or_path)
     path = Path(name_or_path)
     try:
-        return path.stem, Recipe.from_json(path.read_text(encoding="utf-8"), str(path))
+        return name_of(path), Recipe.from_json(read_text(path), str(path))
     except OSError as error:
         raise RecipeError(f"the recipe {path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise RecipeError(f"the recipe {path} cannot be read: it is not UTF-8 text") from None
+    except UnreadableError as error:
+        raise RecipeError(str(error)) from None
 
 
 def measured() -> dict[str, dict[str, Any]]:

@@ -31,10 +31,12 @@ class Times:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, repr=False)
 class Result:
     """A run's record: what `run.json` holds, and the rows of its table.
 
+    recipe_source: the JSON file that the recipe was read from; None for a named one. changes: what was changed in that
+        recipe, as `Recipe.with_params` takes it; None where it is not known.
     resumed: when and by what the run was taken up again: `at`, and the keys of `provenance`.
     status: running, finished, stopped (by `on_epoch`), interrupted (by the user), diverged (the loss is not finite)
         or failed.
@@ -66,8 +68,26 @@ class Result:
     product_rate: float | None = None
     test_acc: float | None = None
     tta_acc: float | None = None
+    recipe_source: str | None = None
+    changes: dict[str, Any] | None = None
     epochs: list[EpochRow] = field(default_factory=list)
     times: Times = field(default_factory=Times)
+
+    def __repr__(self) -> str:
+        done, count = self.status in ("finished", "stopped"), len(self.epochs)
+        epochs = f"{count} epoch{'' if count == 1 else 's'}"
+        if not done:
+            epochs = f"{count} of {self.recipe.total_epoch} epochs"
+        accuracy = self.valid_acc if self.tta_acc is None else self.tta_acc
+        parts = [self.recipe_name, f"seed {self.seed}", self.status, epochs]
+        parts += [] if accuracy is None else [f"{100 * accuracy:.2f} %"]
+        parts += [f"{self.times.train + self.times.evaluate:.0f} s"] if self.epochs else []
+        return f"Result({', '.join([*parts, self.path or 'not kept'])})"
+
+    @property
+    def threads(self) -> int:
+        """Threads that the run computes with, or has computed with in its last session."""
+        return int((self.resumed or [self.provenance])[-1]["threads"])
 
     @property
     def flops_per_second(self) -> float | None:
@@ -90,6 +110,8 @@ class Result:
             product_rate=document["product_rate"],
             test_acc=document["test_acc"],
             tta_acc=document["tta_acc"],
+            recipe_source=document.get("recipe_source"),  # older records have neither
+            changes=document.get("changes"),
             provenance={key: document[key] for key in PROVENANCE},
             **{key: document[key] for key in names.split()},
         )
@@ -102,6 +124,8 @@ class Result:
             "status": self.status,
             "message": self.message,
             "recipe_name": self.recipe_name,
+            "recipe_source": self.recipe_source,
+            "changes": self.changes,
             "recipe": self.recipe.to_dict(),
             "seed": self.seed,
             "split": self.split,
