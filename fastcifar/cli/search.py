@@ -58,6 +58,8 @@ class Search(TrainingFlags):
     as many as the free memory holds."""
     trial_gpus: Count = None
     """GPUs that a trial of a function or command sees; more trials than GPUs share them. A training has one."""
+    max_failures: Count = None
+    """End the search when its first N trials have all failed; by default 20; 0 is never."""
     confirm: Annotated[str | None, absent("KxN")] = None
     """Run the best K again on N fresh seeds, at full budget; by default 2x3 where trials train, else 0x0."""
     seed: Annotated[int, arg(metavar="N")] = 0
@@ -127,6 +129,7 @@ class Search(TrainingFlags):
     def _spec(self) -> "Spec":
         """What was asked for. Raises ValueError for flags that do not fit together."""
         from fastcifar.search.experiment.config_rules import seconds
+        from fastcifar.search.experiment.failures import MAX_FAILURES
         from fastcifar.search.experiment.spec import Spec
         from fastcifar.search.named import find_space
 
@@ -155,6 +158,7 @@ class Search(TrainingFlags):
             max_flops=self.max_flops,
             max_parameters=self.max_params,
             max_seconds=self.max_seconds,
+            max_failures=MAX_FAILURES if self.max_failures is None else self.max_failures,
             threads=self.threads,
         )
         return self._training(spec) if self._trains else self._calling(spec)
@@ -261,7 +265,7 @@ class Search(TrainingFlags):
             self._refuse(names, f"only trainings have it, not --{self._instead}")
         numbers = (
             *(("trials", 1, MANY), ("concurrency", 1, MANY), ("seed", 0, 10**9), ("trial_gpus", 0, MANY)),
-            ("threads", 1, MOST_THREADS),
+            *(("threads", 1, MOST_THREADS), ("max_failures", 0, MANY)),
         )
         for name, least, most in numbers:
             value = getattr(self, name)

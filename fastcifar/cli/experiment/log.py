@@ -47,7 +47,6 @@ class Log(Action):
 
     def _of_all(self, folder: Path) -> int:
         from fastcifar.cli.experiment.view import trial_dict
-        from fastcifar.search.experiment.attempts import latest
         from fastcifar.search.experiment.store import FAILED, Store
 
         files = sorted((folder / "workers").glob("*.log"))

@@ -16,6 +16,7 @@ from fastcifar.names import counted
 from fastcifar.search import history as states
 from fastcifar.search.assess import Assessor
 from fastcifar.search.experiment.engine import Ended, Engine, Report, Trial, result_of
+from fastcifar.search.experiment.failures import MAX_FAILURES, Failures
 from fastcifar.search.experiment.requests import Requests
 from fastcifar.search.experiment.store import FAILED, FINISHED, RUNNING, STOPPED, Store, TrialRow
 from fastcifar.search.history import History
@@ -23,7 +24,7 @@ from fastcifar.search.searcher import Searcher, SpaceExhausted, trial_rng
 from fastcifar.search.space import Params, Space
 
 TICK = 0.5  # seconds between two looks at requests and limits, where nothing happens
-UPDATES = ("trials", "seconds", "concurrency")  # of a spec, that can change while it runs
+UPDATES = ("trials", "seconds", "concurrency", "max_failures")  # of a spec, that can change while it runs
 STATES = {FINISHED: states.FINISHED, STOPPED: states.STOPPED, FAILED: states.FAILED}
 
 
@@ -50,6 +51,7 @@ class Plan:
     limits: Limits = Limits()
     budget: str | None = None  # the parameter that Hyperband gives trials besides
     short: Params = field(default_factory=dict)  # beneath the parameters of trials of the search; not confirmed with
+    max_failures: int = MAX_FAILURES  # in a row from the start, after which the search ends; 0 is never
 
 
 Next = Callable[[], tuple[str, Params, int] | None]  # kind, parameters and seed of the next trial
@@ -75,6 +77,8 @@ class Driver:
         self.again: list[TrialRow] = []  # running when an earlier driver ended
         self.running: set[int] = set()
         self.say: Callable[[str], None] = _warn
+        self.failures = Failures()
+        self.clocks: dict[int, float] = {}  # number of a trial -> `time.monotonic` at its start
         self.silent = False  # whether a trial has come to its end without a report
         self.stopping = False
         self.ended = ""  # why no new trial is begun
@@ -90,6 +94,11 @@ class Driver:
     def seconds(self) -> float:
         """How long the experiment has run, in all its sessions."""
         return self.seconds_before + time.monotonic() - self.began
+
+    @property
+    def hopeless(self) -> str:
+        """Why the search is given up, where no trial works; '' where it is not."""
+        return self.failures.verdict(self.plan.max_failures)
 
     def search(self) -> None:
         """Run trials until a limit is reached, the space is used up, or the user stops it.
@@ -144,7 +153,7 @@ class Driver:
                 if wanted is None:
                     return
                 row = self._begun(*wanted)
-            self.curves[row.number] = []
+            self.curves[row.number], self.clocks[row.number] = [], time.monotonic()
             self.running.add(row.number)
             self.engine.start(self._trial(row))
             self.watch(self)
@@ -155,6 +164,8 @@ class Driver:
             self.ended = counted(limits.trials, "trial was run", "trials were run")
         elif limits.seconds is not None and self.seconds >= limits.seconds:
             self.ended = f"{limits.seconds:,.0f} s have passed"
+        elif self.hopeless:
+            self.ended = self.hopeless
         else:
             try:
                 rng = trial_rng(self.plan.seed, number)
@@ -223,16 +234,21 @@ class Driver:
                 value = None
             state = STOPPED if value is not None else FAILED
             message = "killed by the user" if number in self.killed else ""
-            message = message or ("" if value is not None else "stopped before it had a result")
-        row = replace(row, state=state, value=value, metrics=metrics, message=message, ended=time.time())
+            message = message or ("" if value is not None else _stopped_early(curve))
+        row = replace(row, state=state, value=value, metrics=metrics, message=message, ended=self._now(row))
         self.store.end(row)
         self.rows[number] = row
+        self.failures.take(row, number in self.told | self.killed)
         self.running.discard(number)
         if number in self.places:
             self.history.end(self.places[number], value, STATES[state])
             if self.plan.assessor is not None and state == FINISHED and not curve and not self.silent:
                 self.silent = True
                 self.say(f"trial {number} has reported nothing before its result: the assessor cannot judge it")
+
+    def _now(self, row: TrialRow) -> float:
+        """The time in seconds since 1970, as if nobody had set the clock since the trial has begun."""
+        return row.started + time.monotonic() - self.clocks[row.number]
 
     def _obey(self) -> None:
         """Do what was asked for from outside."""
@@ -264,6 +280,7 @@ class Driver:
                     self.history.end(place, row.value, STATES[row.state])
             if row.state == RUNNING:
                 self.again.append(row)
+        self.failures.remember(self.rows.values())
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
@@ -284,6 +301,10 @@ class Driver:
             signal.signal(signal.SIGINT, before)
 
 
+def _stopped_early(curve: Sequence[float]) -> str:
+    return "stopped before it had a result" + (": no report was a finite number" if curve else "")
+
+
 def _warn(text: str) -> None:
     print(f"fastcifar: {text}", file=sys.stderr, flush=True)
 
@@ -299,7 +320,7 @@ def confirm_seeds(seed: int, count: int) -> list[int]:
 
 
 def updated(plan: Plan, changes: Mapping[str, Any]) -> Plan:
-    """The plan with other limits: `trials`, `seconds`, `concurrency`."""
+    """The plan with other limits: a value for each of UPDATES, or for some."""
     limits = {key: value for key, value in changes.items() if key in ("trials", "seconds")}
     plan = replace(plan, limits=replace(plan.limits, **limits))
-    return replace(plan, concurrency=changes.get("concurrency", plan.concurrency))
+    return replace(plan, **{key: changes[key] for key in ("concurrency", "max_failures") if key in changes})

@@ -67,8 +67,8 @@ class TrialRow:
 
     @property
     def seconds(self) -> float | None:
-        """From start to end; None while it runs."""
-        return None if self.ended is None else self.ended - self.started
+        """From start to end; None while it runs. Not negative, also where an older version saw the clock set back."""
+        return None if self.ended is None else max(0.0, self.ended - self.started)
 
 
 class Store:
