@@ -14,6 +14,7 @@ from fastcifar.cli.flags import Count, Name, SpaceName, Switch, Time, absent, fo
 from fastcifar.cli.run_flags import TrainingFlags
 from fastcifar.cli.threads import set_threads, trial_threads
 from fastcifar.machine import MOST_THREADS, share_of_cores
+from fastcifar.stopping import last_words
 
 if TYPE_CHECKING:
     from fastcifar.cli.search_view import SearchView
@@ -96,6 +97,8 @@ class Search(TrainingFlags):
             spec.plan()  # whatever is wrong with it is said before a folder is made
             folder = make_folder(self.out, spec.name)
         view = SearchView(quiet=self.json)
+        going_on = f"go on with: fastcifar search --resume {folder}"
+        last_words(lambda: going_on)
         try:
             with driving(folder, spec, view.watch) as driver:
                 if not driver.store.meta().get("measured"):  # also where an earlier session came no further
@@ -103,7 +106,7 @@ class Search(TrainingFlags):
                 document = self._searched(spec, driver, view)
         except KeyboardInterrupt:
             view.close()
-            print(f"go on with: fastcifar search --resume {folder}", file=sys.stderr)
+            print(going_on, file=sys.stderr)
             raise
         finally:
             view.close()

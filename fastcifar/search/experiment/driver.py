@@ -1,13 +1,9 @@
 """The loop of an experiment: ask for a trial, run it, keep what comes, until a limit is reached."""
 
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import FrameType
 from typing import Any
 
 from threadpoolctl import ThreadpoolController
@@ -22,6 +18,7 @@ from fastcifar.search.experiment.store import FAILED, FINISHED, RUNNING, STOPPED
 from fastcifar.search.history import History
 from fastcifar.search.searcher import Searcher, SpaceExhausted, trial_rng
 from fastcifar.search.space import Params, Space
+from fastcifar.stopping import Stopping, stoppable
 
 TICK = 0.5  # seconds between two looks at requests and limits, where nothing happens
 UPDATES = ("trials", "seconds", "concurrency", "max_failures")  # of a spec, that can change while it runs
@@ -80,6 +77,8 @@ class Driver:
         self.failures = Failures()
         self.clocks: dict[int, float] = {}  # number of a trial -> `time.monotonic` at its start
         self.silent = False  # whether a trial has come to its end without a report
+        self.signals = Stopping()
+        self.interrupted = False  # by a first Ctrl-C
         self.stopping = False
         self.ended = ""  # why no new trial is begun
         self.told: set[int] = set()  # to stop
@@ -103,7 +102,8 @@ class Driver:
     def search(self) -> None:
         """Run trials until a limit is reached, the space is used up, or the user stops it.
 
-        Raises KeyboardInterrupt after a second Ctrl-C, StoppedNow where it was asked for; both leave what runs.
+        Raises KeyboardInterrupt after SIGTERM or a second Ctrl-C, StoppedNow where it was asked for; both leave what
+        runs. Raises StoreError where the folder has gone.
         """
         self._loop(self._suggested)
 
@@ -120,8 +120,9 @@ class Driver:
         return [row for one in wanted for row in trials(*one)]
 
     def _loop(self, following: Next) -> None:
-        with self._interruptible():
+        with stoppable() as self.signals, self.signals.gently():
             while True:
+                self._look()
                 self._fill(following)
                 if not self.running:
                     break
@@ -133,6 +134,15 @@ class Driver:
                 self.watch(self)
         self.store.set({"seconds": self.seconds})
         self.watch(self)
+
+    def _look(self) -> None:
+        """Obey signals, and notice that the folder has gone. A Ctrl-C while it stops anyway is the second one."""
+        asked = self.signals.asked
+        if asked > 1 or (asked and self.stopping and not self.interrupted):
+            self.signals.obey()
+        if asked and not self.interrupted:
+            self.interrupted, self.stopping, self.ended = True, True, "it was interrupted"
+        self.store.check()
 
     def _note_time(self) -> None:
         """Keep the time now and then, as there may be no end to do it at."""
@@ -157,6 +167,7 @@ class Driver:
             self.running.add(row.number)
             self.engine.start(self._trial(row))
             self.watch(self)
+            self._look()
 
     def _suggested(self) -> tuple[str, Params, int] | None:
         limits, number = self.plan.limits, len(self.history)
@@ -281,24 +292,6 @@ class Driver:
             if row.state == RUNNING:
                 self.again.append(row)
         self.failures.remember(self.rows.values())
-
-    @contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        """Ctrl-C once: finish what runs. Twice: KeyboardInterrupt, at once."""
-
-        def interrupt(signum: int, frame: FrameType | None) -> None:
-            if self.stopping:
-                raise KeyboardInterrupt
-            self.stopping, self.ended = True, "it was interrupted"  # to be told by the loop: this is amid anything
-
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = signal.signal(signal.SIGINT, interrupt)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
 
 
 def _stopped_early(curve: Sequence[float]) -> str:

@@ -19,6 +19,7 @@ from fastcifar.search.experiment.engine import Ended, Engine, Report, Trial
 from fastcifar.search.experiment.evaluator import Reporter
 from fastcifar.search.experiment.gpus import GPUs
 from fastcifar.search.space import Params, Space
+from fastcifar.stopping import check
 from fastcifar.train import Hooks, Recipe, RecipeError, describe_network, train
 from fastcifar.train.networks import side_at
 
@@ -190,14 +191,21 @@ class Cost:
         return self.seconds(recipe) + self.seconds_besides
 
 
-def probe(engine: Engine, recipe: Recipe, folder: Path, available: int) -> Cost:
-    """Measure the cost of training by two very short epochs; the second is what counts. available: images."""
+def probe(
+    engine: Engine, recipe: Recipe, folder: Path, available: int, look: Callable[[], None] = lambda: None
+) -> Cost:
+    """Measure the cost of training by two very short epochs; the second is what counts. available: images.
+
+    look: called twice a second; what it raises ends the wait.
+    """
     images = min(recipe.batch_size * PROBE_BATCHES, available)
     params = {**recipe.to_dict(), "total_epoch": 2, "peak_epoch": 1, "sizes": {}, "train_images": images}
     began = time.monotonic()
     engine.start(Trial(number=-1, experiment="probe", params=params, seed=0, folder=folder))
     while True:
-        for event in engine.events(1.0):
+        check()
+        look()
+        for event in engine.events(0.5):
             if isinstance(event, Report):
                 engine.go_on(-1)
             elif isinstance(event, Ended):
@@ -219,7 +227,7 @@ def measured(spec: "Spec", driver: "Driver") -> tuple["Spec", list[Recipe], Cost
     if most > available:
         raise RecipeError(f"train_images: {most} is more than the {available} that are not held out")
     middle = sorted(samples, key=flops)[len(samples) // 2]
-    cost = probe(driver.engine, middle, driver.store.folder, available)
+    cost = probe(driver.engine, middle, driver.store.folder, available, driver.store.check)
     fixed = {parameter.key.partition(".")[0] for parameter in space.parameters}
     whole = spec.device.startswith("cuda") or driver.plan.budget is not None  # of Hyperband
     spec = replace(spec, short={} if whole else shortened(recipe, samples, cost, fixed))
