@@ -24,7 +24,7 @@ class CommandEngine:
 
     code_directory: where the command runs. output: the folder that holds the trials' folders.
     limit: seconds that a trial may take; a longer one fails, unless it has its result. environment: a trial's further
-    variables. grace: seconds between SIGINT and SIGKILL.
+    variables. grace: seconds from SIGINT (to what a trial has left: SIGTERM) to SIGKILL.
     Each attempt at a trial has a folder of its own (`attempts`), with parameters.json, reports.jsonl, stdout, stderr,
     output/ and pid. Before it begins, processes of earlier attempts are ended, after the same grace.
     With a trial ends all that it has started, on Linux in whatever session; also where the driver is killed. `start`

@@ -36,18 +36,25 @@ def child_setup(pipe: int) -> Callable[[], None]:
 
 
 class Ending:
-    """The end of a group and of what is marked: SIGINT now, SIGKILL `grace` seconds later.
+    """The end of a group and of what is marked: a signal now, SIGKILL `grace` seconds later.
 
     Nothing here waits: ask `done` often. since: the start time of the first of these processes, in ticks since boot.
     """
 
-    def __init__(self, group: int | None, grace: float, marks: Collection[str] = (), since: int = 0) -> None:
+    def __init__(
+        self,
+        group: int | None,
+        grace: float,
+        marks: Collection[str] = (),
+        since: int = 0,
+        signal_number: signal.Signals = signal.SIGINT,
+    ) -> None:
         self._group, self._marks, self._since = group, marks, since
         now = time.monotonic()
         self._kill_at, self._sure_at, self._look_at = now + grace, now + UNSURE_SECONDS, now
         found = find(marks, group)
         self._known = dict(found.starts)  # also where their parents end before them
-        _send(group, found, signal.SIGINT)
+        _send(group, found, signal_number)
 
     def done(self) -> bool:
         """Whether nothing is left."""

@@ -68,10 +68,13 @@ class Job:
         return events
 
     def end(self, outcome: Ended) -> None:
-        """End what runs; `outcome` is what the trial comes to."""
+        """End what runs, as Ctrl-C does; `outcome` is what the trial comes to."""
+        self._end(outcome, signal.SIGINT)
+
+    def _end(self, outcome: Ended, number: signal.Signals) -> None:
         self._outcome = outcome
         if self._process is not None and self._ending is None:
-            self._ending = Ending(self._process.pid, self._grace, self._marks, self._since)
+            self._ending = Ending(self._process.pid, self._grace, self._marks, self._since, number)
 
     def _begin(self) -> None:
         """Run the command, as soon as the earlier attempt is gone."""
@@ -110,7 +113,8 @@ class Job:
             self.end(Ended(number=self._trial.number, message=self._reports.excess))
         elif code is not None:
             if not self._reports.more:
-                self.end(self._judge(_how(code), " and no result"))
+                # What it has left may take no SIGINT: a shell's background processes ignore it.
+                self._end(self._judge(_how(code), " and no result"), signal.SIGTERM)
         elif self._limit is not None and time.monotonic() - self._started > self._limit:
             self.end(self._judge(f"the trial took longer than its limit of {self._limit:g} s"))
         return [Report(number=self._trial.number, value=value) for value in values]

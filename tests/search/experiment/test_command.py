@@ -17,7 +17,7 @@ from fastcifar.search.experiment.group import alive, record, recorded
 from fastcifar.search.experiment.reports import LINES
 
 PYTHON = shlex.quote(sys.executable)
-IGNORES_SIGINT = "trap '' INT; touch ready; while [ $((i += 1)) -lt 600 ]; do sleep 0.05; done"  # for 30 s at most
+IGNORES_SIGINT = "trap '' INT TERM; touch ready; while [ $((i += 1)) -lt 600 ]; do sleep 0.05; done"  # for 30 s at most
 
 
 @pytest.fixture

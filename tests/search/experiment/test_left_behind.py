@@ -235,3 +235,13 @@ def test_what_a_function_has_started_ends_with_its_worker(tmp_path, end):
         assert not lives(pid)
     finally:
         engine.close()
+
+
+def test_what_a_trial_has_left_is_asked_to_end(make, tmp_path):
+    """A background process of a shell ignores SIGINT; SIGTERM is what it takes, and may clean up after."""
+    clean = "trap 'touch cleaned; exit' TERM; touch ready; while :; do sleep 0.02; done"
+    engine = make(f"setsid sh -c {shlex.quote(clean)} & until [ -e ready ]; do sleep 0.01; done", grace=30.0)
+    began = time.monotonic()
+    engine.start(trial(tmp_path))
+    assert outcome(engine).message == "the command ended without a result"
+    assert (tmp_path / "cleaned").exists() and time.monotonic() - began < 20
