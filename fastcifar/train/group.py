@@ -115,13 +115,14 @@ class Group:
             RunFolder(self.path).write_json(self.to_dict(), FILE)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> Iterator[RunFolder | None]:
         """Hold the folder for this process. Raises RecordError where another holds it."""
         if self.path is None:
-            yield
+            yield None
             return
-        with RunFolder(self.path).locked():
-            yield
+        folder = RunFolder(self.path)
+        with folder.locked():
+            yield folder
 
     def to_dict(self) -> dict[str, Any]:
         """The record as JSON values."""

@@ -32,6 +32,7 @@ class RunFolder(Folder):
 
     def save_tensors(self, name: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
         """Replace `name`, a safetensors file. Its metadata get a checksum over everything in it."""
+        self.check()
         whole = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
         try:
             with replacing(self.path / name) as temporary:

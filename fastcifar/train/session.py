@@ -12,6 +12,7 @@ import torch
 from fastcifar.data import SIDE, Augmentation, Batches, Dataset, Split, derived_seed, parts, statistics
 from fastcifar.errors import Failure
 from fastcifar.net import WhitenConv
+from fastcifar.stopping import gently
 from fastcifar.train import checkpoint
 from fastcifar.train.build import build_state, init_weights, warm_up
 from fastcifar.train.device import keep_memory, kernels, synchronize
@@ -28,6 +29,7 @@ from fastcifar.train.start import start_from
 from fastcifar.train.table import EpochRow
 from fastcifar.train.threads import using_threads
 from fastcifar.train.views import logits_of_views
+from fastcifar.train.watch import watched
 from fastcifar.train.whiten import train_whitening, whitening_filters
 from fastcifar.train.work import product_rate
 
@@ -107,7 +109,9 @@ class Session:
         with ending(result, lambda: self.epochs_done, self.write), using_threads(result.threads):
             self.hooks.on_start(result, self.epochs_done)
             with kernels(self.device, result.settings["deterministic"]), _memory_explained(result.recipe, self.device):
-                self.train(*self.prepare(self.build()))
+                made = self.prepare(self.build())
+                with gently():
+                    self.train(*made)
             ended = self.epochs_done == result.recipe.total_epoch
             result.status, result.message = "finished" if ended else "stopped", ""
         if self.folder:
@@ -180,7 +184,7 @@ class Session:
         """Train and evaluate, epoch by epoch; a row is on disk before it is announced."""
         result, every = self.result, self.result.settings["checkpoint_every"]
         for epoch in range(self.epochs_done, result.recipe.total_epoch):
-            row = _epoch(result.recipe, state, batches, valid_batches, epoch, self.hooks)
+            row = _epoch(result.recipe, state, batches, valid_batches, epoch, self.hooks, self.folder)
             # A row that an earlier session announced after the last checkpoint stays until it is trained again.
             rows = [*result.epochs[:epoch], row, *result.epochs[epoch + 1 :]]
             if self.folder:
@@ -209,7 +213,7 @@ class Session:
         state.network.eval()
 
         def images() -> Iterator[torch.Tensor]:
-            return (images for images, _ in batches.epoch())
+            return (images for images, _ in watched(batches.epoch(), self.folder))
 
         def forward(images: torch.Tensor) -> torch.Tensor:
             return run_forward(state, images)
@@ -237,7 +241,13 @@ class Session:
 
 
 def _epoch(
-    recipe: Recipe, state: State, batches: Batches, valid_batches: Batches, epoch: int, hooks: Hooks
+    recipe: Recipe,
+    state: State,
+    batches: Batches,
+    valid_batches: Batches,
+    epoch: int,
+    hooks: Hooks,
+    folder: RunFolder | None,
 ) -> EpochRow:
     def lr_at(step: int) -> float:
         return rate_at(recipe, epoch + (step + 1) / len(batches))
@@ -246,14 +256,14 @@ def _epoch(
     train_whitening(state.network, epoch < recipe.whiten_epochs)
     train_loss, train_acc = train_epoch(
         state,
-        batches.epoch(epoch, side_at(recipe, epoch)),
+        watched(batches.epoch(epoch, side_at(recipe, epoch)), folder),
         lr=lambda step: lr_at(step) / recipe.batch_size,
         label_smoothing=recipe.label_smoothing,
         progress=lambda step: hooks.progress(epoch, step),
         steps_before=epoch * len(batches),
     )
     trained = time.perf_counter()
-    valid_loss, valid_acc = evaluate(state, valid_batches.epoch())
+    valid_loss, valid_acc = evaluate(state, watched(valid_batches.epoch(), folder))
     ended = time.perf_counter()
     if not (math.isfinite(train_loss) and math.isfinite(valid_loss)):
         raise Diverged

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastcifar.machine import share_of_cores, short_waits
+from fastcifar.names import for_a_folder
 from fastcifar.search.experiment.algorithm_config import AlgorithmConfig
 from fastcifar.search.experiment.algorithms import make_assessor, make_tuner
 from fastcifar.search.experiment.command import CommandEngine
 from fastcifar.search.experiment.driver import Driver, Limits, Plan
 from fastcifar.search.experiment.engine import Engine, Variables, no_variables
 from fastcifar.search.experiment.evaluator import Evaluator, FunctionEvaluator, find_function
+from fastcifar.search.experiment.failures import MAX_FAILURES
 from fastcifar.search.experiment.gpus import GPUs
 from fastcifar.search.experiment.kept import kept, of_another_version
 from fastcifar.search.experiment.requests import Requests
@@ -43,6 +45,7 @@ class Spec:
     confirm: (points, seeds) that are run again at the end.
     gpus: of a trial, or the worker that runs it: number, indices, trials_per_gpu, use_active; null leaves them alone.
     threads: of a trial; None, as in specs of earlier versions, is its share of the cores, and a command's own affair.
+    max_failures: of trials in a row from the start, after which the search ends; 0 is never.
     max_flops, max_parameters: of the networks that are tried. max_seconds: of the training of a trial of the search.
     """
 
@@ -72,6 +75,7 @@ class Spec:
     max_parameters: float | None = None
     max_seconds: float | None = None
     threads: int | None = None
+    max_failures: int = MAX_FAILURES
 
     def to_dict(self) -> dict[str, Any]:
         """The spec as JSON values."""
@@ -110,6 +114,7 @@ class Spec:
             budget=tuner.budget,
             short=self.short,
             max_seconds=self.max_seconds,
+            max_failures=self.max_failures,
         )
 
     def engine(self, folder: Path, evaluator: Evaluator | None = None) -> Engine:
@@ -223,8 +228,8 @@ def check_recipe(spec: Spec, folder: Path) -> None:
 
 
 def make_folder(out: Path, name: str) -> Path:
-    """Make the folder of a new experiment under `out`; its name is the experiment's id."""
-    folder = out / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-{secrets.token_hex(2)}"
+    """Make the folder of a new experiment under `out`; its name, which a long `name` is cut for, is the id."""
+    folder = out / f"{time.strftime('%Y%m%d-%H%M%S')}-{for_a_folder(name)}-{secrets.token_hex(2)}"
     try:
         folder.mkdir(parents=True)
     except OSError as error:
@@ -261,7 +266,7 @@ def driving(
             driver = Driver(store, spec.plan(), engine, watch)
             driver.requests = requests
             yield driver
-            store.set({"status": "stopped" if driver.stopping else "done"})
+            store.set({"status": "stopped" if driver.stopping or driver.hopeless else "done"})
         except BaseException:
             with suppress(StoreError):  # a full disk: the first error is the one to tell
                 store.set({"status": "interrupted"})

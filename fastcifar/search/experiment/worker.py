@@ -16,6 +16,7 @@ from typing import Any
 
 from fastcifar.search.experiment.engine import result_of
 from fastcifar.search.experiment.evaluator import Evaluator, Reporter, TrialStopped
+from fastcifar.search.experiment.keeper import announce
 
 PR_SET_PDEATHSIG = 1
 
@@ -91,8 +92,13 @@ def _driver_there() -> Iterator[None]:
         raise DriverGone from None
 
 
-def settle(log: str, driver: int) -> None:
-    """Make this process a worker of the process `driver`: no Ctrl-C, no life after it, no word on the terminal."""
+def settle(log: str, driver: int, pipe: int) -> None:
+    """Make this process a worker of the process `driver`: no Ctrl-C, no life after it, no word on the terminal.
+
+    pipe: to the keeper, which is told of this process before it does anything.
+    """
+    announce(pipe)
+    os.close(pipe)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with suppress(OSError, AttributeError):  # Linux only
@@ -110,8 +116,8 @@ def settle(log: str, driver: int) -> None:
 
 
 def main() -> None:
-    """The program of a worker: the number of its connection, its log, its driver."""
-    settle(sys.argv[2], int(sys.argv[3]))
+    """The program of a worker: the number of its connection, its log, its driver, the number of the keeper's pipe."""
+    settle(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
     connection = Connection(int(sys.argv[1]))
     with suppress(DriverGone):
         with _driver_there():
