@@ -1,6 +1,7 @@
 # make bench-cifar10     train on CIFAR-10 and print the table
 # make bench-cifar100    the same for CIFAR-100
 # make test              ruff, mypy, pytest
+# make test-slow         the tests that take minutes; FASTCIFAR_FUZZ=3000 is the number of inputs of each fuzzer
 #
 # Each sets up what it needs, once, in .venv.
 #   PYTHON=python3.12    the interpreter of .venv
@@ -26,7 +27,7 @@ BENCH = $(PY) -m fastcifar train $(RECIPE) --or-synthetic \
   $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(DEVICE),--device $(DEVICE)) \
   $(if $(RUNS),--runs $(RUNS)) $(if $(TARGET),--target $(TARGET))
 
-.PHONY: bench-cifar10 bench-cifar100 test
+.PHONY: bench-cifar10 bench-cifar100 test test-slow
 
 bench-cifar10: $(RUN_READY)
 	@$(BENCH) --dataset cifar10
@@ -39,6 +40,9 @@ test: $(TEST_READY)
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PY) -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
+
+test-slow: $(TEST_READY)
+	$(PY) -m pytest -m slow --numprocesses auto --maxprocesses 8 --dist worksteal
 
 .venv/.ready-to-run: pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -31,6 +31,8 @@ from scipy import stats
 from search_problems import NAMES_OF_TABLES, problems
 from searcher_agents import AGENTS, PEERS
 
+from fastcifar.machine import cores
+
 RESULTS = Path(__file__).parent / "results"
 CHECKPOINTS = (20, 50, 100, 200)
 MODES = (1, 8)  # trials at a time
@@ -162,7 +164,7 @@ def verdicts(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=50)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--jobs", type=int, default=cores())
     parser.add_argument("--problems", nargs="+", choices=list(problems()), default=list(problems()), metavar="NAME")
     parser.add_argument("--agents", nargs="+", choices=list(AGENTS), default=list(AGENTS), metavar="NAME")
     parser.add_argument("--fresh", nargs="+", choices=list(AGENTS), default=[], metavar="NAME")

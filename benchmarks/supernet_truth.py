@@ -29,6 +29,7 @@ import pandas as pd
 from rows import append, read
 
 from fastcifar.data import load
+from fastcifar.machine import cores
 from fastcifar.net import count_flops
 from fastcifar.search import Space
 from fastcifar.statistics import Estimate
@@ -186,7 +187,7 @@ def main() -> None:
     left = [one for one in wanted(options) if (str(one[0]), one[1]) not in there]
     workers = 1
     if device.type == "cpu":
-        os.environ["OMP_NUM_THREADS"], workers = "1", os.cpu_count() or 1  # of the processes to come
+        os.environ["OMP_NUM_THREADS"], workers = "1", cores()  # of the processes to come
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         futures = [pool.submit(training, recipe, *one, str(device), options.data_dir) for one in left]
         try:

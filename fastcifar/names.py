@@ -1,7 +1,12 @@
 """How messages speak of names and numbers."""
 
 import difflib
+import itertools
+import reprlib
 from collections.abc import Iterable
+from typing import Any
+
+SHORT = 60  # characters of a value in a message
 
 SYNONYMS = {  # words that people know -> names that mean the same here: fields, flags, types of a search space
     "act": "activation",
@@ -60,9 +65,10 @@ SYNONYMS = {  # words that people know -> names that mean the same here: fields,
 def meant(name: object, names: Iterable[str]) -> list[str]:
     """Which of `names` someone meant who wrote `name`: what it is a synonym of, else up to three that look like it."""
     names = list(names)
-    word = str(name).lower().replace("-", "_")
+    text = name[:SHORT] if isinstance(name, str) else short(name)
+    word = text.lower().replace("-", "_")
     known = [other for other in SYNONYMS.get(word, "").split() if other in names]
-    return known or difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
+    return known or difflib.get_close_matches(text, names, n=3, cutoff=0.5)
 
 
 def nearest(name: object, names: Iterable[str]) -> str:
@@ -82,3 +88,40 @@ def duration(seconds: float) -> str:
 def counted(number: int, one: str, more: str = "") -> str:
     """A number of things: '1 trial', '2 trials'; `more` where an s is not all."""
     return f"{number} {one if number == 1 else more or one + 's'}"
+
+
+def short(value: Any) -> str:
+    """`repr`, at most 60 characters of it; quick, however large the value is."""
+    found = _SHORT.repr(value)
+    return found if len(found) <= SHORT else found[: SHORT - 3] + "..."
+
+
+def shown(name: Any, most: int = 2 * SHORT) -> str:
+    """A key as it is, where it is text of one line of at most so many characters; else `short`."""
+    return name if isinstance(name, str) and name.isprintable() and len(name) <= most else short(name)
+
+
+def writable(text: str) -> bool:
+    """Whether text can be written as UTF-8: half of a surrogate pair cannot."""
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+class _Short(reprlib.Repr):
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = self.maxlong = SHORT
+        self.maxlist = self.maxtuple = self.maxdict = self.maxset = self.maxfrozenset = 8
+        self.maxlevel = 6
+
+    def repr_int(self, x: int, level: int) -> str:
+        if x.bit_length() > 8 * SHORT:  # Python refuses to write more than 4,300 digits
+            return f"{'-' if x < 0 else ''}2^{x.bit_length() - 1}..."
+        return super().repr_int(x, level)
+
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:  # in its own order, which `reprlib` would sort
+        first = dict(itertools.islice(x.items(), self.maxdict)) if level > 0 else {}
+        parts = [f"{self.repr1(key, level - 1)}: {self.repr1(value, level - 1)}" for key, value in first.items()]
+        return "{" + ", ".join([*parts, "..."] if len(x) > len(first) else parts) + "}"
+
+
+_SHORT = _Short()

@@ -1,3 +1,10 @@
+# ruff: noqa: E402
+import os
+
+from fastcifar.machine import short_waits
+
+short_waits(os.environ)  # before torch is loaded: tests with two threads take minutes on a busy machine otherwise
+
 import pytest
 import torch
 from coloured import coloured

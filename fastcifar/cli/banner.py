@@ -67,7 +67,7 @@ def images(result: Result) -> str:
 
 def machine(result: Result) -> str:
     """The model of the device; of a CPU the threads, too."""
-    threads = f", {counted(result.provenance['threads'], 'thread')}" if result.settings["device"] == "cpu" else ""
+    threads = f", {counted(result.threads, 'thread')}" if result.settings["device"] == "cpu" else ""
     return f"{result.provenance['device']}{threads}"
 
 

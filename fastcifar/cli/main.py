@@ -6,6 +6,9 @@ Results go to stdout, progress and warnings to stderr. Exit 0 done, 1 failed, 2 
 import os
 import signal
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import Any
 
@@ -23,7 +26,8 @@ from fastcifar.cli.search import Search
 from fastcifar.cli.shipped import Recipes, Spaces
 from fastcifar.cli.supernet import Supernets
 from fastcifar.cli.train import Train
-from fastcifar.errors import Failure
+from fastcifar.errors import Failure, Notice
+from fastcifar.machine import short_waits
 
 COMMANDS: dict[str, Any] = {
     "train": Train,
@@ -41,6 +45,7 @@ COMMANDS: dict[str, Any] = {
 
 def main() -> None:
     """Run the command line and exit."""
+    short_waits(os.environ)  # before a command loads torch
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # None where it was closed from the start
             stream.reconfigure(errors="replace")  # a terminal that is not UTF-8
@@ -73,7 +78,8 @@ def run(arguments: list[str]) -> int:
         return 1
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        return command.run()
+        with _notices():
+            return command.run()
     except KeyboardInterrupt:
         print("fastcifar: interrupted", file=sys.stderr)
         return 130
@@ -101,6 +107,24 @@ def _parse(arguments: list[str]) -> Command:
         config=(FlagCreatePairsOff, OmitArgPrefixes),
     )
     return command
+
+
+@contextmanager
+def _notices() -> Iterator[None]:
+    """Print each Notice as one line, without the place in the code that a warning comes with."""
+    show = warnings.showwarning
+
+    def one_line(message: Any, category: Any, *place: Any, **more: Any) -> None:
+        if issubclass(category, Notice):
+            print(f"fastcifar: {message}", file=sys.stderr)
+        else:
+            show(message, category, *place, **more)
+
+    warnings.showwarning = one_line
+    try:
+        yield
+    finally:
+        warnings.showwarning = show
 
 
 def _forget_stdout() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import arg
 
 from fastcifar.cli.flags import Count, Folder, Name, Settings, Switch, absent, found_under, parse_settings
+from fastcifar.cli.threads import chosen_threads
 
 if TYPE_CHECKING:
     from fastcifar.data import Dataset
@@ -35,7 +36,16 @@ class ImageFlags(PlaceFlags):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingFlags(ImageFlags):
+class ComputeFlags(ImageFlags):
+    """What a CPU computes with, too."""
+
+    threads: Count = None
+    """Threads that a CPU computes with, in a search each trial; by default one a core, which trials share out, or
+    fewer on a busy machine where they are faster."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingFlags(ComputeFlags):
     """What every command that trains has: which images, how long, with which values, where."""
 
     dataset: Name = None
@@ -140,4 +150,5 @@ class RunFlags(RepeatFlags):
             "init": None if self.init is None else found_under(self.out, self.init),
             "out": self.out,
             "checkpoint_every": self.checkpoint_every,
+            "threads": chosen_threads(self.threads, self.device),
         }

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Collection
+from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from json import dumps
 from pathlib import Path
@@ -11,6 +12,8 @@ from tyro.conf import arg
 
 from fastcifar.cli.flags import Count, Name, SpaceName, Switch, Time, absent, found_under
 from fastcifar.cli.run_flags import TrainingFlags
+from fastcifar.cli.threads import set_threads, trial_threads
+from fastcifar.machine import MOST_THREADS, share_of_cores
 
 if TYPE_CHECKING:
     from fastcifar.cli.search_view import SearchView
@@ -76,16 +79,14 @@ class Search(TrainingFlags):
 
     def run(self) -> int:
         from fastcifar.cli.search_view import SearchView
-        from fastcifar.search.experiment.spec import Spec, driving, find_folder, make_folder
+        from fastcifar.search.experiment.spec import driving, find_folder, make_folder, read_spec
         from fastcifar.search.experiment.store import Store
 
         if self.resume is not None:
             self._only_resumes()
             folder = find_folder(self.out, self.resume)
-            store = Store.read(folder)
-            meta = store.meta()
-            spec = Spec.from_dict(meta["spec"])
-            store.close()
+            with closing(Store.read(folder)) as store:
+                spec, meta = read_spec(store), store.meta()
             if "supernet" in meta:
                 raise ValueError(f"--resume: fastcifar supernet search --resume {folder} goes on with this one")
         else:
@@ -120,7 +121,7 @@ class Search(TrainingFlags):
         found = confirmed(spec, driver)
         view.close()
         document = summary(spec, driver, found)
-        view.end(spec, driver, found)
+        view.end(spec, driver, document)
         return document
 
     def _spec(self) -> "Spec":
@@ -154,6 +155,7 @@ class Search(TrainingFlags):
             max_flops=self.max_flops,
             max_parameters=self.max_params,
             max_seconds=self.max_seconds,
+            threads=self.threads,
         )
         return self._training(spec) if self._trains else self._calling(spec)
 
@@ -188,10 +190,12 @@ class Search(TrainingFlags):
             evaluator = find_function(SUPERNET)(folder=Path(spec.supernet or ""))
             evaluator.check(Space.from_dict(spec.space))
             check_space(evaluator.recipe_of, spec.plan().space)
-        if spec.gpus is None:
+        if spec.gpus is not None:
+            room = GPUs(**spec.gpus).capacity()  # infinite where they are hidden
+            spec = replace(spec, concurrency=self.concurrency or (int(room) if self.trial_gpus else 1))
+        if self.command is not None:
             return spec
-        room = GPUs(**spec.gpus).capacity()  # infinite where they are hidden
-        return replace(spec, concurrency=self.concurrency or (int(room) if self.trial_gpus else 1))
+        return replace(spec, threads=self.threads or set_threads() or share_of_cores(spec.concurrency))
 
     def _training(self, spec: "Spec") -> "Spec":
         """The spec with its recipe. Raises ValueError where the space does not fit the recipe."""
@@ -204,6 +208,7 @@ class Search(TrainingFlags):
         check_space(recipe.with_params, Space.from_dict(spec.space))
         tuner = {"name": "Hyperband", "class_args": {"high": recipe.total_epoch, "budget": "total_epoch"}}
         gpus = spread(device)
+        concurrency = self.concurrency or default_concurrency(device, gpus, self.threads or 1)
         return replace(
             spec,
             tuner=tuner if self.tuner.lower() == "hyperband" else spec.tuner,
@@ -211,7 +216,8 @@ class Search(TrainingFlags):
             recipe_name=name,
             device=str(device),
             gpus=gpus,
-            concurrency=self.concurrency or default_concurrency(device, gpus),
+            concurrency=concurrency,
+            threads=trial_threads(self.threads, concurrency, str(device)),
         )
 
     def _fitted(self, spec: "Spec", driver: "Driver") -> "Spec":
@@ -253,7 +259,10 @@ class Search(TrainingFlags):
         else:
             names = set(TRAINING) - ({"data_dir", "max_flops", "max_params"} if self.supernet is not None else set())
             self._refuse(names, f"only trainings have it, not --{self._instead}")
-        numbers = (("trials", 1, MANY), ("concurrency", 1, MANY), ("seed", 0, 10**9), ("trial_gpus", 0, MANY))
+        numbers = (
+            *(("trials", 1, MANY), ("concurrency", 1, MANY), ("seed", 0, 10**9), ("trial_gpus", 0, MANY)),
+            ("threads", 1, MOST_THREADS),
+        )
         for name, least, most in numbers:
             value = getattr(self, name)
             if value is not None and not least <= value <= most:

@@ -1,23 +1,20 @@
 """What a search shows: a live table on a terminal, else a line a trial, both on stderr; the summary on stdout."""
 
-import math
 import statistics
 import sys
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from fastcifar.cli.found import found_text, result_text, where_text
 from fastcifar.names import counted, duration
-from fastcifar.search.experiment.confirm import Candidate, difference, pareto
 from fastcifar.search.experiment.driver import Driver
 from fastcifar.search.experiment.spec import Spec
 from fastcifar.search.experiment.store import FINISHED, RUNNING, STOPPED, TrialRow
-from fastcifar.search.experiment.summary import COSTS, Found, best_params, mean_value
-from fastcifar.statistics import Estimate
 
 if TYPE_CHECKING:
     from fastcifar.search.experiment.training import Cost
@@ -46,6 +43,11 @@ class SearchView:
         self.done = 0 if self.open else self.known
         before = ", " + counted(self.known, "trial is there", "trials are there") if self.known else ""
         print(f"experiment: {driver.store.folder}{before}; Ctrl-C ends it after the running trials", file=sys.stderr)
+        if spec.recipe is not None and spec.device in ("auto", "cpu"):
+            from fastcifar.train import resolve_device  # brings torch
+            from fastcifar.train.step import resolve_step
+
+            resolve_step("auto", resolve_device(spec.device))  # a Notice in a worker would go to its log
         self.show()
 
     def show(self) -> None:
@@ -92,28 +94,19 @@ class SearchView:
             self.live.stop()
             self.live = None
 
-    def end(self, spec: Spec, driver: Driver, found: Found | None) -> None:
-        """Print the summary."""
+    def end(self, spec: Spec, driver: Driver, document: dict[str, Any]) -> None:
+        """Print the summary, `document`."""
         if driver.stopping:
             print(f"go on with: fastcifar search --resume {driver.store.folder}", file=sys.stderr)
         if self.quiet:
             return
-        best = best_params(driver, found)
-        if best is None:
-            print("no trial has a result")
+        kept = spec.to_dict()
+        print(found_text(kept, document))
+        if document["best"] is None:
             return
-        if found and found.best:
-            print_confirmed(spec, found)
-        else:
-            value = mean_value(driver, best)
-            result = "" if value is None else f", whose result was {value:.6g}"
-            print(f"best: {_params(best)}{result}; not confirmed, the searcher's choice among {_count(driver)}")
-        rows = [row for row in driver.rows.values() if row.kind == "search"]
-        for cost in COSTS:
-            _print_pareto(pareto(rows, cost, spec.maximize), cost)
         if any(row.metrics.get("canonical") is False for row in driver.rows.values()):
             print("the images are not the canonical ones: canonical: false")
-        print(f"{'recipe' if spec.recipe is not None else 'parameters'}: {driver.store.folder / 'best.json'}")
+        print(where_text(kept, document, driver.store.folder / "best.json"))
 
     def _say(self, text: str) -> None:
         if self.live:
@@ -144,7 +137,7 @@ def estimate(spec: Spec, recipe: "Recipe", samples: "Sequence[Recipe]", cost: "C
 
 
 def _line(row: TrialRow, spec: Spec, driver: Driver) -> str:
-    value = "" if row.value is None else f" {row.value:.6g}"
+    value = "" if row.value is None else f" {result_text(row.value, spec.to_dict())}"
     why = f": {row.message}" if row.message else ""
     kind = "" if row.kind == "search" else f" ({row.kind})"
     return f"trial {row.number}{kind} {row.state}{value}, {duration(row.seconds or 0)}{why}  {_params(row.params)}"
@@ -154,10 +147,10 @@ def _table(spec: Spec, driver: Driver) -> Table:
     rows = list(driver.rows.values())
     ended = [row for row in rows if row.kind == "search" and row.value is not None]
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("best so far", "running", "finished", "stopped", "failed", "time", "left"):
+    for name in ("best trial so far", "running", "finished", "stopped", "failed", "time", "left"):
         table.add_column(name)
     values = [row.value for row in ended if row.value is not None]
-    best = "" if not values else f"{(max if spec.maximize else min)(values):.6g}"
+    best = "" if not values else result_text((max if spec.maximize else min)(values), spec.to_dict())
     counts = [sum(row.state == state for row in rows) for state in (FINISHED, STOPPED, "failed")]
     table.add_row(
         best, str(len(driver.running)), *map(str, counts), duration(driver.seconds), _left(spec, driver, ended)
@@ -173,44 +166,6 @@ def _left(spec: Spec, driver: Driver, ended: Sequence[TrialRow]) -> str:
         return "?"
     each = statistics.mean(row.seconds or 0.0 for row in ended)
     return duration(each * max(0, driver.plan.limits.trials - len(driver.history)) / driver.plan.concurrency)
-
-
-def print_confirmed(spec: Spec, found: Found) -> None:
-    """The winner, the others and the default, with their intervals."""
-    trains = spec.recipe is not None
-    unit = " %" if trains and spec.metric == "default" else ""
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("", "holdout" + unit if trains else "result", *(["test %"] if trains else []), "parameters"):
-        table.add_column(name, overflow="fold")
-    named: list[tuple[str, Candidate | None]] = [("winner", found.best)]
-    named += [("", one) for one in found.others]
-    named += [(spec.recipe_name, found.default)] if found.default else []
-    for name, one in named:
-        if one is not None:
-            table.add_row(
-                name, str(one.result), *([str(one.test)] if trains else []), _params(one.params) or "its defaults"
-            )
-    print(f"confirmed at full budget on {_seeds(spec.confirm[1])}; mean ± 95 % interval")
-    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200).print(table, highlight=False, markup=False)
-    if found.best and found.default:
-        gain = difference(found.best, found.default)
-        tests = difference(found.best, found.default, "test_acc")
-        text = f"winner less {spec.recipe_name}, paired by seed: {_signed(gain)}"
-        print(text + (f" on the holdout, {_signed(tests)} on test" if tests.n else ""))
-
-
-def _print_pareto(front: Sequence[TrialRow], cost: str) -> None:
-    if not front:
-        return
-    names = {"flops": "FLOPs of an image", "train_seconds": "seconds of training"}
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in (names[cost], "result", "trial", "parameters"):
-        table.add_column(name, overflow="fold")
-    for row in front:
-        amount = f"{row.metrics[cost] / 1e6:,.1f} M" if cost == "flops" else f"{row.metrics[cost]:,.1f}"
-        table.add_row(amount, f"{row.value:.2f}", str(row.number), _params(row.params))
-    print(f"\nbest for its {names[cost]} (single trials of the search)")
-    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200).print(table, highlight=False, markup=False)
 
 
 def _for_more(driver: Driver) -> str:
@@ -229,18 +184,7 @@ def _seeds(count: int) -> str:
     return counted(count, "fresh seed")
 
 
-def _count(driver: Driver) -> str:
-    ended = sum(row.kind == "search" and row.state in (FINISHED, STOPPED) for row in driver.rows.values())
-    return counted(ended, "trial")
-
-
 def _params(params: dict[str, object]) -> str:
     return " ".join(
         f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in params.items()
     )
-
-
-def _signed(one: Estimate) -> str:
-    if one.n == 0:
-        return "unknown"
-    return f"{one.mean:+.2f}" + (f" ± {one.half:.2f}" if math.isfinite(one.half) else "")

@@ -9,6 +9,7 @@ from tyro.conf import Positional, arg
 
 from fastcifar.cli.flags import Count, Switch, absent, found_under, parse_settings, refuse_others
 from fastcifar.cli.run_flags import RunFlags
+from fastcifar.cli.threads import say
 
 if TYPE_CHECKING:
     from fastcifar.cli.show import RunView
@@ -133,9 +134,11 @@ class Train(RunFlags):
     def _continue(self, view: "RunView") -> "Result":
         from fastcifar.data import load
         from fastcifar.train import load_result, resume
+        from fastcifar.train.threads import kept_threads
 
         assert self.resume is not None
         path = found_under(self.out, self.resume)
         result = load_result(path)
+        say(kept_threads(result.provenance["threads"])[1])
         dataset = load(result.recipe.dataset, self.data_dir)
         return resume(path, dataset, hooks=view.hooks())

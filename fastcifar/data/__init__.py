@@ -1,7 +1,7 @@
 """CIFAR-10, CIFAR-100 and a synthetic stand-in: verified, as plain arrays, and as augmented batches on the device."""
 
 from fastcifar.data.augment import FLIPS, SIDE, Augmentation, derived_seed
-from fastcifar.data.batches import Batches, statistics
+from fastcifar.data.batches import STATISTICS, Batches, statistics
 from fastcifar.data.dataset import DataError, Dataset, NoDataError, Split
 from fastcifar.data.formats import write_archive, write_binary, write_python
 from fastcifar.data.load import NAMES, load, locate, num_classes
@@ -15,6 +15,7 @@ __all__ = [
     "NAMES",
     "SIDE",
     "SPLITS",
+    "STATISTICS",
     "Augmentation",
     "Batches",
     "DataError",

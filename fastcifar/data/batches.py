@@ -1,7 +1,6 @@
 """A split on the device, normalised, and the augmented batches of each epoch."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -9,6 +8,7 @@ from torch import Tensor
 
 from fastcifar.data.augment import SIDE, Augmentation, crop, cut_out, draw_plan, resize
 from fastcifar.data.dataset import Dataset, Split
+from fastcifar.machine import free_memory
 
 # Mean and standard deviation of the training pixels (red, green, blue; of 255) of the canonical images, as
 # davidcpage/cifar10-fast and the CIFAR-100 scripts have them, for all images of these names. Other data is measured.
@@ -35,11 +35,25 @@ def statistics(dataset: Dataset) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 
 class Batches:
-    """All images of a split on `device`; `epoch(i)` yields the batches of one pass.
+    """All images of a split on `device`, in batches.
 
     A batch is (images, labels): images (B, 3, 32, 32) in `dtype`, channels last, normalised; labels int64 (B,).
     With an augmentation the order is shuffled and a last short batch is dropped; without one (`None`) the images come
     in their own order, all of them.
+
+        dataset = load("cifar10")
+        train, valid = parts(dataset, "holdout")
+        mean, std = statistics(dataset)
+        varied = Augmentation(shift=4, flip="random", cutout=8)
+        batches = Batches(train, batch_size=512, mean=mean, std=std, augmentation=varied, seed=0)
+        for _ in range(10):
+            for images, labels in batches:  # another order and other crops in each of the 10 epochs
+                ...
+
+    Each `for` over training batches is the next epoch, from 0: `epoch(i)` yields a certain one, and does not count.
+    The same seed and epoch give the same batches, on every device.
+
+    mean, std: of each channel's pixels, of 255; what `statistics` gives.
 
     storage: `dtype` keeps the normalised images; `uint8` keeps the pixels as they are and normalises each batch, which
         takes a half to a quarter of the memory; `auto` takes `uint8` where the normalised images would fill more than
@@ -65,6 +79,7 @@ class Batches:
         self.batch_size, self.augmentation, self.seed, self.dtype = batch_size, augmentation, seed, dtype
         self.device = torch.device(device)
         self.num_images = len(split.labels)
+        self.passes = 0  # epochs that have been begun by iterating
         self.labels = torch.from_numpy(split.labels).to(self.device)
         self._mean = torch.tensor(mean, device=self.device)
         self._scale = 1 / torch.tensor(std, device=self.device)
@@ -78,6 +93,16 @@ class Batches:
         """Batches in an epoch."""
         full, rest = divmod(self.num_images, self.batch_size)
         return full + (rest > 0 and self.augmentation is None)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of the next epoch; without an augmentation all epochs are the same."""
+        self.passes += 1
+        return self.epoch(self.passes - 1)
+
+    def __repr__(self) -> str:
+        order = "in order" if self.augmentation is None else f"augmented, seed {self.seed}"
+        form = f"{str(self.dtype).removeprefix('torch.')} on {self.device}"
+        return f"Batches({self.num_images:,} images, {len(self):,} batches of {self.batch_size}, {order}, {form})"
 
     def epoch(self, epoch: int = 0, side: int = SIDE) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batches of `epoch` (from 0); augmented images are made smaller, to `side`, at last."""
@@ -118,8 +143,4 @@ def _free_memory(device: torch.device) -> float:
     """Bytes."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    try:
-        fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines())
-        return int(fields["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):  # not known on this system
-        return float("inf")
+    return free_memory()

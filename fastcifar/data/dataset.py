@@ -25,6 +25,9 @@ class Split:
     images: np.ndarray  # (N, 32, 32, 3) uint8
     labels: np.ndarray  # (N,) int64
 
+    def __repr__(self) -> str:
+        return f"Split({len(self.labels):,} images)"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
@@ -37,6 +40,11 @@ class Dataset:
     fingerprint: str  # SHA-256 over pixels and labels, see `fingerprint`
     canonical: bool  # the published files, by their published MD5 sums
     source: str  # the folder or archive it was read from, or how it was made
+
+    def __repr__(self) -> str:
+        sizes = f"{len(self.train.labels):,} train and {len(self.test.labels):,} test images"
+        canonical = "canonical" if self.canonical else "not canonical"
+        return f"Dataset({self.name}: {sizes}, {len(self.classes)} classes, {canonical}, {self.source})"
 
 
 def fingerprint(train: Split, test: Split) -> str:

@@ -1,15 +1,14 @@
 """The files of a dataset, one after the other, from a folder or straight out of a tar.gz."""
 
 import gzip
-import tarfile
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, cast
 
 from fastcifar.data.dataset import DataError
+from fastcifar.tar import Capped, TarError, members
 
-BLOCK_BYTES = 1 << 20
 SPARE_BYTES = 1 << 24  # in an archive, for headers, padding and read-me files
 
 
@@ -37,17 +36,21 @@ def from_folder(folder: Path, wanted: Mapping[str, int], optional: str) -> Itera
 def from_archive(archive: Path, wanted: Mapping[str, int], optional: str) -> Iterator[tuple[str, bytes]]:
     """As `from_folder`, for a tar.gz; in the order of the archive. Nothing is written to disk."""
     found: list[str] = []
+    limit_bytes = sum(wanted.values()) + SPARE_BYTES
+
+    def too_much() -> None:
+        raise DataError(f"{archive}: expected at most {limit_bytes} bytes when unpacked, found more")
+
     try:
         with gzip.open(archive) as unpacked:
-            capped = _Capped(unpacked, sum(wanted.values()) + SPARE_BYTES, archive)
-            for name, content in _members(capped, wanted, archive):
+            stream = Capped(cast(IO[bytes], unpacked), limit_bytes, too_much)
+            for name, content in _wanted_members(stream, wanted, archive):
                 found.append(name)
                 yield name, content
-            while capped.read(BLOCK_BYTES):  # gzip checks its checksum only at its very end
-                pass
+            stream.finish()
     except EOFError:
         raise DataError(f"{archive}: expected a whole tar.gz, found one that is cut off") from None
-    except (tarfile.TarError, zlib.error, gzip.BadGzipFile) as error:
+    except (TarError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{archive}: expected a whole tar.gz, found a damaged one ({error})") from None
     except OSError as error:
         raise DataError(f"{archive}: cannot be read ({error.strerror})") from None
@@ -56,36 +59,19 @@ def from_archive(archive: Path, wanted: Mapping[str, int], optional: str) -> Ite
         raise DataError(f"{archive}: expected {missing[0]} in it, found {', '.join(found) or 'none of its files'}")
 
 
-def _members(stream: "_Capped", wanted: Mapping[str, int], archive: Path) -> Iterator[tuple[str, bytes]]:
-    with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|", bufsize=BLOCK_BYTES) as tar:
-        for member in tar:
-            name = member.name.rpartition("/")[2]
-            if name not in wanted or not member.isreg():
-                continue
-            _check_size(f"{archive}: {name}", member.size, wanted[name])
-            reader = tar.extractfile(member)
-            assert reader is not None
-            content = reader.read()
-            if len(content) != member.size:
-                raise DataError(f"{archive}: {name}: expected {member.size} bytes, found {len(content)}")
-            yield name, content
+def _wanted_members(stream: Capped, wanted: Mapping[str, int], archive: Path) -> Iterator[tuple[str, bytes]]:
+    seen = set()
+    for member in members(stream):
+        name = member.name.rpartition("/")[2]
+        if name not in wanted or member.kind != "file":
+            continue
+        if name in seen:
+            raise DataError(f"{archive}: expected {name} once, found it again")
+        seen.add(name)
+        _check_size(f"{archive}: {name}", member.size, wanted[name])
+        yield name, member.read(member.size)
 
 
 def _check_size(label: object, size_bytes: int, limit_bytes: int) -> None:
     if size_bytes > limit_bytes:
         raise DataError(f"{label}: expected at most {limit_bytes} bytes, found more")
-
-
-class _Capped:
-    """A stream that ends in an error rather than grow without bound: a small file can unpack to anything."""
-
-    def __init__(self, stream: gzip.GzipFile, limit_bytes: int, archive: Path) -> None:
-        self.stream, self.left_bytes, self.archive = stream, limit_bytes, archive
-        self.limit_bytes = limit_bytes
-
-    def read(self, size: int) -> bytes:
-        block = self.stream.read(size)
-        self.left_bytes -= len(block)
-        if self.left_bytes < 0:
-            raise DataError(f"{self.archive}: expected at most {self.limit_bytes} bytes when unpacked, found more")
-        return block

@@ -23,7 +23,7 @@ def parse_batch(content: bytes, form: Form, layout: Layout, count: int) -> tuple
 def parse_names(content: bytes, form: Form, layout: Layout) -> tuple[str, ...]:
     """The class names in a names file, label order. Raises `DataError`."""
     if form.format == "python":
-        names = _pickle(content, "class names").get(layout.names_key)
+        names = _pickle(content, "class names", len(layout.classes)).get(layout.names_key)
         if not isinstance(names, list) or not all(isinstance(name, (str, bytes)) for name in names):
             raise DataError(f"expected a list of class names under {layout.names_key!r}, found {type(names).__name__}")
         names = [name.decode("latin1") if isinstance(name, bytes) else name for name in names]
@@ -34,15 +34,15 @@ def parse_names(content: bytes, form: Form, layout: Layout) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _pickle(content: bytes, what: str) -> dict[str, Any]:
+def _pickle(content: bytes, what: str, items: int) -> dict[str, Any]:
     try:
-        return load_plain(content)
+        return load_plain(content, items)
     except BadPickle as error:
         raise DataError(f"expected a pickle of {what}, found this: {error}") from None
 
 
 def _parse_python(content: bytes, layout: Layout, count: int) -> tuple[np.ndarray, np.ndarray]:
-    batch = _pickle(content, f"a {layout.title} batch")
+    batch = _pickle(content, f"a {layout.title} batch", count)
     if layout.label_key not in batch or "data" not in batch:
         raise DataError(f"expected {layout.title}, with 'data' and {layout.label_key!r}, found {_describe(batch)}")
     data, labels = batch["data"], _label_array(batch[layout.label_key], layout.label_key)
@@ -57,7 +57,8 @@ def _parse_python(content: bytes, layout: Layout, count: int) -> tuple[np.ndarra
 
 
 def _describe(batch: dict[str, Any]) -> str:
-    keys = ", ".join(sorted(batch)[:8])[:200]
+    keys = ", ".join(key[:25] for key in sorted(batch)[:8])
+    keys = "".join(letter if letter.isprintable() else "?" for letter in keys)
     if "fine_labels" in batch:
         return f"what looks like CIFAR-100 (it has {keys})"
     if "labels" in batch:

@@ -53,8 +53,8 @@ class DARTS:
         weights = torch.optim.Adam(network.parameters(), lr=evaluator.lr)
         choices = torch.optim.Adam(list(mixture.values()), lr=self.choice_lr, betas=(0.5, 0.999))
         valid = _again(evaluator.valid, device)
-        for _ in range(evaluator.epochs):
-            for batch in on_device(evaluator.train, device):
+        for epoch in range(evaluator.epochs):
+            for batch in on_device(evaluator.train, device, epoch):
                 for (inputs, labels), optimizer in ((batch, weights), (next(valid), choices)):
                     _mix(network.train(), mixture)
                     weights.zero_grad()
@@ -85,8 +85,8 @@ class DARTS:
 
 def _again(batches: Batches, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches, from the first again after the last."""
-    for _ in itertools.count():
-        yield from on_device(batches, device)
+    for epoch in itertools.count():
+        yield from on_device(batches, device, epoch)
 
 
 def _mix(network: nn.Module, mixture: Mapping[str, Tensor]) -> None:

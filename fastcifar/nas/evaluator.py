@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fastcifar.data import Batches as Images
 from fastcifar.search import report_final_result, report_intermediate_result
 
 Batches = Iterable[tuple[Tensor, Tensor]]  # inputs (B, ...), labels (B,)
@@ -38,8 +39,9 @@ class FunctionalEvaluator:
 class Classification:
     """Trains a network as a classifier by Adam, and reports its accuracy on other images after each epoch, in percent.
 
-    train, valid: batches, such as a DataLoader's or a list, that can be gone through again. device: by default a GPU
-    where there is one. Raises ValueError for what cannot be trained with.
+    train, valid: batches, such as a DataLoader's, a list, or `fastcifar.data.Batches`, that can be gone through again;
+    of these every network sees the same epochs. device: by default a GPU where there is one. Raises ValueError for what
+    cannot be trained with.
     """
 
     train: Batches
@@ -66,9 +68,9 @@ class Classification:
         network = model_class().to(device)
         optimizer = torch.optim.Adam(network.parameters(), lr=self.lr)
         right = 0.0
-        for _ in range(self.epochs):
+        for epoch in range(self.epochs):
             network.train()
-            for inputs, labels in on_device(self.train, device):
+            for inputs, labels in on_device(self.train, device, epoch):
                 optimizer.zero_grad()
                 F.cross_entropy(network(inputs), labels).backward()
                 optimizer.step()
@@ -85,9 +87,9 @@ def accuracy(network: nn.Module, batches: Batches) -> float:
     return 100 * float(torch.cat(found).mean())
 
 
-def on_device(batches: Batches, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches brought to a device."""
-    for inputs, labels in batches:
+def on_device(batches: Batches, device: torch.device, epoch: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches brought to a device. epoch: of batches that can be asked for a certain one."""
+    for inputs, labels in batches.epoch(epoch) if isinstance(batches, Images) else batches:
         yield inputs.to(device), labels.to(device)
 
 

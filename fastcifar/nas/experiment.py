@@ -21,7 +21,7 @@ from fastcifar.search.experiment.config import ConfigError
 from fastcifar.search.experiment.driver import Driver
 from fastcifar.search.experiment.evaluator import FunctionEvaluator
 from fastcifar.search.experiment.experiment import OUT
-from fastcifar.search.experiment.spec import Spec, driving, make_folder
+from fastcifar.search.experiment.spec import Spec, driving, make_folder, read_spec
 from fastcifar.search.experiment.store import FAILED, FINISHED, Store, TrialRow
 from fastcifar.train.record import RunFolder, read_tensors
 
@@ -187,9 +187,10 @@ class RetiariiExperiment:
 
     def _stored(self) -> Spec:
         store = Store.read(self._begun())
-        spec = Spec.from_dict(store.meta()["spec"])
-        store.close()
-        return spec
+        try:
+            return read_spec(store)
+        finally:
+            store.close()
 
     def _begun(self) -> Path:
         if self.folder is None:

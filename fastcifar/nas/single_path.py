@@ -46,8 +46,8 @@ class SinglePath:
         device = find_device(evaluator.device)
         shared = SharedWeights(space, device)
         numbers = itertools.count()
-        for _ in range(evaluator.epochs):
-            for inputs, labels in on_device(evaluator.train, device):
+        for epoch in range(evaluator.epochs):
+            for inputs, labels in on_device(evaluator.train, device, epoch):
                 sample = drawn(space, np.random.default_rng([seed, next(numbers)]))
                 with named(sample):
                     network = shared.network(sample).train()

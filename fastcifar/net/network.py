@@ -1,6 +1,8 @@
 """A graph of operations as a torch module."""
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +34,15 @@ class Network(nn.Module):
         Raises ValueError where a node without an operation is not supplied.
         """
         return run_graph(self.graph, inputs)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """As torch's own. Raises ValueError where the network has no memory that values could be copied to."""
+        if not assign and any(tensor.is_meta for tensor in chain(self.parameters(), self.buffers())):
+            raise ValueError(
+                "this network has no memory for weights (it is on torch's device 'meta'): "
+                "fastcifar.train.load_network(run) gives a trained one, network.to_empty(device='cpu') the memory"
+            )
+        return super().load_state_dict(state_dict, strict, assign)
 
     def path_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Yield `(path, parameter)` in the graph's order, e.g. `("prep/conv/weight", ...)`."""

@@ -37,7 +37,7 @@ class Density:
         # The logarithm of a Gaussian kernel is a polynomial of the value, so that one product gives the sum over all
         # such parameters and the weights; (m, n + 1), as is everything that is added to it.
         powers, coefficients = [np.ones((1, len(points)))], [np.log(np.maximum(self.weights, TINY))[None]]
-        tables = []
+        tables, masses = [], []
         missing = np.isnan(points)
         nested = bool(missing.any())
         filled = np.where(missing, 0, points) if nested else points
@@ -46,11 +46,15 @@ class Density:
             if isinstance(kernel, _Line):
                 powers.append(kernel.powers(values))
                 coefficients.append(kernel.coefficients(centres))
+                said = powers[-1].T
+            elif isinstance(kernel, _Cells) and kernel.count > max(FEW, len(centres)):
+                said = kernel.between(values.astype(np.intp), centres)
+                masses.append(said)
             else:
-                table = kernel.table(values.astype(np.intp))
-                tables.append((table, _places(centres, table.shape[1] - 1)))
-            if nested:  # a parameter that a point does not have says nothing
-                (powers[-1].T if isinstance(kernel, _Line) else table)[missing[:, column]] = 0
+                said = kernel.table(values.astype(np.intp))
+                tables.append((said, _places(centres, kernel.count)))
+            if nested:
+                said[missing[:, column]] = 0  # a parameter that a point does not have says nothing
         left, right = np.concatenate(powers).T, np.concatenate(coefficients)
         total = np.empty(len(points))
         chunk = max(1, CHUNK // right.shape[1])
@@ -59,6 +63,8 @@ class Density:
             joint = left[part] @ right
             for table, places in tables:
                 joint += table[part].take(places, axis=1)
+            for mass in masses:
+                joint += mass[part]
             highest = joint.max(1, keepdims=True)
             np.maximum(joint - highest, FAR, out=joint)
             total[part] = np.log(np.exp(joint, out=joint).sum(1)) + highest[:, 0]
@@ -110,45 +116,56 @@ class _Cells:
 
     def __init__(self, parameter: Parameter, bandwidth: float) -> None:
         assert parameter.cells is not None
-        self.edges = parameter.cells
-        self.middles = (self.edges[1:] + self.edges[:-1]) / 2
+        self.edges, self.middles = parameter.cells, parameter.middles
+        self.count = len(self.middles)
         self.width = self.edges[-1] - self.edges[0]
         self.sigma = bandwidth * self.width
         self.logs: np.ndarray | None = None
-        if len(self.middles) <= FEW:
-            shares = self._below(self.edges)
-            self.below, self.inside = shares[0], shares[-1] - shares[0]
-            self.logs = self._logs(shares[:-1], shares[1:], np.diff(self.edges))
-        else:
-            self.below = self._below(self.edges[:1])[0]
-            self.inside = self._below(self.edges[-1:])[0] - self.below
+        if self.count <= FEW:
+            self.logs = self._logs(self.edges[:-1], self.edges[1:], self.middles)
 
     def table(self, values: np.ndarray) -> np.ndarray:
         """Log masses of values (m,) around each value of the parameter, the last column by the prior. (m, V + 1)"""
         if self.logs is not None:
             known: np.ndarray = self.logs[values]
             return known
-        low, high = self.edges[values], self.edges[values + 1]
-        return self._logs(self._below(low), self._below(high), high - low)
+        return self._logs(self.edges[values], self.edges[values + 1], self.middles)
+
+    def between(self, values: np.ndarray, centres: np.ndarray) -> np.ndarray:
+        """Log masses of values (m,) around centres (n,), the last column by the prior; a missing centre has it, too.
+
+        What `table` gives for these columns, where it would have far more. (m, n + 1)
+        """
+        missing = np.isnan(centres)
+        middles = self.middles[np.where(missing, 0, centres).astype(np.intp)]
+        logs = self._logs(self.edges[values], self.edges[values + 1], middles)
+        if missing.any():
+            logs[:, :-1][:, missing] = logs[:, -1:]
+        return logs
 
     def sample(self, rng: np.random.Generator, centres: np.ndarray) -> np.ndarray:
-        places = centres.astype(np.intp)
-        quantiles = self.below[places] + self.inside[places] * rng.random(len(centres))
-        drawn = self.middles[places] + self.sigma * ndtri(quantiles)
+        middles = self.middles[centres.astype(np.intp)]
+        below, inside = self._inside(middles)
+        drawn = middles + self.sigma * ndtri(below + inside * rng.random(len(centres)))
         values: np.ndarray = np.searchsorted(self.edges[1:-1], drawn, side="right").astype(float)
         return values
 
-    def _logs(self, below: np.ndarray, above: np.ndarray, widths: np.ndarray) -> np.ndarray:
-        """Log masses of cells (m,): between two shares of each value's Gaussian (m, V), and of the prior. (m, V + 1)"""
-        masses = np.empty((len(widths), len(self.middles) + 1))
-        np.divide(above - below, self.inside, out=masses[:, :-1])
-        np.divide(widths, self.width, out=masses[:, -1])
+    def _logs(self, low: np.ndarray, high: np.ndarray, middles: np.ndarray) -> np.ndarray:
+        """Log masses of cells between edges (m,), by a Gaussian around each middle (n,) and by the prior. (m, n + 1)"""
+        masses = np.empty((len(low), len(middles) + 1))
+        np.divide(self._below(high, middles) - self._below(low, middles), self._inside(middles)[1], out=masses[:, :-1])
+        np.divide(high - low, self.width, out=masses[:, -1])
         logs: np.ndarray = np.log(np.maximum(masses, TINY, out=masses), out=masses)
         return logs
 
-    def _below(self, edges: np.ndarray) -> np.ndarray:
-        """The share of each value's Gaussian that lies below edges (m,). (m, V)"""
-        shares: np.ndarray = ndtr((edges[:, None] - self.middles) / self.sigma)
+    def _inside(self, middles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The share of each Gaussian that lies below the first edge, and the share between first and last. (n,)"""
+        below, above = self._below(self.edges[[0, -1]], middles)
+        return below, above - below
+
+    def _below(self, edges: np.ndarray, middles: np.ndarray) -> np.ndarray:
+        """The share of the Gaussian around each middle (n,) that lies below edges (m,). (m, n)"""
+        shares: np.ndarray = ndtr((edges[:, None] - middles) / self.sigma)
         return shares
 
 

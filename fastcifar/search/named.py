@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fastcifar.names import nearest
+from fastcifar.reading import parse_json, read_text
 from fastcifar.search.rules import SpaceError
 from fastcifar.search.space import Space
 
@@ -33,7 +34,7 @@ def find_space(name_or_path: str | Path) -> tuple[str, dict[str, Any]]:
 def read_space(path: Path) -> dict[str, Any]:
     """The entries of a search space's file, checked. Raises SpaceError."""
     Space.load(path)
-    entries: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    entries: dict[str, Any] = parse_json(read_text(path), str(path))
     return entries
 
 

@@ -9,6 +9,7 @@ Every type is a latent number and a map from it to values, which is all that the
 """
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,8 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from fastcifar.names import short
+
 Value = Any  # what a trial receives: any JSON value
 MAX_VALUES = 100_000  # of a finite parameter, that are listed
+SHOWN = 20  # of the values, in a message
+LARGEST_LOG = 709.78  # of a float, 1.8e308
+LEAST_POSITIVE = 1e-300  # stands for 0 where a logarithm is taken
 
 TYPES = (
     "choice",
@@ -111,8 +117,12 @@ class Parameter:
         # A value takes what rounds to it, so its edges lie half a quantum away, before the clipping at the ends.
         grid = np.round(points / self.quantum) * self.quantum
         middles = (grid[1:] + grid[:-1]) / 2
-        inner = np.log(np.maximum(middles, 1e-300)) if self.log else middles
+        inner = np.log(np.maximum(middles, LEAST_POSITIVE)) if self.log else middles
         return np.concatenate([[low], np.clip(inner, low, high), [high]])
+
+    def branch(self, name: Any) -> int | None:
+        """The number of a nested choice's option; None for what is none."""
+        return self.places.get(_hashable(name)) if isinstance(name, str) else None
 
     def encode(self, value: Value) -> float:
         """The latent of a value: a cell's number for a finite parameter, else the (logarithm of the) number.
@@ -121,13 +131,13 @@ class Parameter:
         """
         if self.values is not None:
             try:
-                return float(self._places[_hashable(value)])
-            except KeyError:
-                raise ValueError(f"{self.key}: {value!r} is none of its values") from None
-        if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
-            raise ValueError(f"{self.key}: a number is needed, not {value!r}")
+                return float(self.places[_hashable(value)])
+            except (KeyError, TypeError, RecursionError):  # also what no JSON has
+                raise ValueError(f"{self.key}: {short(value)} is none of its values: {_listed(self.values)}") from None
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not abs(value) <= sys.float_info.max:
+            raise ValueError(f"{self.key}: a number is needed, not {short(value)}")
         if self.log:
-            return math.log(max(value, 1e-300))
+            return math.log(max(value, LEAST_POSITIVE))
         return float(value)
 
     def decode(self, latent: float) -> Value:
@@ -136,7 +146,7 @@ class Parameter:
             return self.values[int(latent)]
         if self.kind == "randint":
             return int(min(max(round(latent), self.args[0]), self.args[1] - 1))
-        value = math.exp(latent) if self.log else latent
+        value = math.exp(min(latent, LARGEST_LOG)) if self.log else latent
         if self.quantum is not None:
             value = round(value / self.quantum) * self.quantum
         if not self.gaussian:
@@ -157,7 +167,15 @@ class Parameter:
         return drawn if cells is None else np.searchsorted(cells[1:-1], drawn, side="right").astype(float)
 
     @cached_property
-    def _places(self) -> dict[Any, int]:
+    def middles(self) -> np.ndarray:
+        """Middles of the cells. (len(values),)"""
+        assert self.cells is not None
+        middles: np.ndarray = (self.cells[1:] + self.cells[:-1]) / 2
+        return middles
+
+    @cached_property
+    def places(self) -> dict[Any, int]:
+        """Value, as a key -> its number."""
         assert self.values is not None
         return {_hashable(value): i for i, value in enumerate(self.values)}
 
@@ -182,3 +200,9 @@ def _hashable(value: Value) -> Any:
         return tuple(sorted((key, _hashable(item)) for key, item in value.items()))
     # True, 1 and 1.0 are one key to a dict, but not one value to a trial.
     return (isinstance(value, bool), value)
+
+
+def _listed(values: Sequence[Value]) -> str:
+    """The values in a message, at most SHOWN of them."""
+    more = f", ... ({len(values)} in all)" if len(values) > SHOWN else ""
+    return ", ".join(map(short, values[:SHOWN])) + more

@@ -1,12 +1,13 @@
 """The rules of NNI's search-space JSON, one entry at a time."""
 
-import json
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastcifar.names import nearest
+from fastcifar.names import nearest, short, writable
 from fastcifar.search.parameter import TYPES
+
+MAX_DEPTH = 100  # lists and objects in each other: 33 choices
 
 
 class SpaceError(ValueError):
@@ -16,12 +17,12 @@ class SpaceError(ValueError):
 def check_entry(entry: Any, where: str) -> tuple[str, Sequence[Any]]:
     """Check one `{"_type": ..., "_value": [...]}`; return both. Raises SpaceError that begins with `where`."""
     if not isinstance(entry, Mapping) or set(entry) != {"_type", "_value"}:
-        raise SpaceError(f'{where}: an object with exactly "_type" and "_value" is needed, not {_short(entry)}')
+        raise SpaceError(f'{where}: an object with exactly "_type" and "_value" is needed, not {short(entry)}')
     kind, args = entry["_type"], entry["_value"]
     if kind not in TYPES:
-        raise SpaceError(f"{where}: the type {kind!r} is not known{nearest(kind, TYPES)}")
+        raise SpaceError(f"{where}: the type {short(kind)} is not known{nearest(kind, TYPES)}")
     if not isinstance(args, (list, tuple)):
-        raise SpaceError(f"{where}: _value is a list, not {_short(args)}")
+        raise SpaceError(f"{where}: _value is a list, not {short(args)}")
     if kind == "choice":
         _check_options(args, where)
     else:
@@ -31,6 +32,33 @@ def check_entry(entry: Any, where: str) -> tuple[str, Sequence[Any]]:
     return kind, args
 
 
+def check_plain(value: Any, where: str) -> None:
+    """Raise SpaceError for what is no JSON value but for its numbers, and for very deep nesting."""
+    left = [(value, 0)]
+    while left:
+        item, depth = left.pop()
+        if isinstance(item, (Mapping, list, tuple)):
+            if depth == MAX_DEPTH:
+                raise SpaceError(f"{where}: lists and objects are nested more than {MAX_DEPTH} deep")
+            if isinstance(item, Mapping):
+                for key in item:
+                    if not isinstance(key, str) or not writable(key):
+                        raise SpaceError(f"{where}: a name is text, not {short(key)}")
+                item = item.values()
+            left.extend((inner, depth + 1) for inner in item)
+        elif not (item is None or isinstance(item, (int, float)) or (isinstance(item, str) and writable(item))):
+            raise SpaceError(f"{where}: the option {short(item)} is no JSON value")
+
+
+def _finite(value: Any) -> bool:
+    """Whether all numbers in a JSON value are those that a float can be; a whole number may be longer."""
+    if isinstance(value, (int, float)):
+        return abs(value) <= sys.float_info.max
+    if isinstance(value, Mapping):
+        return all(map(_finite, value.values()))
+    return not isinstance(value, (list, tuple)) or all(map(_finite, value))
+
+
 def _check_numbers(kind: str, args: Sequence[Any], where: str) -> None:
     names = ["mu", "sigma"] if kind.endswith("normal") else ["low", "high"]
     if kind.startswith("q"):
@@ -38,42 +66,37 @@ def _check_numbers(kind: str, args: Sequence[Any], where: str) -> None:
     if len(args) != len(names):
         raise SpaceError(f"{where}: {kind} takes [{', '.join(names)}], not {len(args)} values")
     for name, number in zip(names, args, strict=True):
-        if not isinstance(number, (int, float)) or isinstance(number, bool) or not math.isfinite(number):
-            raise SpaceError(f"{where}: {name} is a finite number, not {_short(number)}")
+        if not isinstance(number, (int, float)) or isinstance(number, bool) or not _finite(number):
+            raise SpaceError(f"{where}: {name} is a finite number, not {short(number)}")
         if kind == "randint" and not float(number).is_integer():
             raise SpaceError(f"{where}: {name} of randint is a whole number, not {number}")
     if names[1] == "sigma":
         if args[1] <= 0:
-            raise SpaceError(f"{where}: sigma > 0 is needed, not {args[1]}")
+            raise SpaceError(f"{where}: sigma > 0 is needed, not {short(args[1])}")
     elif args[0] >= args[1]:
-        raise SpaceError(f"{where}: low < high is needed, not {args[0]} and {args[1]}")
+        raise SpaceError(f"{where}: low < high is needed, not {short(args[0])} and {short(args[1])}")
     elif "log" in kind and args[0] <= 0:
-        raise SpaceError(f"{where}: low > 0 is needed for {kind}, not {args[0]}")
+        raise SpaceError(f"{where}: low > 0 is needed for {kind}, not {short(args[0])}")
     if len(args) == 3 and args[2] <= 0:
-        raise SpaceError(f"{where}: q > 0 is needed, not {args[2]}")
+        raise SpaceError(f"{where}: q > 0 is needed, not {short(args[2])}")
 
 
 def _check_options(options: Sequence[Any], where: str) -> None:
     if not options:
         raise SpaceError(f"{where}: a choice needs at least one option")
     named = [isinstance(option, Mapping) and "_name" in option for option in options]
-    if any(named) and not all(named):
+    if not any(named):
+        for option in options:
+            if not _finite(option):
+                raise SpaceError(f"{where}: the option {short(option)} is no JSON value: a number is not finite")
+        return
+    if not all(named):
         raise SpaceError(f"{where}: either all options have a _name or none has")
+    seen: set[str] = set()
     for option in options:
-        try:
-            json.dumps(option, allow_nan=False)
-        except (TypeError, ValueError):
-            raise SpaceError(f"{where}: the option {_short(option)} is no JSON value") from None
-    if all(named):
-        names = [option["_name"] for option in options]
-        for name in names:
-            if not isinstance(name, str):
-                raise SpaceError(f"{where}: a _name is text, not {_short(name)}")
-        repeated = next((name for name in names if names.count(name) > 1), None)
-        if repeated is not None:
-            raise SpaceError(f"{where}: two options have the _name {repeated!r}")
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+        name = option["_name"]
+        if not isinstance(name, str):
+            raise SpaceError(f"{where}: a _name is text, not {short(name)}")
+        if name in seen:
+            raise SpaceError(f"{where}: two options have the _name {short(name)}")
+        seen.add(name)

@@ -1,15 +1,18 @@
 """A search space in NNI's JSON, checked, as a flat list of parameters."""
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fastcifar.names import short, shown
+from fastcifar.reading import UnreadableError, parse_json, read_text
+from fastcifar.search.extremes import fault
 from fastcifar.search.parameter import Parameter, distinct
-from fastcifar.search.rules import SpaceError, check_entry
+from fastcifar.search.rules import SpaceError, check_entry, check_plain
 
 Params = dict[str, Any]  # what a trial receives
 MAX_POINTS = 1_000_000  # of a finite space, that are counted one by one
@@ -31,21 +34,22 @@ class Space:
         """Read a JSON file. Raises SpaceError (a ValueError) that names the file, the key and the rule."""
         path = Path(path)
         try:
-            text = path.read_text(encoding="utf-8")
+            entries = parse_json(read_text(path), str(path), unique=True)
         except OSError as error:
-            raise SpaceError(f"the search space {path} cannot be read: {error.strerror}") from None
-        try:
-            return cls.from_dict(json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse), str(path))
-        except json.JSONDecodeError as error:
-            raise SpaceError(f"{path}, line {error.lineno}: not JSON: {error.msg}") from None
-        except _Duplicate as error:
-            raise SpaceError(f"{path}: the key {error} occurs twice") from None
+            raise SpaceError(f"the search space {shown(str(path), 1000)} cannot be read: {error.strerror}") from None
+        except UnreadableError as error:
+            raise SpaceError(str(error)) from None
+        return cls.from_dict(entries, str(path))
 
     @classmethod
     def from_dict(cls, entries: Mapping[str, Any], source: str = "search space") -> "Space":
         """Check a space that is given as a dict. Raises SpaceError."""
         if not isinstance(entries, Mapping) or not entries:
             raise SpaceError(f"{source}: a search space is an object with at least one parameter")
+        for name, entry in entries.items():
+            if not isinstance(name, str):
+                raise SpaceError(f"{source}: a name is text, not {short(name)}")
+            check_plain({name: entry}, f"{source}: {shown(name)}")
         parameters: list[Parameter] = []
         _collect(parameters, entries, "", None, source)
         return cls(tuple(parameters))
@@ -97,15 +101,14 @@ class Space:
         """Every point of a finite space, (size, D), the last parameter changing fastest. Raises ValueError."""
         if self.size() > MAX_POINTS:
             raise ValueError(f"the space has {self.size():,.0f} points; at most {MAX_POINTS:,} can be listed")
-        return np.array(list(self._points()))
+        return self._points
 
     def _encode(self, row: np.ndarray, params: Mapping[str, Any], parent: tuple[int, int] | None, prefix: str) -> None:
         if not isinstance(params, Mapping):
-            raise ValueError(f"{prefix or 'parameters'}: an object is needed, not {params!r}")
+            raise ValueError(f"{prefix or 'parameters'}: an object is needed, not {short(params)}")
         left = set(params) - ({"_name"} if parent else set())
-        for index, parameter in enumerate(self.parameters):
-            if parameter.parent != parent:
-                continue
+        for index in self.children.get(parent, ()):
+            parameter = self.parameters[index]
             name = parameter.key.rpartition("/")[2] if parent else parameter.key
             if name not in params:
                 raise ValueError(f"{parameter.key}: it is missing")
@@ -114,34 +117,48 @@ class Space:
             if parameter.branches is None:
                 row[index] = parameter.encode(value)
                 continue
-            branch = value.get("_name") if isinstance(value, Mapping) else None
-            if branch not in parameter.branches:
-                raise ValueError(f"{parameter.key}: {value!r} is none of its options")
-            row[index] = option = parameter.branches.index(branch)
+            option = parameter.branch(value.get("_name") if isinstance(value, Mapping) else None)
+            if option is None:
+                raise ValueError(f"{parameter.key}: {short(value)} is none of its options")
+            row[index] = option
+            branch = parameter.branches[option]
             self._encode(row, value, (index, option), f"{parameter.key}/{branch}")
         if left:
-            raise ValueError(f"{prefix}{'/' if prefix else ''}{sorted(left)[0]}: the space has no such parameter")
+            first = shown(min(left, key=str))
+            raise ValueError(f"{prefix}{'/' if prefix else ''}{first}: the space has no such parameter")
 
     def _size(self, parent: tuple[int, int] | None) -> float:
         total = 1.0
-        for index, parameter in enumerate(self.parameters):
-            if parameter.parent == parent:
-                if parameter.branches is not None:
-                    total *= sum(self._size((index, option)) for option in range(len(parameter.branches)))
-                else:
-                    total *= float("inf") if parameter.values is None else len(parameter.values)
+        for index in self.children.get(parent, ()):
+            parameter = self.parameters[index]
+            if parameter.branches is not None:
+                total *= sum(self._size((index, option)) for option in range(len(parameter.branches)))
+            else:
+                total *= float("inf") if parameter.values is None else len(parameter.values)
         return total
 
-    def _points(self, index: int = 0, row: tuple[float, ...] = ()) -> Iterator[tuple[float, ...]]:
-        if index == len(self):
-            yield row
-            return
-        parameter = self.parameters[index]
-        if parameter.parent is not None and row[parameter.parent[0]] != parameter.parent[1]:
-            yield from self._points(index + 1, (*row, float("nan")))
-            return
-        for value in range(len(parameter.values or ())):
-            yield from self._points(index + 1, (*row, float(value)))
+    @cached_property
+    def children(self) -> dict[tuple[int, int] | None, tuple[int, ...]]:
+        """(choice, option), or None for the top -> the parameters on that branch."""
+        found: dict[tuple[int, int] | None, list[int]] = {}
+        for index, parameter in enumerate(self.parameters):
+            found.setdefault(parameter.parent, []).append(index)
+        return {parent: tuple(indices) for parent, indices in found.items()}
+
+    @cached_property
+    def _points(self) -> np.ndarray:
+        rows = np.empty((1, 0))
+        for parameter in self.parameters:
+            counts = np.full(len(rows), len(parameter.values or ()))
+            if parameter.parent is not None:
+                choice, option = parameter.parent
+                counts[rows[:, choice] != option] = 0  # a branch that is not taken
+            repeats = np.maximum(counts, 1)
+            starts = np.repeat(np.cumsum(repeats) - repeats, repeats)
+            column = np.where(np.repeat(counts, repeats) > 0, np.arange(repeats.sum()) - starts, np.nan)
+            rows = np.column_stack([np.repeat(rows, repeats, axis=0), column])
+        rows.setflags(write=False)
+        return rows
 
 
 def _collect(
@@ -153,33 +170,21 @@ def _collect(
 ) -> None:
     for name, entry in entries.items():
         key = f"{prefix}{name}"
-        kind, args = check_entry(entry, f"{source}: {key}")
+        where = f"{source}: {shown(key)}"
+        kind, args = check_entry(entry, where)
         nested = kind == "choice" and isinstance(args[0], Mapping) and "_name" in args[0]
         if prefix and "/" in name:
-            raise SpaceError(f"{source}: {key}: inside a nested choice a name has no /")
+            raise SpaceError(f"{where}: inside a nested choice a name has no /")
         if not nested:
             args = distinct(args) if kind == "choice" else args
-            parameters.append(Parameter(key=key, kind=kind, args=tuple(args), parent=parent))
+            parameter = Parameter(key=key, kind=kind, args=tuple(args), parent=parent)
+            wrong = fault(parameter)
+            if wrong is not None:
+                raise SpaceError(f"{where}: {wrong}")
+            parameters.append(parameter)
             continue
         index, branches = len(parameters), tuple(option["_name"] for option in args)
         parameters.append(Parameter(key=key, kind=kind, args=branches, parent=parent, branches=branches))
         for number, option in enumerate(args):
             inner = {inner_name: value for inner_name, value in option.items() if inner_name != "_name"}
             _collect(parameters, inner, f"{key}/{option['_name']}/", (index, number), source)
-
-
-class _Duplicate(Exception):
-    pass
-
-
-def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in result:
-            raise _Duplicate(repr(key))
-        result[key] = value
-    return result
-
-
-def _refuse(constant: str) -> Any:
-    raise json.JSONDecodeError(f"{constant} is no JSON value", constant, 0)

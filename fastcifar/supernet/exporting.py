@@ -23,6 +23,7 @@ from fastcifar.train.record import RunFolder, save_drawing
 from fastcifar.train.schedule import scale_factors
 from fastcifar.train.start import FILE as WEIGHTS
 
+FILES = ("recipe.json", WEIGHTS, "network.dot", "network.svg", "model.onnx")  # of an export
 ONNX = ("onnx", "onnxscript")  # what torch needs to write it
 
 
@@ -63,10 +64,13 @@ def export(recipe: Recipe, network: Network, folder: Path) -> list[Path]:
 
     `weights.safetensors` (with the recipe in it), `recipe.json` (which `fastcifar train` takes, with `--init FOLDER`
     to go on from the weights), `network.dot` and, where Graphviz is there, `network.svg`; `model.onnx` where the
-    packages of the extra `onnx` are installed. Raises RecordError where `folder` cannot be written.
+    packages of the extra `onnx` are installed. What an earlier export has left there is removed first.
+    Raises RecordError where `folder` cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for path in exported(folder):
+            path.unlink()
     except OSError as error:
         raise RecordError(f"cannot write {folder}: {error.strerror}") from error
     out = RunFolder(folder)
@@ -75,8 +79,12 @@ def export(recipe: Recipe, network: Network, folder: Path) -> list[Path]:
     save_drawing(network, folder / "network")
     if all(find_spec(package) for package in ONNX):
         write_onnx(network, folder / "model.onnx")
-    names = ("recipe.json", WEIGHTS, "network.dot", "network.svg", "model.onnx")
-    return [folder / name for name in names if (folder / name).exists()]
+    return exported(folder)
+
+
+def exported(folder: Path) -> list[Path]:
+    """The files of an export that are in `folder`."""
+    return [folder / name for name in FILES if (folder / name).exists()]
 
 
 def write_onnx(network: Network, path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastcifar.supernet.plan import Plan
 from fastcifar.train import EpochRow, RecordError, Times
+from fastcifar.train.identity import as_metadata
 from fastcifar.train.record import RunFolder
 
 FILE = "supernet.json"
@@ -18,7 +19,7 @@ class Record:
 
     epochs: a row's `valid` columns are the full network's, on a part of the holdout; its `train` columns those of the
         first network of each step, which with sandwich is the full one.
-    settings: device, step, deterministic, and init, the weights that were started from.
+    settings: device, step, deterministic, init (the weights that were started from), and threads.
     provenance: see `train.provenance`.
     status: running, finished, interrupted, diverged or failed.
     """
@@ -48,6 +49,11 @@ class Record:
             "seconds": self.times.to_dict(),
         }
 
+    @property
+    def threads(self) -> int:
+        """Threads that it is trained with."""
+        return int(self.provenance["threads"])
+
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> "Record":
         """Read what `to_dict` gave."""
@@ -59,12 +65,19 @@ class Record:
         )
 
 
+def identity(record: Record) -> dict[str, str]:
+    """Metadata that tell a supernet from others: of its checkpoint."""
+    return as_metadata({**record.plan.to_dict(), "fingerprint": record.dataset["fingerprint"]})
+
+
 def read_record(path: str | Path) -> Record:
     """The record in the folder `path`. Raises RecordError where there is none, or it is damaged."""
     folder = RunFolder(Path(path))
     document = folder.read_json(FILE)
     try:
         record = Record.from_dict(document)
+    except ValueError as error:  # of the recipe or the space
+        raise RecordError(f"{folder.path / FILE}: not a record of this version ({error})") from None
     except (KeyError, TypeError) as error:
         raise RecordError(f"{folder.path / FILE}: not a record of this version ({error!r})") from None
     record.path, record.epochs = str(folder.path), folder.read_epochs()

@@ -12,6 +12,7 @@ from fastcifar.data import Dataset, num_classes
 from fastcifar.errors import Failure
 from fastcifar.search import Params
 from fastcifar.search.experiment.driver import Driver, trial_seed
+from fastcifar.search.experiment.kept import kept
 from fastcifar.search.experiment.spec import Spec
 from fastcifar.search.experiment.store import FINISHED
 from fastcifar.search.experiment.training import flops
@@ -47,6 +48,7 @@ class Asked:
     seconds: of a training by itself at full budget, for a FLOP of an image; None before it is measured, when the
         experiment's spec has no budget yet that fits the device, either.
     chosen: the networks that are trained by themselves; None before they are chosen.
+    threads: with which the supernet is trained and its networks are scored; None is torch's own number.
     """
 
     method: str
@@ -56,6 +58,7 @@ class Asked:
     folder: str | None = None
     seconds: float | None = None
     chosen: tuple[Params, ...] | None = None
+    threads: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values; a limit that is none is null."""
@@ -63,11 +66,15 @@ class Asked:
         return {**asdict(self), "limits": limits}
 
     @classmethod
-    def from_dict(cls, document: dict[str, Any]) -> "Asked":
-        """Read what `to_dict` gave."""
-        limits = {key: value for key, value in document["limits"].items() if value is not None}
-        chosen = document["chosen"]
-        return cls(**{**document, "limits": Limits(**limits), "chosen": None if chosen is None else tuple(chosen)})
+    def from_dict(cls, document: Any, folder: Path | None = None) -> "Asked":
+        """Read what `to_dict` gave. Raises StoreError for what another version has written into `folder`."""
+        limits = document.get("limits") if isinstance(document, dict) else None
+        if isinstance(limits, dict):
+            limits = {key: value for key, value in limits.items() if value is not None}
+            document = {**document, "limits": Limits(**kept(Limits, limits, "limits", folder))}
+        values = kept(cls, document, "supernet", folder)
+        chosen = values.get("chosen")
+        return cls(**values | {"chosen": None if chosen is None else tuple(chosen)})
 
 
 def check_rates(choices: Choices) -> None:

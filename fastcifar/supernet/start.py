@@ -6,11 +6,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fastcifar.supernet.record import FILE, read_record
+from fastcifar.supernet.record import FILE, identity, read_record
 from fastcifar.supernet.slices import part
 from fastcifar.supernet.supernet import Supernet
 from fastcifar.train import RecordError, checkpoint, describe_network
 from fastcifar.train.build import trained_paths
+from fastcifar.train.identity import check_identity
 from fastcifar.train.record import read_tensors
 from fastcifar.train.start import read_weights
 
@@ -51,8 +52,10 @@ def _saved(path: Path) -> Mapping[str, Tensor]:
     """The parameters at `path` by torch's names, those of a supernet as the optimizer has them."""
     if not (path / FILE).exists():
         return {name: tensor for name, tensor in read_weights(path).items() if name.endswith(("weight", "bias"))}
-    choices = read_record(path).plan.choices
-    tensors = read_tensors(path / checkpoint.FILE)[0]
+    record = read_record(path)
+    choices = record.plan.choices
+    tensors, metadata = read_tensors(path / checkpoint.FILE)
+    check_identity(path / checkpoint.FILE, metadata, identity(record))
     paths = [path for path, _ in describe_network(choices.full, 2).path_parameters()]
     found = {torch_name(path): tensors[f"network/{torch_name(path)}"] for path in paths}
     trained = trained_paths(describe_network(choices.full, 2))

@@ -9,11 +9,12 @@ from typing import Any
 import torch
 
 from fastcifar.data import Dataset, derived_seed, load, num_classes
+from fastcifar.machine import check_threads
 from fastcifar.supernet.material import Material, check_images
 from fastcifar.supernet.methods import distils, drawn
 from fastcifar.supernet.plan import Plan
 from fastcifar.supernet.rates import rate_factors
-from fastcifar.supernet.record import FILE, Record, read_record
+from fastcifar.supernet.record import FILE, Record, identity, read_record
 from fastcifar.supernet.scoring import scores
 from fastcifar.supernet.start import start_from
 from fastcifar.supernet.supernet import Supernet
@@ -26,7 +27,8 @@ from fastcifar.train.precision import resolve_precision
 from fastcifar.train.provenance import provenance
 from fastcifar.train.record import RunFolder
 from fastcifar.train.session import rate_at
-from fastcifar.train.step import resolve_step
+from fastcifar.train.step import resolve_step, resumed_step
+from fastcifar.train.threads import kept_threads, using_threads
 
 CHECKED = 1000  # images of the holdout on which the full network is looked at after each epoch
 
@@ -39,6 +41,7 @@ def train_supernet(
     step: str = "auto",
     deterministic: bool = False,
     init: str | Path | None = None,
+    threads: int | None = None,
     out: str | Path | None = None,
     name: str = "supernet",
     hooks: Hooks = Hooks(),  # noqa: B008  frozen
@@ -46,7 +49,7 @@ def train_supernet(
 ) -> tuple[Supernet, Record]:
     """Train the networks of `plan` in one set of weights, on the training images less the holdout.
 
-    device, step, deterministic: as for `train`; a supernet runs eager or fused.
+    device, step, deterministic, threads: as for `train`; a supernet runs eager or fused.
     init: a run's or a supernet's folder, whose weights are started from.
     out: folder to make the supernet's folder in; None keeps nothing on disk.
     hooks: `on_epoch`, whose answer counts for nothing, and `progress`. on_start: called once, before the first epoch.
@@ -54,12 +57,15 @@ def train_supernet(
     anything is kept; RecordError where `out` cannot be written or `init` cannot be read.
     """
     where = resolve_device(device)
+    check_threads(threads)
     images = load(plan.recipe.dataset) if dataset is None else dataset
     settings = {
         "device": str(where),
         "step": resolve_step(step, where),
+        "step_asked": step,
         "deterministic": deterministic,
         "init": None if init is None else str(Path(init).absolute()),
+        "threads": threads or torch.get_num_threads(),
     }
     record = _new_record(plan, images, where, settings)
     supernet = build(record)
@@ -88,7 +94,7 @@ def _new_record(plan: Plan, images: Dataset, device: torch.device, settings: dic
             "train_images": len(train_split.labels),
             "valid_images": len(valid_split.labels),
         },
-        provenance=provenance(device),
+        provenance=provenance(device, settings["threads"]),
         precision=resolve_precision(plan.recipe.precision, device).name,
     )
 
@@ -100,7 +106,7 @@ def resume_supernet(
     hooks: Hooks = Hooks(),  # noqa: B008  frozen
     on_start: Callable[[Record], None] = lambda record: None,
 ) -> tuple[Supernet, Record]:
-    """Go on with the supernet in the folder `path` from its last epoch, to the same end.
+    """Go on with the supernet in the folder `path` from its last epoch, to the same end, with its number of threads.
 
     Raises RecordError where it has ended, or another process is at work on it; ValueError for other images.
     """
@@ -113,8 +119,10 @@ def resume_supernet(
         images = load(record.plan.recipe.dataset) if dataset is None else dataset
         supernet = build(record)
         supernet.init(derived_seed(record.plan.seed, "weights"))
-        if record.settings["init"] is not None and checkpoint.place(folder) is None:
+        if record.settings["init"] is not None and checkpoint.place(folder, identity(record)) is None:
             start_from(supernet, Path(record.settings["init"]))
+        threads, _ = kept_threads(record.settings.get("threads", record.threads))
+        record.provenance["threads"] = threads
         record.status, record.message = "running", ""
         return supernet, _Training(record, supernet, images, folder, hooks).run(on_start)
 
@@ -135,7 +143,7 @@ def load_supernet(path: str | Path, device: str | None = None) -> tuple[Supernet
     if device is None or resolve_device(device).type == resolve_type(record):
         record.settings["device"] = record.settings["device"] if device is None else str(resolve_device(device))
         supernet = build(record)
-        checkpoint.load(RunFolder(Path(path)), supernet.state)
+        checkpoint.load(RunFolder(Path(path)), supernet.state, identity(record))
         return supernet, record
     where = resolve_device(device)
     record.precision, record.settings = (
@@ -157,7 +165,7 @@ def build(record: Record) -> Supernet:
     device = resolve_device(record.settings["device"])
     if device.type == "cpu":
         keep_memory()
-    precision, step = resolve_precision(record.precision, device), resolve_step(record.settings["step"], device)
+    precision, step = resolve_precision(record.precision, device), resumed_step(record.settings, device)
     return Supernet(record.plan.choices, num_classes(record.plan.recipe.dataset), device, precision, step)
 
 
@@ -170,10 +178,10 @@ class _Training:
         self.record, self.plan, self.supernet, self.folder, self.hooks = record, record.plan, supernet, folder, hooks
         self.recipe = record.plan.recipe
         self.material = Material(record, dataset, supernet)
-        self.epochs_done, before = (checkpoint.place(folder) if folder else None) or (0, Times())
+        self.epochs_done, before = (checkpoint.place(folder, identity(record)) if folder else None) or (0, Times())
         self.began = time.perf_counter() - before.wall
         if folder and self.epochs_done:
-            checkpoint.load(folder, supernet.state)
+            checkpoint.load(folder, supernet.state, identity(record))
         if len(record.epochs) < self.epochs_done:
             raise RecordError(f"{record.path}: the checkpoint is of epoch {self.epochs_done}, epochs.csv is shorter")
         record.epochs = record.epochs[: self.epochs_done]
@@ -182,7 +190,7 @@ class _Training:
     def run(self, on_start: Callable[[Record], None]) -> Record:
         record = self.record
         self.write()
-        with ending(record, lambda: self.epochs_done, self.write):
+        with ending(record, lambda: self.epochs_done, self.write), using_threads(record.threads):
             on_start(record)
             with kernels(self.supernet.device, record.settings["deterministic"], by_trial=False):
                 self.train()
@@ -243,7 +251,7 @@ class _Training:
         self.count_times()
         if self.folder:
             self.folder.write_epochs(record.epochs)
-            checkpoint.save(self.folder, self.supernet.state, row.epoch, record.times)
+            checkpoint.save(self.folder, self.supernet.state, row.epoch, record.times, identity(record))
         self.hooks.on_epoch(row)
 
     def count_times(self) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fastcifar.train.device import resolve_device
     from fastcifar.train.folder import RecordError
     from fastcifar.train.frame import list_runs
+    from fastcifar.train.loading import TrainedNetwork, load_network
     from fastcifar.train.many import Summary, summarise
     from fastcifar.train.named import find_recipe, named_recipe, recipe_names
     from fastcifar.train.recipe import Recipe
@@ -34,6 +35,7 @@ __all__ = [
     "Summary",
     "Times",
     "TrainError",
+    "TrainedNetwork",
     "compare",
     "compare_results",
     "describe_network",
@@ -42,6 +44,7 @@ __all__ = [
     "format_header",
     "format_row",
     "list_runs",
+    "load_network",
     "load_result",
     "named_recipe",
     "recipe_names",
@@ -58,6 +61,7 @@ HOMES = {  # module: names
     "device": "resolve_device",
     "folder": "RecordError",
     "frame": "list_runs",
+    "loading": "TrainedNetwork load_network",
     "many": "Summary summarise",
     "named": "find_recipe named_recipe recipe_names",
     "recipe": "Recipe",

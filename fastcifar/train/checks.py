@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from fastcifar.names import nearest
+from fastcifar.names import nearest, short, shown
 
 INF = math.inf
 LARGEST = sys.float_info.max  # a whole number may be longer than any float
@@ -41,7 +41,7 @@ def number(low: float, high: float = INF, high_name: str = "", *, open_low: bool
         fits = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= LARGEST
         fits = fits and (low < value if open_low else low <= value) and value <= high
         if not fits or (whole and not float(value).is_integer()):
-            raise RecipeError(f"{name}: {rule} is needed, not {value!r}")
+            raise RecipeError(f"{name}: {rule} is needed, not {short(value)}")
         return int(value) if whole else float(value)
 
     return Check(rule, check)
@@ -59,7 +59,7 @@ def choice(*values: int) -> Check:
         for known in values:
             if value == known and type(value) is type(known):
                 return known
-        raise RecipeError(f"{name}: {value!r} is none of {', '.join(map(repr, values))}")
+        raise RecipeError(f"{name}: {short(value)} is none of {', '.join(map(repr, values))}")
 
     return Check(_either([str(value).lower() for value in values]), check)
 
@@ -69,7 +69,7 @@ def one_of(names: tuple[str, ...]) -> Check:
 
     def check(name: str, value: Any) -> str:
         if value not in names:
-            raise RecipeError(f"{name}: {value!r} is not known{nearest(value, names)}")
+            raise RecipeError(f"{name}: {short(value)} is not known{nearest(value, names)}")
         return str(value)
 
     return Check(_either(names), check)
@@ -80,7 +80,7 @@ def sequence(inner: Check) -> Check:
 
     def check(name: str, value: Any) -> tuple[Any, ...]:
         if not isinstance(value, (list, tuple)):
-            raise RecipeError(f"{name}: a list is needed, not {value!r}")
+            raise RecipeError(f"{name}: a list is needed, not {short(value)}")
         return tuple(inner(f"{name}[{i}]", item) for i, item in enumerate(value))
 
     return Check(f"a list; each {inner.rule}", check)
@@ -91,19 +91,19 @@ def mapping(inner: Check, keys: tuple[str, ...] | None = None) -> Check:
 
     def check(name: str, value: Any) -> Mapping[str, Any]:
         if not isinstance(value, Mapping):
-            raise RecipeError(f'{name}: an object such as {{"layer1": ...}} is needed, not {value!r}')
+            raise RecipeError(f'{name}: an object such as {{"layer1": ...}} is needed, not {short(value)}')
         named = {str(key): item for key, item in value.items()}
         for key in named:
             if keys is not None and key not in keys:
-                raise RecipeError(f"{name}: {key!r} is not known{nearest(key, keys)}")
-        return MappingProxyType({key: inner(f"{name}.{key}", item) for key, item in named.items()})
+                raise RecipeError(f"{name}: {short(key)} is not known{nearest(key, keys)}")
+        return MappingProxyType({key: inner(f"{name}.{shown(key)}", item) for key, item in named.items()})
 
     return Check(f"an object; each value {inner.rule}", check)
 
 
 def _text(name: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise RecipeError(f"{name}: text is needed, not {value!r}")
+        raise RecipeError(f"{name}: text is needed, not {short(value)}")
     return value
 
 

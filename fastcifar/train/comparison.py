@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from fastcifar.data import Dataset, load
+from fastcifar.names import counted
 from fastcifar.statistics import MIN_PAIRS, Paired, paired, pairs_needed, ratio
 from fastcifar.train.group import Side, begin, load_group
 from fastcifar.train.many import Summary, accuracy, has_finished, seconds, summarise, valid_acc
@@ -18,7 +19,7 @@ from fastcifar.train.session import Hooks
 from fastcifar.train.verdict import outcome, verdict
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Comparison:
     """What pairs of runs with the same seed say of recipe b less recipe a.
 
@@ -39,6 +40,9 @@ class Comparison:
     ratios: Mapping[str, dict[str, float] | None]
     delta: float | None
     pairs_needed: int | None
+
+    def __repr__(self) -> str:
+        return f"Comparison({counted(len(self.pairs), 'pair')}: {verdict(self)})"
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison as JSON values."""

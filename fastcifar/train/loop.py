@@ -96,8 +96,13 @@ def forward_backward(state: State, images: Tensor, labels: Tensor, label_smoothi
 
 def run_forward(state: State, images: Tensor) -> Tensor:
     """Logits (B, num_classes), in fp32 where the network computes in less."""
-    with autocast(state.precision, images.device, cache=state.captured is None):
-        logits = state.forward(images)
+    return logits_in(state.precision, state.forward, images, cache=state.captured is None)
+
+
+def logits_in(precision: Precision, forward: Callable[[Tensor], Tensor], images: Tensor, cache: bool = True) -> Tensor:
+    """What `forward` gives for `images` when it computes in `precision`, in fp32 where that is less."""
+    with autocast(precision, images.device, cache=cache):
+        logits = forward(images)
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fastcifar.names import counted
 from fastcifar.statistics import Estimate, Share
 from fastcifar.train.result import Result
 
@@ -12,7 +13,7 @@ COUNTED = ("prepare", "train", "tta")  # those of them that a comparison counts
 MIN_RUNS = 2  # one has no standard deviation
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Summary:
     """The runs that ended by themselves; those that were interrupted or failed are left out.
 
@@ -30,6 +31,16 @@ class Summary:
     seconds: Mapping[str, Estimate]
     target: float | None = None
     reached: Share | None = None
+
+    def __repr__(self) -> str:
+        mean, half = 100 * self.accuracy.mean, 100 * self.accuracy.half
+        parts = [counted(self.runs, "run")]
+        parts += [f"{len(self.diverged)} diverged"] if self.diverged else []
+        parts += [f"{mean:.2f} %" + (f" ± {half:.2f}" if self.accuracy.n > 1 else "")] if self.accuracy.n else []
+        parts += [f"{self.seconds['counted'].mean:.4g} s each"] if self.accuracy.n else []
+        reached, target = self.reached, self.target
+        parts += [] if reached is None or target is None else [f"{reached.count} reached {100 * target:g} %"]
+        return f"Summary({', '.join(parts)})"
 
     def to_dict(self) -> dict[str, Any]:
         """The summary as JSON values."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fastcifar.names import nearest
+from fastcifar.reading import UnreadableError, read_text
 from fastcifar.train.checks import RecipeError
 from fastcifar.train.origin import name_of
 from fastcifar.train.recipe import Recipe
@@ -35,11 +36,11 @@ def find_recipe(name_or_path: str) -> tuple[str, Recipe]:
         return name_or_path, named_recipe(name_or_path)
     path = Path(name_or_path)
     try:
-        return name_of(path), Recipe.from_json(path.read_text(encoding="utf-8"), str(path))
+        return name_of(path), Recipe.from_json(read_text(path), str(path))
     except OSError as error:
         raise RecipeError(f"the recipe {path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise RecipeError(f"the recipe {path} cannot be read: it is not UTF-8 text") from None
+    except UnreadableError as error:
+        raise RecipeError(str(error)) from None
 
 
 def measured() -> dict[str, dict[str, Any]]:

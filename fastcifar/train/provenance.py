@@ -14,8 +14,8 @@ import fastcifar
 PROVENANCE = ("code", "versions", "device", "threads", "system")
 
 
-def provenance(device: torch.device) -> dict[str, Any]:
-    """Versions, code version and machine, as JSON values under the keys PROVENANCE."""
+def provenance(device: torch.device, threads: int | None = None) -> dict[str, Any]:
+    """Versions, code version and machine, as JSON values under the keys PROVENANCE. threads: None is torch's number."""
     return {
         "code": code_version(),
         "versions": {
@@ -27,7 +27,7 @@ def provenance(device: torch.device) -> dict[str, Any]:
             "cudnn": torch.backends.cudnn.version() if device.type == "cuda" else None,
         },
         "device": device_name(device),
-        "threads": torch.get_num_threads(),
+        "threads": threads or torch.get_num_threads(),
         "system": platform.platform(),
     }
 

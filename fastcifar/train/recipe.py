@@ -8,8 +8,9 @@ from types import MappingProxyType
 from typing import Any
 
 from fastcifar.data import FLIPS, NAMES, SIDE
-from fastcifar.names import meant, nearest
+from fastcifar.names import meant, nearest, short
 from fastcifar.net import ACTIVATIONS, CHANNELS, EXTRA, MAX_EXTRA
+from fastcifar.reading import UnreadableError, parse_json
 from fastcifar.train.averaging import AVERAGING
 from fastcifar.train.checks import Check, RecipeError, choice, mapping, number, one_of, optional, sequence, text
 from fastcifar.train.networks import MIN_SIDE, NETWORKS, check_network
@@ -182,9 +183,9 @@ class Recipe:
     def from_json(cls, text: str, source: str = "recipe") -> "Recipe":
         """Read JSON text; `source` names it in errors."""
         try:
-            values = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise RecipeError(f"{source}, line {error.lineno}: not JSON: {error.msg}") from None
+            values = parse_json(text, source)
+        except UnreadableError as error:
+            raise RecipeError(str(error)) from None
         if not isinstance(values, dict):
             raise RecipeError(f"{source}: a recipe is a JSON object of fields, not {type(values).__name__}")
         try:
@@ -221,12 +222,12 @@ def _known(name: str) -> None:
     names = [f.name for f in dataclasses.fields(Recipe)]
     if name not in names:
         which = nearest(name, names) if meant(name, names) else "; `fastcifar recipes --fields` lists them"
-        raise RecipeError(f"a recipe has no field {name!r}{which}")
+        raise RecipeError(f"a recipe has no field {short(name)}{which}")
 
 
 def _set_inside(value: Any, rest: str, new: Any, key: str) -> Any:
     if not isinstance(value, dict):
-        raise RecipeError(f"{key}: {key.partition('.')[0]} is {value!r}, which has no parts")
+        raise RecipeError(f"{key}: {key.partition('.')[0]} is {short(value)}, which has no parts")
     return {**value, rest: new}
 
 
@@ -238,7 +239,7 @@ def _plain(value: Any) -> Any:
 
 def _check_kernel(name: str, value: Any) -> int:
     if value not in (3, 5):
-        raise RecipeError(f"{name}: a kernel is 3 or 5 wide, not {value!r}")
+        raise RecipeError(f"{name}: a kernel is 3 or 5 wide, not {short(value)}")
     return int(value)
 
 
@@ -246,7 +247,7 @@ def _check_widths(name: str, value: Any) -> Any:
     for path in value if isinstance(value, Mapping) else ():
         if path.endswith("/residual"):
             raise RecipeError(
-                f"{name}: {path!r}: a residual pair has the width of its layer, or nothing could be added"
+                f"{name}: {short(path)}: a residual pair has the width of its layer, or nothing could be added"
             )
     return _EXTRA_WIDTHS(name, value)
 
@@ -286,7 +287,9 @@ CHECKS: dict[str, Check] = {  # of peak_epoch see Recipe: its limit is another f
     "convs": number(2, 3, whole=True),
     "extra_layers": Check(
         _EXTRA.rule,
-        lambda name, value: _EXTRA(name, dict.fromkeys(value, 1) if isinstance(value, (list, tuple)) else value),
+        lambda name, value: _EXTRA(
+            name, {str(layer): 1 for layer in value} if isinstance(value, (list, tuple)) else value
+        ),
     ),
     "extra_widths": Check(_EXTRA_WIDTHS.rule, _check_widths),
     "res_layers": sequence(one_of(_LAYERS)),

@@ -9,10 +9,13 @@ network.dot, network.svg  the drawing
 What is text of these is in `folder`.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -21,17 +24,18 @@ from fastcifar.net import GraphvizError, Network, draw
 from fastcifar.train.folder import Folder, RecordError, explained, new_id, replacing
 
 __all__ = ["RecordError", "RunFolder", "new_id", "read_tensors", "save_drawing"]
+CHECKSUM = "checksum"  # in the metadata of a safetensors file
 
 
 class RunFolder(Folder):
     """One run's folder, with its tensors."""
 
     def save_tensors(self, name: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-        """Replace `name`, a safetensors file."""
-        whole = {key: value.detach().contiguous() for key, value in tensors.items()}
+        """Replace `name`, a safetensors file. Its metadata get a checksum over everything in it."""
+        whole = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
         try:
             with replacing(self.path / name) as temporary:
-                save_file(whole, temporary, dict(metadata))
+                save_file(whole, temporary, {**metadata, CHECKSUM: checksum(whole, metadata)})
         except SafetensorError as error:
             raise RecordError(f"cannot write {self.path / name}: {error}") from error
 
@@ -45,11 +49,28 @@ def save_drawing(network: Network, stem: Path) -> None:
             drawing.save(stem.with_suffix(".svg"))
 
 
-def read_tensors(path: Path, only_metadata: bool = False) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors and the metadata of a safetensors file. Raises RecordError where it is not whole."""
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors and the metadata of a safetensors file.
+
+    Raises RecordError where it is not whole, or where its content has another checksum than it says; files that were
+    made before there were checksums say none.
+    """
     try:
         with safe_open(path, framework="pt") as file:
-            names = [] if only_metadata else file.keys()
-            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
-    except (OSError, SafetensorError) as error:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no mapping
+            metadata = file.metadata() or {}
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise RecordError(f"{path}: not a whole safetensors file ({error})") from None
+    said = metadata.pop(CHECKSUM, None)
+    if said is not None and said != checksum(tensors, metadata):
+        raise RecordError(f"{path}: damaged: its content has another checksum than when it was written")
+    return tensors, metadata
+
+
+def checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    """SHA-256 (hex) over names, formats, shapes and values of the tensors (on the CPU), and over the metadata."""
+    digest = hashlib.sha256(json.dumps(sorted(metadata.items())).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

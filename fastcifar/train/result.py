@@ -31,7 +31,7 @@ class Times:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, repr=False)
 class Result:
     """A run's record: what `run.json` holds, and the rows of its table.
 
@@ -72,6 +72,22 @@ class Result:
     changes: dict[str, Any] | None = None
     epochs: list[EpochRow] = field(default_factory=list)
     times: Times = field(default_factory=Times)
+
+    def __repr__(self) -> str:
+        done, count = self.status in ("finished", "stopped"), len(self.epochs)
+        epochs = f"{count} epoch{'' if count == 1 else 's'}"
+        if not done:
+            epochs = f"{count} of {self.recipe.total_epoch} epochs"
+        accuracy = self.valid_acc if self.tta_acc is None else self.tta_acc
+        parts = [self.recipe_name, f"seed {self.seed}", self.status, epochs]
+        parts += [] if accuracy is None else [f"{100 * accuracy:.2f} %"]
+        parts += [f"{self.times.train + self.times.evaluate:.0f} s"] if self.epochs else []
+        return f"Result({', '.join([*parts, self.path or 'not kept'])})"
+
+    @property
+    def threads(self) -> int:
+        """Threads that the run computes with, or has computed with in its last session."""
+        return int((self.resumed or [self.provenance])[-1]["threads"])
 
     @property
     def flops_per_second(self) -> float | None:

@@ -6,7 +6,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypedDict
 
+import torch
+
 from fastcifar.data import Dataset, Split, load
+from fastcifar.machine import check_threads
 from fastcifar.net import Network
 from fastcifar.train.build import describe_network, rate_factors
 from fastcifar.train.changes import changed_fields
@@ -20,7 +23,8 @@ from fastcifar.train.record import RecordError, RunFolder, save_drawing
 from fastcifar.train.result import Result
 from fastcifar.train.session import Hooks, Session, split_images
 from fastcifar.train.start import check_weights
-from fastcifar.train.step import resolve_step
+from fastcifar.train.step import resolve_step, resumed_step
+from fastcifar.train.threads import kept_threads
 from fastcifar.train.work import training_flops
 
 
@@ -35,6 +39,7 @@ class RunSettings(TypedDict, total=False):
     out: str | Path | None
     checkpoint_every: int | None
     group: Mapping[str, str] | None
+    threads: int | None
 
 
 def train(
@@ -53,6 +58,7 @@ def train(
     source: str | None = None,
     checkpoint_every: int | None = None,
     group: Mapping[str, str] | None = None,
+    threads: int | None = None,
     hooks: Hooks = Hooks(),  # noqa: B008  frozen
 ) -> Result:
     """Train `recipe` once and return its result; the same arguments give the same figures, see `deterministic`.
@@ -71,6 +77,8 @@ def train(
         from, for the record, which says what was changed; by default the recipe called `name`, if there is one.
     checkpoint_every: epochs between checkpoints; by default 1 on a CPU and 8 on a GPU.
     group: for the record: the comparison or series that the run belongs to (see `train.group`).
+    threads: that torch computes with during the run, after which it has its own number again; None leaves that alone.
+        On a CPU another number gives slightly other figures.
 
     A loss that is not finite ends the run with the status `diverged`; KeyboardInterrupt is recorded and raised again.
     Raises ValueError for arguments that do not fit together, before anything is kept; RecordError (a ValueError) where
@@ -78,6 +86,7 @@ def train(
     """
     began = time.perf_counter()
     where = resolve_device(device)
+    check_threads(threads)
     if dataset is None:
         dataset = load(recipe.dataset)
     network, images = check_run(recipe, dataset, split=split, init=init, checkpoint_every=checkpoint_every)
@@ -95,9 +104,11 @@ def train(
             "report_test": report_test,
             "deterministic": deterministic,
             "step": resolve_step(step, where),
+            "step_asked": step,
             "init": None if init is None else str(Path(init).absolute()),
             "checkpoint_every": checkpoint_every,
             "group": None if group is None else dict(group),
+            "threads": threads or torch.get_num_threads(),
         },
         dataset={
             "name": dataset.name,
@@ -106,7 +117,7 @@ def train(
             "train_images": len(images[0].labels),
             "valid_images": len(images[1].labels),
         },
-        provenance=provenance(where),
+        provenance=provenance(where, threads),
         precision=resolve_precision(recipe.precision, where).name,
         parameters=sum(weight.numel() for weight in network.parameters()),
         flops=training_flops(recipe, len(dataset.classes), len(images[0].labels) // recipe.batch_size),
@@ -158,7 +169,8 @@ def check_fit(recipe: Recipe, dataset: Dataset, split: str) -> tuple[Split, Spli
 def resume(path: str | Path, dataset: Dataset | None = None, *, hooks: Hooks = Hooks()) -> Result:  # noqa: B008
     """Continue the run in the folder `path` from its last checkpoint, or from its start, to its end.
 
-    On one CPU machine, with the same versions and threads, it ends as the run would have without the interruption.
+    It has the threads that it was begun with, or as many as there are cores where those are fewer. On one CPU machine,
+    with the same versions and threads, it ends as the run would have without the interruption.
     Raises RecordError where the folder is no run, the run has ended, or another process is at work on it; ValueError
     where the dataset is another one or the run's device is not there.
     """
@@ -177,10 +189,11 @@ def resume(path: str | Path, dataset: Dataset | None = None, *, hooks: Hooks = H
                 f"{result.dataset['fingerprint'][:12]}, these have {dataset.fingerprint[:12]}"
             )
         device = resolve_device(result.settings["device"])
-        resolve_step(result.settings["step"], device)
+        resumed_step(result.settings, device)
         images = split_images(result.recipe, dataset, result.split)
+        threads, _ = kept_threads(result.provenance["threads"])
         result.status, result.message = "running", ""
-        result.resumed.append({"at": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **provenance(device)})
+        result.resumed.append({"at": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **provenance(device, threads)})
         return Session(result, dataset, images, device, folder, hooks, began).run()
 
 
@@ -190,6 +203,8 @@ def load_result(path: str | Path) -> Result:
     document = folder.read_json()
     try:
         result = Result.from_dict(document)
+    except RecipeError as error:
+        raise RecordError(f"{folder.path / 'run.json'}: not a record of this version ({error})") from None
     except (KeyError, TypeError) as error:
         raise RecordError(f"{folder.path / 'run.json'}: not a record of this version ({error!r})") from None
     result.id, result.path, result.epochs = folder.id, str(folder.path), folder.read_epochs()

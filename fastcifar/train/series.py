@@ -39,8 +39,8 @@ def run_group(
             result = found.get((which, seed))
             if result is None:
                 side, settings = group.sides[which], group.run_settings(which)
-                own = {"name": side.name, "source": side.source}
-                result = train(side.recipe, dataset, seed, hooks=hooks(which, seed), **own, **settings)
+                told = hooks(which, seed)
+                result = train(side.recipe, dataset, seed, name=side.name, source=side.source, hooks=told, **settings)
             elif result.status not in ENDED:
                 assert result.path is not None
                 result = resume(result.path, dataset, hooks=hooks(which, seed))

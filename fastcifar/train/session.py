@@ -16,6 +16,7 @@ from fastcifar.train import checkpoint
 from fastcifar.train.build import build_state, init_weights, warm_up
 from fastcifar.train.device import keep_memory, kernels, synchronize
 from fastcifar.train.ending import ending
+from fastcifar.train.identity import identity
 from fastcifar.train.loop import Diverged, State, evaluate, run_forward, train_epoch
 from fastcifar.train.networks import side_at
 from fastcifar.train.precision import resolve_precision
@@ -25,6 +26,7 @@ from fastcifar.train.result import Result, Times
 from fastcifar.train.schedule import learning_rate
 from fastcifar.train.start import start_from
 from fastcifar.train.table import EpochRow
+from fastcifar.train.threads import using_threads
 from fastcifar.train.views import logits_of_views
 from fastcifar.train.whiten import train_whitening, whitening_filters
 from fastcifar.train.work import product_rate
@@ -92,7 +94,8 @@ class Session:
     ) -> None:
         self.result, self.dataset, self.device, self.folder, self.hooks = result, dataset, device, folder, hooks
         self.train_split, self.valid_split = images
-        self.epochs_done, self.before = (checkpoint.place(folder) if folder else None) or (0, Times())
+        self.identity = identity(result)
+        self.epochs_done, self.before = (checkpoint.place(folder, self.identity) if folder else None) or (0, Times())
         self.began = began - self.before.wall
 
     def run(self) -> Result:
@@ -101,7 +104,7 @@ class Session:
         if len(result.epochs) < self.epochs_done:
             raise RecordError(f"{result.path}: the checkpoint is of epoch {self.epochs_done}, epochs.csv is shorter")
         self.write()
-        with ending(result, lambda: self.epochs_done, self.write):
+        with ending(result, lambda: self.epochs_done, self.write), using_threads(result.threads):
             self.hooks.on_start(result, self.epochs_done)
             with kernels(self.device, result.settings["deterministic"]), _memory_explained(result.recipe, self.device):
                 self.train(*self.prepare(self.build()))
@@ -146,7 +149,7 @@ class Session:
         if self.result.settings.get("init") is not None and not self.epochs_done:
             start_from(state, self.result.settings["init"])
         if self.folder and self.epochs_done:
-            checkpoint.load(self.folder, state)
+            checkpoint.load(self.folder, state, self.identity)
         synchronize(self.device)
         self.result.times.prepare = self.before.prepare + time.perf_counter() - began
         return state, batches, valid_batches
@@ -161,9 +164,17 @@ class Session:
             conv.weight.copy_(whitening_filters(images, recipe.whiten))
 
     def on_device(self, state: State) -> dict[str, Any]:
-        """How images are normalised, and where they go: arguments of `Batches`."""
-        mean, std = statistics(self.dataset)
-        return {"mean": mean, "std": std, "device": self.device, "dtype": state.precision.images}
+        """How images are normalised, and where they go: arguments of `Batches`. The record keeps the first."""
+        data = self.result.dataset
+        if "mean" not in data:
+            mean, std = statistics(self.dataset)
+            data |= {"mean": list(mean), "std": list(std)}
+        return {
+            "mean": tuple(data["mean"]),
+            "std": tuple(data["std"]),
+            "device": self.device,
+            "dtype": state.precision.images,
+        }
 
     def train(self, state: State, batches: Batches, valid_batches: Batches) -> None:
         """Train and evaluate, epoch by epoch; a row is on disk before it is announced."""
@@ -179,7 +190,7 @@ class Session:
             self.epochs_done = done = epoch + 1
             self.count_times(done)
             if self.folder and done < result.recipe.total_epoch and done % every == 0:
-                checkpoint.save(self.folder, state, done, result.times)
+                checkpoint.save(self.folder, state, done, result.times, self.identity)
             if stop:
                 break
         if result.recipe.tta != "none":
@@ -190,8 +201,7 @@ class Session:
             test_batches = Batches(self.dataset.test, batch_size=EVALUATION_BATCH, **self.on_device(state))
             result.test_acc = self.accuracy(state, test_batches)
         if self.folder:
-            metadata = {"recipe": result.recipe.to_json()}
-            self.folder.save_tensors("weights.safetensors", state.network.state_dict(), metadata)
+            self.folder.save_tensors("weights.safetensors", state.network.state_dict(), self.identity)
 
     def accuracy(self, state: State, batches: Batches) -> float:
         """The accuracy over the recipe's views of each image."""

@@ -17,16 +17,26 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
 
     Raises RecordError where there are none.
     """
+    return read_file(path)[0]
+
+
+def read_file(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """What `read_weights` gives, and the metadata."""
     path = Path(path)
     file = path / FILE if path.is_dir() else path
     if not file.exists():
         raise RecordError(f"{path}: there are no weights ({FILE}) to start from")
-    return read_tensors(file)[0]
+    return read_tensors(file)
 
 
 def check_weights(network: Network, path: str | Path) -> dict[str, Tensor]:
     """The weights at `path`. Raises RecordError where they are not those of such a network."""
-    saved, wanted = read_weights(path), network.state_dict()
+    return check_fit(network, read_weights(path), path)
+
+
+def check_fit(network: Network, saved: dict[str, Tensor], path: str | Path) -> dict[str, Tensor]:
+    """The weights `saved`, of the file at `path`. Raises RecordError where they are not those of such a network."""
+    wanted = network.state_dict()
     for name in (*wanted, *saved):
         have, want = (tuple(one[name].shape) if name in one else None for one in (saved, wanted))
         if have != want:

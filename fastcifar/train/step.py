@@ -1,22 +1,31 @@
 """How a network runs: as written, with a CPU's kernels for chains of its nodes, by torch.compile, by CUDA graphs."""
 
-from collections.abc import Callable
+import functools
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 import torch._dynamo.config
 from torch import Tensor
 
+from fastcifar.errors import Notice
 from fastcifar.names import nearest
 from fastcifar.net import Network, NoKernels, fuse, load_kernels, run_graph
 
 SHAPES = 64  # that a network may be compiled for
 COMPILED, CAPTURED = ("compiled", "compiled-captured"), ("captured", "compiled-captured")
+COMPILER = "a C++ compiler brings it, e.g. by: apt install g++"
+COST = (
+    "a step takes 4 % (resnet9 in fp32) to 34 % (resnet9-tiny in bf16) longer"  # benchmarks/results/train_step-cpu.md
+)
 STEPS = ("auto", "eager", "fused", "compiled", "captured", "compiled-captured")
 
 
 def resolve_step(name: str, device: torch.device) -> str:
     """Return what `name` means on `device`: `auto` is fused on a CPU that has the kernels, and eager elsewhere.
 
+    Where a CPU has none, a Notice says why and what that costs, once in a process.
     Raises ValueError where it is not known, or cannot be had on `device`.
     """
     if name not in STEPS:
@@ -33,9 +42,25 @@ def resolve_step(name: str, device: torch.device) -> str:
         load_kernels()
     except NoKernels as error:
         if name == "fused":
-            raise ValueError(f"step: fused cannot be had: {error}") from None
+            raise ValueError(f"step: fused cannot be had: {error}; {COMPILER}") from None
+        _tell(str(error))
         return "eager"
     return "fused"
+
+
+def resumed_step(settings: Mapping[str, Any], device: torch.device) -> str:
+    """The step of a run that goes on: the one that it began with, as another would give other figures.
+
+    settings: of its record. Where `auto` came to eager for want of a compiler, that is said again.
+    """
+    if settings.get("step_asked") == "auto" and settings["step"] == "eager":
+        resolve_step("auto", device)
+    return resolve_step(settings["step"], device)
+
+
+@functools.cache
+def _tell(reason: str) -> None:
+    warnings.warn(f"the fused step is left out: {reason}; {COST}; {COMPILER}", Notice, stacklevel=4)
 
 
 def make_forward(network: Network, step: str) -> Callable[[Tensor], Tensor]:

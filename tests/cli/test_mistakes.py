@@ -53,7 +53,8 @@ from fastcifar.train import Recipe
         ("experiment kill an-id", "experiment kill: --trial is needed; `fastcifar experiment kill --help` says more"),
         ("train resnet9 foo", "'foo' is one word too many: train takes [RECIPE]"),
         ("search lr", "'lr' is one word too many: search takes flags only"),
-        ("runs json", "'json' is one word too many: runs takes flags only; did you mean --json?"),
+        ("runs json", "runs: there is no action 'json'; did you mean show?"),
+        ("data json", "'json' is one word too many: data takes flags only; did you mean --json?"),
     ],
 )
 def test_a_mistake_is_one_line(line, said, capsys):

@@ -137,16 +137,19 @@ def test_a_function(folder, capsys):
     assert best == {"x": ranked[0]} and rows[0].metrics == {"loss": (rows[0].value - 0.3) ** 2, "seed": 4_000_000}
     assert [row.value for row in rows[3:]] == ranked[:2] * 3
     assert "confirmed at full budget on 3 fresh seeds; mean ± 95 % interval" in out
-    winner = next(line for line in out.splitlines() if line.startswith("winner"))
-    assert winner.split()[:4] == ["winner", f"{ranked[0]:.2f}", "±", "0.00"]
-    assert out.splitlines()[-1] == f"parameters: runs/{runs.name}/best.json"
+    best = next(line for line in out.splitlines() if line.startswith("best of 2"))
+    assert best.split()[3:6] == [f"{ranked[0]:.6g}", "±", "0"]
+    assert f"confirmed: the result of the best of 2 is {ranked[0]:.6g} ± 0\n" in out
+    assert out.splitlines()[-1] == f"parameters: runs/{runs.name}/best.json (best of 2)"
     assert store.meta()["status"] == "done"
 
 
 def test_json(folder, capsys):
     assert search(folder, f"{F} --minimize loss --confirm 1x1 --json --out other") == 0
     document = json.loads(capsys.readouterr().out)
-    keys = "schema id path ended seconds trials maximize metric best best_value confirmed pareto".split()
+    keys = (
+        "schema id path ended seconds trials maximize metric best best_value confirmed outcome verdict pareto".split()
+    )
     assert list(document) == keys
     (runs,) = (folder / "other").iterdir()
     rows = Store.read(runs).trials()
@@ -159,6 +162,8 @@ def test_json(folder, capsys):
         "trials": [3],
     }
     assert (document["confirmed"]["default"], document["confirmed"]["better_than_default"]) == (None, None)
+    assert (document["outcome"], document["best_value"]) == ("confirmed", least.value)
+    assert document["verdict"] == f"confirmed: the result of the chosen point is {least.value:.6g}"
     assert document["trials"] == {"all": 3, "finished": 3, "stopped": 0, "failed": 0}
     assert (document["id"], document["maximize"], document["metric"]) == (runs.name, False, "loss")
     assert document == Store.read(runs).meta()["summary"]
@@ -315,9 +320,10 @@ def test_training(folder, capsys):
     assert [("test_acc" in row.metrics) for row in rows] == [False] * 2 + [True] * 4  # test is looked at once
     assert rows[2].params == rows[3].params and rows[4].params == {} and rows[2].seed == rows[4].seed
     assert "confirmation: 4 trainings at full budget of about" in err and "2 trials, 1 at a time: about" in err
-    named = {line.split()[0]: line for line in reversed(out.splitlines()) if line}
+    named = {line.split("  ")[0]: line for line in out.splitlines() if line}
     tests = [row.metrics["test_acc"] for row in rows[2:4]]
-    assert f"{sum(tests) / 2:.2f} ±" in named["winner"] and f"layer3={rows[2].params['layer3']}" in named["winner"]
+    chosen = named["chosen point"]
+    assert f"{sum(tests) / 2:.2f} ±" in chosen and f"layer3={rows[2].params['layer3']}" in chosen
     assert "its defaults" in named["resnet9-tiny"] and "FLOPs" in out and "seconds of training" in out
     assert "canonical: false" in out and f"recipe: runs/{runs.name}/best.json" in out
     summary = store.meta()["summary"]
@@ -325,6 +331,9 @@ def test_training(folder, capsys):
     values = [row.value for row in rows]
     assert gain == pytest.approx((values[2] - values[4] + values[3] - values[5]) / 2)
     assert summary["confirmed"]["default"]["test_acc"]["n"] == 2
+    assert summary["outcome"] == "not_shown" and summary["best_value"] == summary["confirmed"]["best"]["result"]["mean"]
+    said = "the chosen point is not shown to be better than resnet9-tiny: 2 pairs finished, 3 are needed"
+    assert summary["verdict"].startswith(said) and f"\n{summary['verdict']}\n" in out and "winner" not in out
     best = json.loads((runs / "best.json").read_text())
     assert best["layer3"] == rows[2].params["layer3"] and best["train_images"] == 192
     assert find_recipe(f"runs/{runs.name}/best.json")[1].to_dict() == best  # `fastcifar train` takes it

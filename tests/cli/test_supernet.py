@@ -53,17 +53,28 @@ def test_train_rank_and_export(capsys):
     assert supernet(f"rank {path.name} --images 100") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:3] == ["loss", "accuracy", "%"] and len(lines) == 1 + 16 + 1
+    assert lines[-1] == f"all 16 networks: {path}/networks.csv"
     table = pd.read_csv(path / "networks.csv")
     assert len(table) == 16 and list(table)[:4] == list(SPACE)
     most = int(table["flops"].median())
     assert supernet(f"rank {path} --images 100 --json --max-flops {most}") == 0
-    rows = json.loads(capsys.readouterr().out)
+    out, err = capsys.readouterr()
+    rows = json.loads(out)
+    assert err.splitlines()[-1] == f"all {len(rows)} networks: {path}/networks.csv (replaced)"
     assert len(rows) == (table["flops"] <= most).sum() and max(row["flops"] for row in rows) <= most
 
     assert supernet(f"export {path} --network prep=3") == 2
-    assert "prep: 3 is none of its values" in capsys.readouterr().err
+    assert "prep: 3 is none of its values: 2, 4" in capsys.readouterr().err
     assert supernet(f"export {path} --network prep=2 layer1=2 --to net") == 0
-    assert "net/weights.safetensors" in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "net/weights.safetensors" in out and f"wrote {len(out.splitlines())} files in net" in err
+    (weights := Path("net/weights.safetensors")).write_text("mine")
+    assert supernet(f"export {path} --network prep=2 layer1=2 --to net") == 1
+    err = capsys.readouterr().err
+    assert "net/weights.safetensors" in err and "there already; --force replaces them" in err
+    assert weights.read_text() == "mine"
+    assert supernet(f"export {path} --network prep=2 layer1=2 --to net --force") == 0
+    assert "replaced " in capsys.readouterr().err
     assert run(["train", "net/recipe.json", "--init", "net", "--epochs", "1", "--device", "cpu"]) == 0
     capsys.readouterr()
     assert run(["search", "--space", "space.json", "--supernet", path.name, "--trials", "3", "--json"]) == 0
@@ -93,7 +104,9 @@ def test_search(capsys):
     assert "confirmation at full budget: 1 training of about" in err and " in all; --max-flops" in err
     for name in ("FLOPs", "parameters", "sum of log-widths", "supernet", "regression", "regression with the supernet"):
         assert any(line.startswith(name + " ") for line in out.splitlines())
-    assert "the supernet adds" in out and "best for its FLOPs, as predicted" in out and "winner" in out
+    assert "the supernet adds" in out and "best for its FLOPs, as predicted" in out
+    assert "the chosen point is not shown to be better than resnet9-tiny: 1 pair finished, 3 are needed" in out
+    assert (out + err).count("SYNTHETIC") + (out + err).count("canonical: false") == 1
     (path,) = Path("runs").iterdir()
     assert {"best.json", "network.dot", "networks.csv", "experiment.db"} <= {file.name for file in path.iterdir()}
     assert set(pd.read_csv(path / "networks.csv")) >= {*SPACE, "predicted", "low", "high", "loss", "flops"}

@@ -187,3 +187,32 @@ def test_bad_augmentation(settings, word):
 def test_batch_larger_than_the_split():
     with pytest.raises(ValueError, match="batch_size: 64 is more than the 50 images"):
         Batches(make_split(50), batch_size=64, mean=MEAN, std=STD, augmentation=RANDOM)
+
+
+def test_iterating_is_the_next_epoch_and_asking_for_one_is_not():
+    settings = {"batch_size": 16, "mean": MEAN, "std": STD, "seed": 7}
+    batches = Batches(make_split(50), augmentation=RANDOM, **settings)
+    first, second = list(batches), list(batches)
+    assert len(first) == len(batches) == 3
+    for epoch, got in ((0, first), (1, second)):
+        for (images, labels), (wanted, named) in zip(got, batches.epoch(epoch), strict=True):
+            assert torch.equal(images, wanted) and torch.equal(labels, named)
+    assert not torch.equal(first[0][0], second[0][0])
+    for _ in batches:
+        break  # an epoch that was left has been begun
+    assert torch.equal(next(iter(batches))[0], next(batches.epoch(3))[0])
+    plain = Batches(make_split(50), **settings)
+    assert all(torch.equal(a[0], b[0]) for a, b in zip(plain, plain, strict=True))
+
+
+def test_what_a_prompt_shows():
+    split = make_split(1050)
+    batches = Batches(split, batch_size=16, mean=MEAN, std=STD, augmentation=RANDOM, dtype=torch.bfloat16)
+    assert repr(split) == "Split(1,050 images)"
+    assert repr(batches) == "Batches(1,050 images, 65 batches of 16, augmented, seed 0, bfloat16 on cpu)"
+    plain = Batches(split, batch_size=1000, mean=MEAN, std=STD)
+    assert repr(plain) == "Batches(1,050 images, 2 batches of 1000, in order, float32 on cpu)"
+    dataset = Dataset(
+        name="cifar10", train=split, test=split, classes=("a", "b"), fingerprint="0", canonical=True, source="/data"
+    )
+    assert repr(dataset) == "Dataset(cifar10: 1,050 train and 1,050 test images, 2 classes, canonical, /data)"

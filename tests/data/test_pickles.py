@@ -1,6 +1,7 @@
 import gc
 import os
 import pickle
+import pickletools
 import struct
 import tracemalloc
 from collections import OrderedDict
@@ -143,6 +144,35 @@ def test_memory_is_bounded_by_the_file() -> None:
     again = b"h\x03h\x01h\x02\x86R" * 100
     with pytest.raises(BadPickle, match="more text than it holds"):
         load_plain(b"\x80\x02](" + text + again + b"e.")
+
+
+@pytest.mark.parametrize("opcode", [b"]", b"}", b")", b"(", b"N", b"\x94", b"q\x01", b"]q\x01"])
+def test_far_more_opcodes_than_images_need_are_refused_in_little_memory(opcode: bytes) -> None:
+    """At 70 million they took 5 GB; gzip makes 100 kB of them."""
+    content = b"\x80\x04}" + opcode * 3_000_000 + b"."
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadPickle, match="more than 310000 opcodes, far more than its images need"):
+            load_plain(content, items=10_000)
+        assert tracemalloc.get_traced_memory()[1] < 60_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_opcodes_of_a_full_batch_are_fewer_than_the_limit() -> None:
+    """Nine for an image is the most that Python writes: bytes in protocol 2, each made by a call."""
+    value = {b"labels": [i % 10 for i in range(10_000)], b"filenames": [b"image_%d.png" % i for i in range(10_000)]}
+    for protocol in (2, 3, 4, 5):
+        content = pickle.dumps(value, protocol)
+        assert sum(1 for _ in pickletools.genops(content)) < 3 / 10 * 310_000
+        assert load_plain(content, items=10_000) == {key.decode(): item for key, item in value.items()}
+
+
+def test_no_state_is_written_into_anything_but_arrays() -> None:
+    """BUILD would set attributes of the functions that stand for NumPy's, for all that is read later."""
+    for name in (b"cnumpy.core.multiarray\n_reconstruct\n", b"c_codecs\nencode\n", b"cnumpy\ndtype\n"):
+        with pytest.raises(BadPickle, match="a state for a"):
+            load_plain(b"\x80\x02}X\x01\x00\x00\x00x" + name + b"}X\x01\x00\x00\x00aK\x01sbs.")
 
 
 def test_what_was_read_is_let_go_at_once() -> None:

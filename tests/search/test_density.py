@@ -2,11 +2,12 @@
 
 import itertools
 import math
+import time
 
 import numpy as np
 import pytest
 
-from fastcifar.search import Space
+from fastcifar.search import TPE, History, Space, trial_rng
 from fastcifar.search.density import Density
 
 SPACE = Space.from_dict(
@@ -127,3 +128,38 @@ def test_a_continuous_kernel_stays_inside_and_follows_its_density():
     grid = np.linspace(0, 1, 2001)[:, None]
     cdf = np.cumsum(np.exp(density.log(grid))) / 2000
     assert abs(np.interp(drawn, grid[:, 0], cdf) - np.arange(5000) / 5000).max() < 1.95 / math.sqrt(5000)
+
+
+@pytest.mark.parametrize("count", [65, 300])
+def test_many_values_are_judged_around_the_centres_only(count):
+    """With as few points as here, the masses around all other values are never made."""
+    space = Space.from_dict(
+        {"n": {"_type": "randint", "_value": [0, count]}, "net": {"_type": "choice", "_value": [{"_name": "a"}]}}
+    )
+    rng = np.random.default_rng(0)
+    rows = space.sample(rng, 7)
+    rows[2, 0] = np.nan  # a branch that was not taken
+    points = space.sample(rng, 20)
+    found = Density(space, rows, np.ones(7), BANDWIDTH).log(points)
+    edges = np.arange(count + 1) - 0.5
+    for point, log in zip(points, found, strict=True):
+        value = int(point[0])
+        centres = [None if math.isnan(row[0]) else int(row[0]) for row in rows] + [None]
+        masses = [
+            1 / count if centre is None else cell_mass(value, centre, edges, BANDWIDTH * count) for centre in centres
+        ]
+        assert log == pytest.approx(math.log(sum(masses) / 8), abs=1e-9)
+    drawn = Density(space, rows[:2], np.array([1e9, 0.0]), 0.02).sample(rng, 200)[:, 0]
+    assert abs(drawn.mean() - rows[0, 0]) < 0.02 * count and drawn.min() >= 0 and drawn.max() < count
+
+
+def test_a_hundred_thousand_integers_take_no_longer():
+    """30 suggestions took 3 s: masses were made around each of the values."""
+    space = Space.from_dict({"x": {"_type": "randint", "_value": [1, 99_999]}})
+    history = History(space)
+    start = time.process_time()
+    for number in range(30):
+        params = TPE().suggest(space, history, trial_rng(0, number))
+        history.add(params, abs(params["x"] - 5000.0))
+    assert time.process_time() - start < 1
+    assert abs(TPE().best(history)["x"] - 5000) < 10_000

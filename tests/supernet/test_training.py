@@ -206,3 +206,17 @@ def test_other_images_are_refused(dataset, tmp_path):
         Material(record, coloured(5700, 10, seed=1), supernet)
     with pytest.raises(RecordError, match=r"is no supernet: supernet\.json cannot be read"):
         read_record(tmp_path)
+
+
+def test_a_damaged_or_strange_checkpoint_is_refused(dataset, tmp_path):
+    records = [train_supernet(plan(seed=seed), dataset, device="cpu", out=tmp_path)[1] for seed in (0, 1)]
+    mine, other = (Path(record.path) / checkpoint.FILE for record in records)
+    whole = mine.read_bytes()
+    mine.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
+    for use in (load_supernet, lambda path: train_supernet(plan(), dataset, device="cpu", init=path)):
+        with pytest.raises(RecordError, match=r"checkpoint\.safetensors: damaged: its content has another checksum"):
+            use(mine.parent)
+    mine.write_bytes(other.read_bytes())
+    for use in (load_supernet, lambda path: train_supernet(plan(), dataset, device="cpu", init=path)):
+        with pytest.raises(RecordError, match=r"it is of another run: its seed is 1, and 0 here"):
+            use(mine.parent)

@@ -138,6 +138,17 @@ def test_bad_json_names_file_and_line(tmp_path):
         find_recipe(str(path))
     with pytest.raises(RecipeError, match="cannot be read"):
         find_recipe(str(tmp_path / "none.json"))
+    for content, words in [
+        (b"[" * 100_000, "mine.json: lists and objects are nested too deeply"),
+        (b'{"prep": ' + b"9" * 5000 + b"}", "mine.json: a number has thousands of digits"),
+        (b"\xff", "mine.json: not UTF-8 text"),
+        (b'{"prep": ' + b"[" * 500 + b"]" * 500 + b"}", r"mine.json: prep: .* is needed, not \[\["),
+        (b'{"extra_layers": [[1]]}', r"mine.json: extra_layers: '\[1\]' is not known"),
+    ]:
+        path.write_bytes(content)
+        with pytest.raises(RecipeError, match=words) as caught:
+            find_recipe(str(path))
+        assert len(str(caught.value)) < 300 and "\n" not in str(caught.value)
     path.write_text('{"prep": 8}')
     assert find_recipe(str(path)) == ("mine", Recipe(prep=8))
 

@@ -2,8 +2,9 @@
 
 import sys
 from dataclasses import dataclass
+from json import dumps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
@@ -36,6 +37,21 @@ class Action(PlaceFlags):
         if len(found) > 1:
             raise ValueError(f"an ID is needed, there are {len(found)} experiments under {self.out}")
         return found[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Telling(Action):
+    """An action that says in one line what it has done."""
+
+    json: bool = False
+    """Print what was done as one JSON document on stdout."""
+
+    def tell(self, text: str, done: Any) -> None:
+        """Say what was done, as text on stderr or as JSON on stdout."""
+        if self.json:
+            print(dumps(done, indent=2))
+        else:
+            say(text)
 
 
 def say(text: str) -> None:

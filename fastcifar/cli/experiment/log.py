@@ -1,7 +1,9 @@
 """The action that prints what trials have printed."""
 
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
+from json import dumps
 from pathlib import Path
 
 from fastcifar.cli.experiment.flags import Action, OptionalID, say
@@ -16,30 +18,52 @@ class Log(Action):
     """Its id, or the beginning of it; not needed where there is only one."""
     trial: Count = None
     """Only this trial: the stdout and stderr of a command, the traceback of a failed function."""
+    json: bool = False
+    """Print one JSON document."""
 
     def run(self) -> int:
-        from fastcifar.cli.experiment.view import read
+        folder = self.folder(self.id)
+        return self._of_all(folder) if self.trial is None else self._of_trial(folder, self.trial)
+
+    def _of_trial(self, folder: Path, number: int) -> int:
+        from fastcifar.cli.experiment.view import trial_dict
         from fastcifar.search.experiment.control import trial
         from fastcifar.search.experiment.listing import as_seen
-        from fastcifar.search.experiment.store import FAILED
 
-        folder = self.folder(self.id)
-        if self.trial is not None:
-            (row,) = as_seen(folder, [trial(folder, self.trial)])
-            print(f"trial {row.number} {row.state}" + (f": {row.message}" if row.message else ""))
-            shown = _print_files(_files(folder / "trials" / str(row.number), ("stdout", "stderr")))
-            if row.metrics.get("traceback"):
-                print(row.metrics["traceback"].rstrip())
-            elif not shown:
-                say(f"nothing was kept of this trial; its worker's log is under {folder / 'workers'}")
+        (row,) = as_seen(folder, [trial(folder, number)])
+        files = _files(folder / "trials" / str(row.number), ("stdout", "stderr"))
+        traceback = row.metrics.get("traceback")
+        if self.json:
+            print(dumps({"trial": trial_dict(row), "files": _texts(files), "traceback": traceback}, indent=2))
             return 0
-        shown = _print_files(sorted((folder / "workers").glob("*.log")))
-        failed = [row for row in read(folder)[1] if row.state == FAILED]
+        print(f"trial {row.number} {row.state}" + (f": {row.message}" if row.message else ""))
+        shown = _print_files(files)
+        if traceback:
+            print(traceback.rstrip())
+        elif not shown:
+            say(f"nothing was kept of this trial; its worker's log is under {folder / 'workers'}")
+        return 0
+
+    def _of_all(self, folder: Path) -> int:
+        from fastcifar.cli.experiment.view import trial_dict
+        from fastcifar.search.experiment.store import FAILED, Store
+
+        files = sorted((folder / "workers").glob("*.log"))
+        with closing(Store.read(folder)) as store:
+            failed = [row for row in store.trials() if row.state == FAILED]
+        if self.json:
+            print(dumps({"files": _texts(files), "failed": [trial_dict(row) for row in failed]}, indent=2))
+            return 0
+        shown = _print_files(files)
         for row in failed:
             print(f"trial {row.number} failed: {row.message}")
         if not shown and not failed:
             say("no worker has printed anything, and no trial has failed; --trial shows what a command has printed")
         return 0
+
+
+def _texts(paths: Iterable[Path]) -> dict[str, str]:
+    return {str(path): path.read_text(errors="replace") for path in paths if path.stat().st_size}
 
 
 def _files(folder: Path, names: Iterable[str]) -> list[Path]:

@@ -75,7 +75,7 @@ class View(Action):
 
 @dataclass(frozen=True, kw_only=True)
 class Top(Action):
-    """List the best trials."""
+    """List the best: what was confirmed with its means, then single trials."""
 
     id: OptionalID = None
     """Its id, or the beginning of it; not needed where there is only one."""
@@ -85,15 +85,15 @@ class Top(Action):
     """Print one JSON list."""
 
     def run(self) -> int:
-        from fastcifar.cli.experiment.view import read, trial_dict, trials_text
+        from fastcifar.cli.experiment.view import best_lines, read, top_text
         from fastcifar.cli.table import json_lines
-        from fastcifar.search.experiment.listing import best_first
 
         if self.n < 1:
             raise ValueError(f"-n: a number of at least 1 is needed, not {self.n}")
-        meta, rows = read(self.folder(self.id))
-        best = best_first(rows, meta["spec"]["maximize"])[: self.n]
-        print(json_lines([trial_dict(row) for row in best]) if self.json else trials_text(best))
+        folder = self.folder(self.id)
+        meta, rows = read(folder)
+        best = best_lines(folder, meta, rows)[: self.n]
+        print(json_lines(best) if self.json else top_text(meta["spec"], best))
         return 0
 
 

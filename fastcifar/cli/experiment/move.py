@@ -1,11 +1,12 @@
 """The actions that take results out, bring them in, and remove them."""
 
 import sys
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from fastcifar.cli.experiment.flags import ID, Action, File, OptionalID, one_or_all, say
+from fastcifar.cli.experiment.flags import ID, Action, File, OptionalID, Telling, one_or_all, say
 from fastcifar.cli.flags import absent
 
 
@@ -16,29 +17,33 @@ class Export(Action):
     id: OptionalID = None
     """Its id, or the beginning of it; not needed where there is only one."""
     format: Annotated[Literal["json", "csv"] | None, absent("json|csv")] = None
-    """By default what the file's name says, else json."""
+    """By default what the file's name ends in, else json."""
     output: Annotated[Path | None, absent("FILE", "-o")] = None
     """Write to this file instead of stdout."""
+    force: bool = False
+    """Replace the file where it is there."""
 
     def run(self) -> int:
-        from fastcifar.search.experiment.export import to_csv, to_json
+        from fastcifar.names import counted
+        from fastcifar.search.experiment.export import FORMATS, format_of
+        from fastcifar.search.experiment.files import may_write, write_text
         from fastcifar.search.experiment.store import Store
 
-        store = Store.read(self.folder(self.id))
-        named = "csv" if self.output is not None and self.output.suffix == ".csv" else "json"
-        try:
-            text = to_csv(store) if (self.format or named) == "csv" else to_json(store)
-        finally:
-            store.close()
+        kind = self.format or "json" if self.output is None else format_of(self.output, self.format)
+        if self.output is not None:
+            may_write(self.output, self.force)
+        with closing(Store.read(self.folder(self.id))) as store:
+            text, count = FORMATS[kind](store), len(store.trials())
         if self.output is None:
             sys.stdout.write(text)
         else:
-            self.output.write_text(text, encoding="utf-8")
+            write_text(self.output, text)
+            say(f"wrote {counted(count, 'trial')} to {self.output}")
         return 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Import(Action):
+class Import(Telling):
     """Add results from elsewhere as finished trials: a warm start for `resume`."""
 
     id: ID
@@ -50,19 +55,20 @@ class Import(Action):
         from fastcifar.names import counted
         from fastcifar.search.experiment.warm_start import import_trials
 
-        found = import_trials(self.folder(self.id), self.file)
+        folder = self.folder(self.id)
+        found = import_trials(folder, self.file)
         parts = [counted(found.added, "trial was added", "trials were added")]
         if found.there:
             parts.append(counted(found.there, "was there already", "were there already"))
         if found.others:
             why = "passed over: no finished trial of a search"
             parts.append(counted(found.others, f"was {why}", f"were {why}"))
-        say("; ".join(parts))
+        self.tell("; ".join(parts), {"id": folder.name, **asdict(found)})
         return 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Delete(Action):
+class Delete(Telling):
     """Remove an experiment with all that is in its folder."""
 
     id: OptionalID = None
@@ -87,7 +93,7 @@ class Delete(Action):
             return 1
         for folder in found:
             delete(folder)
-            say(f"deleted {folder}")
+        self.tell("\n".join(f"deleted {folder}" for folder in found), {"deleted": [str(folder) for folder in found]})
         return 0
 
     def _agreed(self, names: list[str]) -> bool:
@@ -100,23 +106,29 @@ class Delete(Action):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Save(Action):
+class Save(Telling):
     """Pack an experiment into one file."""
 
     id: ID
     """Its id, or the beginning of it."""
     file: File
     """The .tar.gz to make."""
+    force: bool = False
+    """Replace the file where it is there."""
 
     def run(self) -> int:
         from fastcifar.search.experiment.archive import save
 
-        save(self.folder(self.id), self.file)
+        folder = self.folder(self.id)
+        save(folder, self.file, self.force)
+        size = self.file.stat().st_size
+        done = {"id": folder.resolve().name, "file": str(self.file), "bytes": size}
+        self.tell(f"saved {done['id']} to {self.file} ({size:,} bytes)", done)
         return 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Load(Action):
+class Load(Telling):
     """Unpack an experiment that was saved."""
 
     file: File
@@ -125,5 +137,8 @@ class Load(Action):
     def run(self) -> int:
         from fastcifar.search.experiment.archive import load
 
-        print(load(self.file, self.out))
+        folder = load(self.file, self.out)
+        if not self.json:
+            print(folder)
+        self.tell(f"loaded {folder.name} from {self.file}", {"id": folder.name, "path": str(folder)})
         return 0

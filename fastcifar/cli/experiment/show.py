@@ -1,14 +1,14 @@
 """One experiment for the eye: what is searched, and the summary that the store keeps."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from fastcifar.cli.experiment.view import clock
-from fastcifar.cli.table import params_text, table
+from fastcifar.cli.found import found_text, params_of, result_text, where_text
 from fastcifar.names import counted
-from fastcifar.search.experiment.flat import flat
-
-COSTS = {"flops": "FLOPs of an image", "train_seconds": "seconds of training"}
+from fastcifar.search.experiment.judgement import percents
+from fastcifar.search.experiment.kept_summary import OVER
 
 
 def show_text(shown: dict[str, Any]) -> str:
@@ -24,7 +24,7 @@ def show_text(shown: dict[str, Any]) -> str:
             "tuner",
             _algorithm(spec["tuner"]) + (f", assessor {_algorithm(spec['assessor'])}" if spec["assessor"] else ""),
         ),
-        ("goal", f"{'most' if spec['maximize'] else 'least'} {spec['metric']}, seed {spec['seed']}"),
+        ("goal", _goal(spec)),
         ("limits", _limits(spec)),
     ]
     lines = [f"{name:<12}{value}" for name, value in pairs]
@@ -33,28 +33,24 @@ def show_text(shown: dict[str, Any]) -> str:
 
 
 def _summary(shown: dict[str, Any]) -> list[str]:
-    summary, best = shown["summary"], shown["best"]
-    if summary is None or shown["status"] not in ("done", "stopped"):  # else it is of an earlier session
-        return [
-            f"best so far: {best['value']:.6g}  trial {best['number']}  {_params(best)}" if best else "no result yet"
-        ]
-    if summary["best"] is None:
-        return ["no trial has a result"]
+    """What the last session has found; before its end, or where it came to none, the best trial so far."""
+    spec, summary, best = shown["spec"], shown["summary"], shown["best"]
+    if summary is None or shown["status"] not in OVER:
+        if best is None:
+            return ["no result yet"]
+        return [f"best so far: {result_text(best['value'], spec)} (one trial, {best['number']})  {params_of(best)}"]
     lines = [f"ended: {summary['ended']}"] if summary["ended"] else []
-    confirmed = summary["confirmed"]
-    if confirmed is None:
-        lines.append(f"best: {params_text(flat(summary['best']))}  (not confirmed: the searcher's estimate)")
-    else:
-        named = [("winner", confirmed["best"]), *(("", one) for one in confirmed["others"])]
-        named += [("default", confirmed["default"])] if confirmed["default"] else []
-        rows = [(name, _estimate(one["result"]), _estimate(one["test_acc"]), _params(one)) for name, one in named]
-        lines.append(f"confirmed at full budget on {counted(confirmed['seeds'], 'fresh seed')}; mean ± 95 % interval")
-        lines.append(table(("", "result", "test %", "parameters"), rows))
-    for cost, front in summary["pareto"].items():
-        rows_of = [(one[cost], one["value"], one["trial"], _params(one)) for one in front]
-        lines += ["", f"best for its {COSTS.get(cost, cost)} (single trials of the search)"]
-        lines.append(table((cost, "result", "trial", "parameters"), rows_of))
+    lines.append(found_text(spec, summary))
+    if summary["best"] is not None:
+        lines.append(where_text(spec, summary, Path(shown["path"]) / "best.json"))
     return lines
+
+
+def _goal(spec: dict[str, Any]) -> str:
+    what = "result" if spec["metric"] == "default" else spec["metric"]
+    if percents(spec):
+        what = "accuracy on the holdout"
+    return f"{'highest' if spec['maximize'] else 'lowest'} {what}, seed {spec['seed']}"
 
 
 def _what(spec: dict[str, Any]) -> str:
@@ -80,13 +76,3 @@ def _limits(spec: dict[str, Any]) -> str:
 
 def _algorithm(config: dict[str, Any]) -> str:
     return str(config.get("name") or config.get("class_name"))
-
-
-def _estimate(one: dict[str, Any] | None) -> str | None:
-    if one is None or one["mean"] is None:
-        return None
-    return f"{one['mean']:.2f}" + (f" ± {one['half_interval']:.2f}" if one["half_interval"] is not None else "")
-
-
-def _params(one: dict[str, Any]) -> str:
-    return params_text(flat(one["params"])) or "its defaults"

@@ -8,6 +8,7 @@ from typing import Annotated
 from tyro.conf import arg
 
 from fastcifar.cli.experiment.flags import ID, Action
+from fastcifar.cli.flags import Count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +17,8 @@ class Create(Action):
 
     config: Annotated[Path, arg(metavar="FILE", aliases=["-c"])]
     """The file."""
+    threads: Count = None
+    """Threads of each trial, told to its command by OMP_NUM_THREADS; by default the command decides."""
     json: bool = False
     """Print what has come of it as one JSON document."""
 
@@ -26,6 +29,7 @@ class Create(Action):
         from fastcifar.search.experiment.experiment import Experiment
 
         experiment, view = Experiment.from_yaml(self.config, out=self.out), SearchView()
+        experiment.threads = self.threads
         experiment.on_begin, experiment.on_change = view.begin, view.watch
         try:
             experiment.run()

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 from tyro.conf import arg
 
-from fastcifar.cli.experiment.flags import ID, Action, OptionalID, one_or_all, say
+from fastcifar.cli.experiment.flags import ID, OptionalID, Telling, one_or_all, say
 from fastcifar.cli.flags import Count, SpaceName, Time
 
 ANSWER = 10.0  # seconds in which a running experiment answers; ending a command takes 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stop(Action):
+class Stop(Telling):
     """Let a running experiment end after its running trials, and wait until it has."""
 
     id: OptionalID = None
@@ -43,21 +43,28 @@ class Stop(Action):
             if not in_use(found[0]):
                 raise StoreError(f"{found[0].name} does not run")
         left = stop(found, patience, self.now)
+        hint = "" if self.now else "; --now ends them"
+        lines, done = [], []
         for folder in found:
-            if folder in left:
-                hint = "" if self.now else "; --now ends them"
-                say(f"{folder.name}: asked to stop, but it still ends its running trials after {patience:g} s{hint}")
-            else:
-                say(f"{folder.name}: stopped; go on with: {_going_on(folder)}")
+            on = None if folder in left else _going_on(folder)
+            done.append({"id": folder.name, "stopped": on is not None, "resume": on})
+            still = f"asked to stop, but it still ends its running trials after {patience:g} s{hint}"
+            lines.append(f"{folder.name}: {still if on is None else f'stopped; go on with: {on}'}")
+        if found or self.json:
+            self.tell("\n".join(lines), done)
         return 1 if left else 0
 
 
 def _going_on(folder: Path) -> str:
     """What resumes the experiment in a folder."""
-    from fastcifar.search.experiment.store import Store
+    from fastcifar.search.experiment.spec import read_meta
+    from fastcifar.search.experiment.store import Store, StoreError
 
     with closing(Store.read(folder)) as store:
-        meta = store.meta()
+        try:
+            meta = read_meta(store)
+        except StoreError:
+            return "the version of fastcifar that made it"
     if "supernet" in meta:
         return f"fastcifar supernet search --resume {folder}"
     if all(meta["spec"][what] is None for what in ("recipe", "function", "command", "supernet")):
@@ -66,7 +73,7 @@ def _going_on(folder: Path) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kill(Action):
+class Kill(Telling):
     """End a running trial."""
 
     id: ID
@@ -79,15 +86,16 @@ class Kill(Action):
         from fastcifar.search.experiment.store import RUNNING
 
         row = kill(self.folder(self.id), self.trial, ANSWER)
+        done = {"trial": row.number, "state": row.state, "message": row.message}
         if row.state == RUNNING:
-            say(f"trial {row.number}: asked to end, but it still runs after {ANSWER:g} s")
+            self.tell(f"trial {row.number}: asked to end, but it still runs after {ANSWER:g} s", done)
             return 1
-        say(f"trial {row.number}: {row.state}" + (f": {row.message}" if row.message else ""))
+        self.tell(f"trial {row.number}: {row.state}" + (f": {row.message}" if row.message else ""), done)
         return 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Update(Action):
+class Update(Telling):
     """Change an experiment's limits while it runs or before it is resumed."""
 
     id: ID
@@ -110,11 +118,13 @@ class Update(Action):
             raise ValueError("--trials, --duration, --concurrency or --space is needed: what is to change")
         space = None if self.space is None else find_space(self.space)[1]
         folder = self.folder(self.id)
-        if not update(folder, limits, space, ANSWER):
-            say(f"{folder.name}: asked for the change, but it has not answered after {ANSWER:g} s")
+        answered = update(folder, limits, space, ANSWER)
+        done = {"id": folder.name, "changed": answered, **limits} | ({} if space is None else {"space": space})
+        if not answered:
+            self.tell(f"{folder.name}: asked for the change, but it has not answered after {ANSWER:g} s", done)
             return 1
         changed = [f"{name} {value:g}" for name, value in limits.items()] + ["space"] * (space is not None)
-        say(f"{folder.name}: changed {', '.join(changed)}")
+        self.tell(f"{folder.name}: changed {', '.join(changed)}", done)
         return 0
 
     def _limits(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,32 +11,64 @@ from fastcifar.cli.table import params_text, table
 from fastcifar.names import nearest
 from fastcifar.search.experiment.export import json_values
 from fastcifar.search.experiment.flat import flat
-from fastcifar.search.experiment.listing import Overview, as_seen, best_first, overview
-from fastcifar.search.experiment.store import Store, StoreError, TrialRow
+from fastcifar.search.experiment.judgement import WORDS, amount, estimate_of, percents
+from fastcifar.search.experiment.kept_summary import in_order, read_summary
+from fastcifar.search.experiment.listing import Overview, as_seen, best_first, last_summary, overview
+from fastcifar.search.experiment.spec import read_meta
+from fastcifar.search.experiment.store import FINISHED, Store, TrialRow
 
 COLUMNS = ("number", "kind", "state", "value", "seconds")  # of a trial, before its parameters
 
 
 def read(folder: Path) -> tuple[dict[str, Any], list[TrialRow]]:
-    """What the store has, its trials as they are shown. Raises StoreError."""
-    store = Store.read(folder)
-    try:
-        meta = store.meta()
-        if "spec" not in meta:
-            raise StoreError(f"{folder}: the store does not say what is searched")
-        return meta, as_seen(folder, store.trials())
-    finally:
-        store.close()
+    """What the store has, its spec as this version knows it, and its trials as they are shown. Raises StoreError."""
+    with closing(Store.read(folder)) as store:
+        return read_meta(store), as_seen(folder, store.trials())
 
 
 def document(folder: Path) -> dict[str, Any]:
-    """One experiment as JSON values. best: of the trials so far. summary: None before the end."""
+    """One experiment as JSON values.
+
+    best: what was confirmed and is in best.json, or else the best trial so far. summary: of the last session that came
+    to one; None before.
+    """
     meta, rows = read(folder)
     shown = overview(folder).to_dict()
-    best = best_first(rows, meta["spec"]["maximize"])
+    best = best_lines(folder, meta, rows)
     shown["seconds"] = meta.get("seconds")
-    shown["best"] = trial_dict(best[0]) if best else None
-    return shown | {"spec": meta["spec"], "summary": meta.get("summary")}
+    shown["best"] = best[0] if best else None
+    return shown | {"spec": meta["spec"], "summary": read_summary(meta, folder)}
+
+
+def best_lines(folder: Path, meta: dict[str, Any], rows: Sequence[TrialRow]) -> list[dict[str, Any]]:
+    """What was confirmed, as JSON values: first what best.json has; then the search's own trials, the best first."""
+    maximize, summary = meta["spec"]["maximize"], last_summary(folder, meta)
+    points = [] if summary is None else in_order(summary, maximize)
+    known = {row.number: row for row in rows}
+    lines = [_point_dict(kind, one, [known[n] for n in one["trials"] if n in known]) for kind, one in points]
+    return lines + [trial_dict(row) | _single(row) for row in best_first(list(rows), maximize)]
+
+
+def _point_dict(kind: str, point: dict[str, Any], rows: Sequence[TrialRow]) -> dict[str, Any]:
+    """A confirmed point beside trials: the mean of its own."""
+    result = point["result"]
+    seconds = [row.seconds for row in rows if row.seconds is not None]
+    return {
+        "number": None,
+        "kind": kind,
+        "state": FINISHED,
+        "value": result["mean"],
+        "seconds": sum(seconds) / len(seconds) if seconds else None,
+        "params": point["params"],
+        "confirmed": True,
+        "n": result["n"],
+        "half_interval": result["half_interval"],
+        "trials": point["trials"],
+    }
+
+
+def _single(row: TrialRow) -> dict[str, Any]:
+    return {"confirmed": False, "n": 1, "half_interval": None, "trials": [row.number]}
 
 
 def trial_dict(row: TrialRow) -> dict[str, Any]:
@@ -45,9 +78,40 @@ def trial_dict(row: TrialRow) -> dict[str, Any]:
 
 
 def list_text(found: Sequence[Overview]) -> str:
-    names = ("id", "name", "status", *found[0].trials, "best", "started")
-    rows = [(one.id, one.name, one.status, *one.trials.values(), one.best, clock(one.started)) for one in found]
+    names = ("id", "name", "status", *found[0].trials, "best", "verdict", "started")
+    rows = [
+        (one.id, one.name, one.status, *one.trials.values(), _best(one), _verdict(one), clock(one.started))
+        for one in found
+    ]
     return table(names, rows)
+
+
+def _best(one: Overview) -> str | None:
+    """The confirmed result, or that of the best trial, marked as such."""
+    if one.best is None:
+        return None
+    text = amount(estimate_of({"n": 1, "mean": one.best, "half_interval": one.half_interval}), one.percent)
+    return text if one.confirmed else f"{text} (one trial)"
+
+
+def _verdict(one: Overview) -> str | None:
+    return None if one.outcome is None else WORDS.get(one.outcome, one.outcome)
+
+
+def top_text(spec: dict[str, Any], lines: Sequence[dict[str, Any]]) -> str:
+    """A line per confirmed point and per trial of `best_lines`."""
+    rows = [
+        (
+            " ".join(map(str, one["trials"])),
+            one["kind"],
+            amount(estimate_of({**one, "mean": one["value"]}), percents(spec))
+            + ("" if one["confirmed"] else " (one trial)"),
+            None if one["seconds"] is None else round(one["seconds"], 3),
+            params_text(flat(one["params"])) or "its defaults",
+        )
+        for one in lines
+    ]
+    return table(("trial", "kind", "result", "seconds", "params"), rows) if rows else "no trials"
 
 
 def trials_text(rows: Sequence[TrialRow]) -> str:

@@ -1,14 +1,15 @@
 """`fastcifar supernet export`."""
 
+import sys
 from dataclasses import dataclass
 from json import dumps
-from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, arg
 
 from fastcifar.cli.flags import Folder, Settings, parse_settings
 from fastcifar.cli.supernet.flags import CommonFlags
+from fastcifar.cli.threads import chosen_threads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,18 +24,29 @@ class Export(CommonFlags):
     """Where its statistics are measured: cpu, cuda or cuda:N."""
     to: Folder = None
     """Where the files are written; by default a folder `network` in the supernet's."""
+    force: bool = False
+    """Replace an export that is there."""
 
     def run(self) -> int:
         from fastcifar.data import load
+        from fastcifar.names import counted
         from fastcifar.supernet import Material, export, freeze, load_supernet
+        from fastcifar.supernet.exporting import exported
+        from fastcifar.train.threads import using_threads
 
         path = self.folder(self.supernet)
+        to = self.to or path / "network"
+        there = exported(to)
+        if there and not self.force:
+            raise FileExistsError(f"{', '.join(map(str, there))}: there already; --force replaces them, or --to DIR")
         supernet, record = load_supernet(path, self.device)
         params = record.plan.choices.largest | parse_settings(self.network, "--network")
         record.plan.choices.of(params)
         material = Material(record, load(record.plan.recipe.dataset, self.data_dir), supernet)
-        recipe, network = freeze(supernet, params, material.calibration())
-        files = export(recipe, network, self.to or Path(path) / "network")
+        with using_threads(chosen_threads(self.threads, str(supernet.device))):
+            recipe, network = freeze(supernet, params, material.calibration())
+        files = export(recipe, network, to)
+        print(f"{'replaced' if there else 'wrote'} {counted(len(files), 'file')} in {to}", file=sys.stderr)
         if self.json:
             print(dumps({"params": params, "files": [str(file) for file in files]}, indent=2))
         else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import arg
 
 from fastcifar.cli.flags import Name, SpaceName, Switch, absent, found_under
-from fastcifar.cli.run_flags import ImageFlags, TrainingFlags
+from fastcifar.cli.run_flags import ComputeFlags, TrainingFlags
 
 if TYPE_CHECKING:
     from fastcifar.supernet import Limits, Plan
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CommonFlags(ImageFlags):
+class CommonFlags(ComputeFlags):
     """Where the images and the results are, and what is printed."""
 
     json: Switch = False

@@ -10,6 +10,7 @@ from tyro.conf import Positional, arg
 
 from fastcifar.cli.flags import Count, absent
 from fastcifar.cli.supernet.flags import CommonFlags, LimitFlags
+from fastcifar.cli.threads import chosen_threads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +29,10 @@ class Rank(CommonFlags, LimitFlags):
     def run(self) -> int:
         from fastcifar.cli.supernet.view import Counter, networks_text
         from fastcifar.data import load
+        from fastcifar.names import counted
         from fastcifar.supernet import Material, load_supernet, networks
         from fastcifar.supernet.ranking import check_amounts
+        from fastcifar.train.threads import using_threads
 
         check_amounts(self.images, self.sample)
         supernet, record = load_supernet(self.folder(self.supernet), self.device)
@@ -38,22 +41,25 @@ class Rank(CommonFlags, LimitFlags):
             print(f"note: {varied}; the rest is worth what --init has brought", file=sys.stderr)
         material = Material(record, load(record.plan.recipe.dataset, self.data_dir), supernet)
         counter = Counter("networks scored")
-        found = networks(
-            supernet,
-            record,
-            material,
-            limits=self.limits(),
-            sample=self.sample,
-            images=self.images,
-            seed=record.plan.seed,
-            progress=counter,
-        )
+        with using_threads(chosen_threads(self.threads, str(supernet.device))):
+            found = networks(
+                supernet,
+                record,
+                material,
+                limits=self.limits(),
+                sample=self.sample,
+                images=self.images,
+                seed=record.plan.seed,
+                progress=counter,
+            )
         counter.end()
         path = Path(record.path or ".") / "networks.csv"
+        replaced = path.exists()
         found.to_csv(path, index=False)
         if self.json:
             print(dumps(found.to_dict("records"), indent=2))
         else:
             print(networks_text(found, list(record.plan.choices.values)))
-            print(f"all {len(found)}: {path}")
+        wrote = f"all {counted(len(found), 'network')}: {path}" + (" (replaced)" if replaced else "")
+        print(wrote, file=sys.stderr if self.json else sys.stdout)
         return 0

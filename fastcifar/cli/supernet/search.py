@@ -1,6 +1,7 @@
 """`fastcifar supernet search`."""
 
 import sys
+from contextlib import closing
 from dataclasses import dataclass, replace
 from json import dumps
 from pathlib import Path
@@ -10,6 +11,8 @@ from tyro.conf import arg
 
 from fastcifar.cli.flags import Count, absent
 from fastcifar.cli.supernet.flags import LimitFlags, PlanFlags
+from fastcifar.cli.threads import chosen_threads, set_threads
+from fastcifar.machine import share_of_cores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,13 +77,15 @@ class Search(PlanFlags, LimitFlags):
         from fastcifar.supernet.search import finalists, foretold, judged_json, plan_of
         from fastcifar.train import Recipe, describe_network
         from fastcifar.train.record import save_drawing
+        from fastcifar.train.threads import using_threads
 
         name = Recipe.from_dict(spec.recipe or {}).dataset
         dataset = load(name, None if spec.data_dir is None else Path(spec.data_dir))
         if asked.seconds is None:
             spec, asked = self._measured(spec, asked, driver)
         plan = plan_of(spec, asked)
-        record, table, chosen = self._ranked(spec, asked, plan, dataset, driver)
+        with using_threads(asked.threads):
+            record, table, chosen = self._ranked(spec, asked, plan, dataset, driver)
         view.begin(spec, driver)
         result = foretold(driver, plan.choices, table, chosen)
         if result is None:
@@ -100,11 +105,11 @@ class Search(PlanFlags, LimitFlags):
         front = pareto(table).to_dict("records")
         document["supernet"] = {"path": record.path, **judged_json(judged), "networks": str(path), "front": front}
         driver.store.set({"summary": document})
-        if found.best is not None:
-            best = plan.recipe.with_params(found.best.params)
+        if document["best"] is not None:
+            best = plan.recipe.with_params(document["best"])
             save_drawing(describe_network(best, len(dataset.classes)), path.with_name("network"))
         if not self.json:
-            print_found(spec, found, path.parent, dataset.canonical)
+            print_found(spec, document, path.parent, record.dataset)
         return document
 
     def _ranked(
@@ -154,18 +159,17 @@ class Search(PlanFlags, LimitFlags):
         return spec, asked
 
     def _resumed(self, name: str) -> "tuple[Spec, Asked, Path]":
-        from fastcifar.search.experiment.spec import Spec, find_folder
+        from fastcifar.search.experiment.spec import find_folder, read_spec
         from fastcifar.search.experiment.store import Store
         from fastcifar.supernet.search import KEY, Asked
 
         self.only_resumes({"resume", "out", "json", "debug"})
         folder = find_folder(self.out, name)
-        store = Store.read(folder)
-        meta = store.meta()
-        store.close()
+        with closing(Store.read(folder)) as store:
+            spec, meta = read_spec(store), store.meta()
         if KEY not in meta:
             raise ValueError(f"--resume: {folder} is no supernet's search; fastcifar search --resume goes on with it")
-        return Spec.from_dict(meta["spec"]), Asked.from_dict(meta[KEY]), folder
+        return spec, Asked.from_dict(meta[KEY], folder), folder
 
     def _asked(self) -> "tuple[Spec, Asked]":
         """What is trained alone, and what is asked of the supernet. Raises ValueError before anything is made."""
@@ -189,6 +193,9 @@ class Search(PlanFlags, LimitFlags):
         check_limits(plan.choices, limits, costs_of(plan.choices, 0.0), self.trainings)
         check_rates(plan.choices)
         gpus = spread(device)
+        threads = chosen_threads(self.threads, str(device))
+        concurrency = self.concurrency or default_concurrency(device, gpus, self.threads or 1)
+        alone = self.threads or set_threads() or (1 if threads == 1 else share_of_cores(concurrency))
         assert self.space is not None
         spec = Spec(
             name=f"supernet-{Path(self.space).stem}",
@@ -196,7 +203,8 @@ class Search(PlanFlags, LimitFlags):
             tuner={"name": "Random"},
             seed=self.seed,
             trials=self.trainings,
-            concurrency=self.concurrency or default_concurrency(device, gpus),
+            concurrency=concurrency,
+            threads=alone,
             confirm=(points, seeds),
             recipe=recipe.to_dict(),
             recipe_name=name,
@@ -204,4 +212,5 @@ class Search(PlanFlags, LimitFlags):
             device=str(device),
             gpus=gpus,
         )
-        return spec, Asked(method=self.method, rates=self.rates, limits=limits, trainings=self.trainings)
+        asked = Asked(method=self.method, rates=self.rates, limits=limits, trainings=self.trainings, threads=threads)
+        return spec, asked

@@ -9,6 +9,7 @@ from tyro.conf import arg
 from fastcifar.cli.flags import absent
 from fastcifar.cli.run_flags import RepeatFlags
 from fastcifar.cli.supernet.flags import PlanFlags
+from fastcifar.cli.threads import chosen_threads, say
 
 if TYPE_CHECKING:
     from fastcifar.cli.supernet.view import TrainView
@@ -56,6 +57,7 @@ class Train(PlanFlags, RepeatFlags):
             step=self.step,
             deterministic=self.deterministic,
             init=init,
+            threads=chosen_threads(self.threads, self.device),
             out=self.out,
             name=f"supernet-{name}",
             hooks=view.hooks(),
@@ -65,8 +67,11 @@ class Train(PlanFlags, RepeatFlags):
     def _go_on(self, view: "TrainView", name: str) -> "Record":
         from fastcifar.data import load
         from fastcifar.supernet import read_record, resume_supernet
+        from fastcifar.train.threads import kept_threads
 
         self.only_resumes({"resume", "out", "data_dir", "json", "debug"})
         path = self.folder(name)
-        dataset = load(read_record(path).plan.recipe.dataset, self.data_dir)
+        record = read_record(path)
+        say(kept_threads(record.settings.get("threads", record.threads))[1])
+        dataset = load(record.plan.recipe.dataset, self.data_dir)
         return resume_supernet(path, dataset, hooks=view.hooks(), on_start=view.start)[1]

@@ -3,18 +3,18 @@
 import math
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from fastcifar.cli.banner import notices
-from fastcifar.cli.search_view import print_confirmed
+from fastcifar.cli.found import best_text, where_text
 from fastcifar.cli.table import table
 from fastcifar.names import counted, duration
 from fastcifar.search import Params
 from fastcifar.search.experiment.spec import Spec
-from fastcifar.search.experiment.summary import Found
 from fastcifar.search.experiment.training import Cost
 from fastcifar.statistics.tau import Tau
 from fastcifar.supernet import Judged, Plan, Record
@@ -39,7 +39,8 @@ class TrainView:
         self.record = record
         if self.quiet:
             return
-        for line in (*banner(record), format_header(), *map(format_row, record.epochs)):
+        told = notices(record.dataset) if self.to is sys.stdout else []  # a search says it with its results
+        for line in (banner(record), *told, format_header(), *map(format_row, record.epochs)):
             print(line, file=self.to)
         self.to.flush()
 
@@ -94,22 +95,21 @@ def clear(shown: bool) -> None:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-def banner(record: Record) -> list[str]:
+def banner(record: Record) -> str:
     """What is trained, on which images, where."""
     plan, data = record.plan, record.dataset
     points = plan.choices.space.size()
     size = sum(1 for _ in plan.choices.points()) if points <= ALL else points
     device = record.provenance["device"]
     if record.settings["device"] == "cpu":
-        device += f", {record.provenance['threads']} threads"
+        device += f", {counted(record.threads, 'thread')}"
     rates = "" if plan.rates == "equal" else f", rates {plan.rates}"
     vary = f", only {', '.join(plan.vary)} varied" if plan.vary else ""
-    return [
+    return (
         f"{counted(int(size), 'network')} in one, {plan.method}{rates}{vary}; {data['name']}: train "
         f"{data['train_images']:,} images, valid = the full network on a part of the holdout; seed {plan.seed}; "
-        f"{record.precision} on {device}",
-        *notices(data),
-    ]
+        f"{record.precision} on {device}"
+    )
 
 
 def networks_text(found: pd.DataFrame, keys: Sequence[str], value: str = "loss", top: int = TOP) -> str:
@@ -167,15 +167,13 @@ def print_foretold(judged: Judged, front: pd.DataFrame, keys: Sequence[str]) -> 
     print(flush=True)
 
 
-def print_found(spec: Spec, found: Found, folder: Path, canonical: bool) -> None:
-    """The winner, and where it lies."""
-    if found.best is None:
-        print("no confirmation has a result")
-    else:
-        print_confirmed(spec, found)
-    if not canonical:
-        print("the images are not the canonical ones: canonical: false")
-    print(f"recipe: {folder / 'best.json'}; drawing: {folder / 'network.dot'}; networks: {folder / 'networks.csv'}")
+def print_found(spec: Spec, document: dict[str, Any], folder: Path, dataset: Mapping[str, Any]) -> None:
+    """The best network beside the recipe's own, the verdict, and where everything lies. dataset: of a record."""
+    kept = spec.to_dict()
+    for line in (best_text(kept, document), *notices(dataset)):
+        print(line)
+    best, drawing, networks = (folder / name for name in ("best.json", "network.dot", "networks.csv"))
+    print(f"{where_text(kept, document, best)}; drawing: {drawing}; networks: {networks}")
 
 
 def _interval(one: Tau, sign: str = "") -> str:

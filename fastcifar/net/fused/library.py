@@ -39,18 +39,27 @@ def load_kernels() -> ctypes.CDLL:
     compiler = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
     if compiler is None:
         raise NoKernels("there is no C++ compiler")
+    loaded = _loaded(compiler, cache_folder())
+    if isinstance(loaded, str):
+        raise NoKernels(loaded)
+    return loaded
+
+
+@functools.cache  # a compiler that fails is not asked again for each run of a process
+def _loaded(compiler: str, folder: Path) -> ctypes.CDLL | str:
+    """The library, made where it is not in `folder`; or why it cannot be had."""
     source = files("fastcifar.net.fused").joinpath("kernels.cpp").read_bytes()
     machine = f"{platform.platform()} {_processor()} {compiler} {FLAGS}"
     digest = hashlib.sha256(source + machine.encode()).hexdigest()[:16]
     try:
-        path = cache_folder() / f"kernels-{digest}.so"
+        path = folder / f"kernels-{digest}.so"
         try:
             loaded = ctypes.CDLL(str(path))
         except OSError:  # not there, or cut off by a crash
             _compile(compiler, source, path)
             loaded = ctypes.CDLL(str(path))
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
-        raise NoKernels(f"the kernels could not be compiled by {compiler}: {error}") from None
+        return f"the kernels could not be compiled by {compiler}: {error}"
     for name, arguments in _ARGUMENTS.items():
         function = getattr(loaded, name)
         function.argtypes, function.restype = arguments, None

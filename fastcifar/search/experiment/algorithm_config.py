@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fastcifar.names import nearest
+from fastcifar.names import nearest, short, shown
 from fastcifar.search.experiment.config_rules import (
     Check,
     ConfigError,
@@ -15,7 +15,6 @@ from fastcifar.search.experiment.config_rules import (
     json_object,
     matched,
     optional,
-    short,
     squeezed,
     text,
 )
@@ -58,7 +57,7 @@ class AlgorithmConfig(Fields):
             both = "both are there" if self.name else "neither is there"
             raise ConfigError(f"{where}: either name or class_name is needed; {both}")
         if self.name is not None and self.code_directory is not None:
-            raise ConfigError(f"{where}.code_directory: it goes with class_name, not with name ({self.name})")
+            raise ConfigError(f"{where}.code_directory: it goes with class_name, not with name ({shown(self.name)})")
 
 
 _CHECKS: dict[str, Check] = {
@@ -75,8 +74,8 @@ def known_name(name: str, ours: Iterable[str], elsewhere: Iterable[str], where: 
     if squeezed(name) in names:
         return names[squeezed(name)]
     if squeezed(name) in map(squeezed, elsewhere):
-        raise ConfigError(f"{where}.name: {name!r} of NNI is not here; there are {', '.join(names.values())}")
-    raise ConfigError(f"{where}.name: {name!r} is not known{nearest(name, names.values())}")
+        raise ConfigError(f"{where}.name: {short(name)} of NNI is not here; there are {', '.join(names.values())}")
+    raise ConfigError(f"{where}.name: {short(name)} is not known{nearest(name, names.values())}")
 
 
 def checked(args: Any, known: Arguments, where: str, also: Iterable[str] = ()) -> dict[str, Any]:
@@ -87,7 +86,7 @@ def checked(args: Any, known: Arguments, where: str, also: Iterable[str] = ()) -
     for name, value in args.items():
         if name not in known:
             raise ConfigError(
-                f"{where}.{name}: the argument has no counterpart here; there are {', '.join([*also, *known])}"
+                f"{where}.{shown(name)}: the argument has no counterpart here; there are {', '.join([*also, *known])}"
             )
         ours, check = known[name]
         check(f"{where}.{name}", value)

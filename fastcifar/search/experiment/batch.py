@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from fastcifar.names import short, shown
 from fastcifar.search.experiment.config_rules import ConfigError
 from fastcifar.search.simple import Batch
 from fastcifar.search.space import Space
@@ -23,7 +24,7 @@ def make_batch(search_space: Mapping[str, Any], source: str) -> tuple[Batch, Spa
         if not names or set(trial) != set(names):
             raise ConfigError(
                 f"{source}: the trials of Batch need the same parameters; "
-                f"{listed[0].key}[0] has {names}, [{number}] has {list(trial)}"
+                f"{shown(listed[0].key)}[0] has {short(names)}, [{number}] has {short(list(trial))}"
             )
     entries = {name: {"_type": "choice", "_value": _distinct([trial[name] for trial in trials])} for name in names}
     return Batch([dict(trial) for trial in trials]), Space.from_dict(entries, source)

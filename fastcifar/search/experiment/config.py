@@ -4,8 +4,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fastcifar.names import short
 from fastcifar.search.experiment.algorithm_config import AlgorithmConfig
-from fastcifar.search.experiment.config_rules import ConfigError, Fields, field_names, matched, seconds, short
+from fastcifar.search.experiment.config_rules import ConfigError, Fields, field_names, matched, seconds
 from fastcifar.search.experiment.config_v1 import is_v1, to_v2
 from fastcifar.search.experiment.experiment_config import ExperimentConfig
 from fastcifar.search.experiment.local_config import LocalConfig
@@ -38,7 +39,10 @@ def load_config(path: str | Path) -> ExperimentConfig:
     config = ExperimentConfig.from_dict(values, source)
     for key in (*dropped, *(name for name in VAIN if getattr(config, name))):
         print(f"fastcifar: {path}: {key} has no effect here", file=sys.stderr)
-    _resolve(config, path.resolve().parent)
+    try:
+        _resolve(config, path.resolve().parent)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from None
     return config
 
 
@@ -73,4 +77,7 @@ def _resolve(config: ExperimentConfig, folder: Path) -> None:
 def _resolve_one(config: Fields, name: str, folder: Path) -> None:
     value = getattr(config, name)
     if isinstance(value, str) and value.strip():  # anything else is for `check`
-        setattr(config, name, str((folder / Path(value).expanduser()).resolve()))
+        try:
+            setattr(config, name, str((folder / Path(value).expanduser()).resolve()))
+        except (OSError, ValueError, RuntimeError):  # too long, a null character, nobody's home, a circle of links
+            raise ConfigError(f"{name}: no path can be {short(value)}") from None

@@ -4,11 +4,12 @@ import dataclasses
 import json
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fastcifar.names import nearest
+from fastcifar.names import nearest, short, shown
 
 Check = Callable[[str, Any], None]
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}  # seconds
@@ -25,7 +26,7 @@ class Fields:
     def __setattr__(self, name: str, value: Any) -> None:
         names = field_names(self)
         if name not in names:
-            raise ConfigError(f"{type(self).__name__} has no field {name!r}{nearest(name, names)}")
+            raise ConfigError(f"{type(self).__name__} has no field {short(name)}{nearest(name, names)}")
         object.__setattr__(self, name, value)
 
     def to_dict(self) -> dict[str, Any]:
@@ -40,7 +41,7 @@ def field_names(of: Any) -> list[str]:
 
 def squeezed(name: object) -> str:
     """A name without case and underscores: what is compared of two keys."""
-    return str(name).replace("_", "").lower()
+    return (name if isinstance(name, str) else short(name)).replace("_", "").lower()
 
 
 def matched(values: Any, names: Iterable[str], where: str) -> dict[str, Any]:
@@ -56,9 +57,9 @@ def matched(values: Any, names: Iterable[str], where: str) -> dict[str, Any]:
     for key, value in values.items():
         name = known.get(squeezed(key))
         if name is None:
-            raise ConfigError(f"{prefix}{key}: the key is not known{nearest(key, known.values())}")
+            raise ConfigError(f"{prefix}{shown(key)}: the key is not known{nearest(key, known.values())}")
         if name in found:
-            raise ConfigError(f"{prefix}{key}: the key is there twice, but for case and underscores")
+            raise ConfigError(f"{prefix}{shown(key)}: the key is there twice, but for case and underscores")
         found[name] = value
     return found
 
@@ -70,7 +71,7 @@ def seconds(value: Any, name: str = "duration") -> float:
         found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", value.strip().lower())
         if found:
             result = float(found[1]) * UNITS[found[2]]
-    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+    elif isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max:
         result = float(value)
     if not 0 < result < math.inf:
         raise ConfigError(
@@ -106,7 +107,7 @@ def above(low: float, high: float = math.inf) -> Check:
 
     def check(name: str, value: Any) -> None:
         fits = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not fits or not low < value <= high or math.isinf(value):
+        if not fits or not low < value <= high or not value <= sys.float_info.max:
             raise ConfigError(f"{name}: {rule} is needed, not {short(value)}")
 
     return check
@@ -133,8 +134,12 @@ def path(name: str, value: Any) -> None:
 def folder(name: str, value: Any) -> None:
     """The path of a folder that exists."""
     path(name, value)
-    if not Path(value).expanduser().is_dir():
-        raise ConfigError(f"{name}: a folder that exists is needed, not {str(value)!r}")
+    try:
+        there = Path(value).expanduser().is_dir()
+    except (OSError, ValueError, RuntimeError):  # a name that is too long, or has a null; nobody's home
+        there = False
+    if not there:
+        raise ConfigError(f"{name}: a folder that exists is needed, not {short(str(value))}")
 
 
 def one_of(*names: str) -> Check:
@@ -151,16 +156,10 @@ def json_object(name: str, value: Any) -> None:
     """An object of JSON values, which comes back the same from a file."""
     try:
         same = isinstance(value, Mapping) and json.loads(json.dumps(_plain(value), allow_nan=False)) == _plain(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         same = False
     if not same:
         raise ConfigError(f"{name}: an object of JSON values is needed, not {short(value)}")
-
-
-def short(value: Any) -> str:
-    """`repr`, at most 60 characters of it."""
-    found = repr(value)
-    return found if len(found) <= 60 else found[:57] + "..."
 
 
 def _plain(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from fastcifar.names import short
 from fastcifar.search.experiment.config_rules import ConfigError, matched, squeezed
 from fastcifar.search.experiment.local_config import check_platform
 
@@ -83,7 +84,7 @@ def _algorithm(values: Any, kind: str, dropped: list[str]) -> dict[str, Any]:
     if file is None and "class_name" not in result:
         return result
     if not isinstance(file, str) or not file.endswith(".py") or "class_name" not in result:
-        raise ConfigError(f"{kind}.classFileName: a .py file and className are needed, not {file!r}")
+        raise ConfigError(f"{kind}.classFileName: a .py file and className are needed, not {short(file)}")
     return result | {"class_name": f"{file[:-3]}.{result['class_name']}"}
 
 

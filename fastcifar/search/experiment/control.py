@@ -8,7 +8,7 @@ from typing import Any
 
 from fastcifar.search.experiment.fits import check_fits
 from fastcifar.search.experiment.requests import ask
-from fastcifar.search.experiment.spec import Spec
+from fastcifar.search.experiment.spec import Spec, check_recipe, read_spec
 from fastcifar.search.experiment.store import RUNNING, Store, StoreError, TrialRow, in_use, locked
 
 STEP = 0.05  # seconds between two looks
@@ -58,14 +58,16 @@ def update(folder: Path, limits: dict[str, Any], space: dict[str, Any] | None, p
     if in_use(folder):
         if space is not None:
             raise StoreError(f"{folder.name} runs: its space can be changed when it has ended")
+        _spec(folder)  # raises for one that another version runs
         ask(folder, {"update": limits})
-        return _wait(lambda: limits.items() <= _spec(folder).items(), patience)
+        return _wait(lambda: limits.items() <= _spec(folder).to_dict().items(), patience)
     with locked(folder):
         store = Store.open(folder)
         try:
-            spec = replace(Spec.from_dict(store.meta()["spec"]), **limits)
+            spec = replace(read_spec(store), **limits)
             if space is not None:
                 spec = replace(spec, space=space)
+                check_recipe(spec, folder)
                 _check(spec, store.trials())
             store.set({"spec": spec.to_dict()})
         finally:
@@ -89,11 +91,10 @@ def _check(spec: Spec, rows: Iterable[TrialRow]) -> None:
                 raise ValueError(f"the space does not have the parameters of trial {row.number}: {error}") from None
 
 
-def _spec(folder: Path) -> dict[str, Any]:
+def _spec(folder: Path) -> Spec:
     store = Store.read(folder)
     try:
-        spec: dict[str, Any] = store.meta()["spec"]
-        return spec
+        return read_spec(store)
     finally:
         store.close()
 

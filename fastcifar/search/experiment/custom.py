@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from fastcifar.names import short
 from fastcifar.search.experiment.algorithm_config import AlgorithmConfig
 from fastcifar.search.experiment.config_rules import ConfigError
 
@@ -15,9 +16,9 @@ def make_custom(config: AlgorithmConfig, methods: Iterable[str], args: Mapping[s
     module, _, name = str(config.class_name).rpartition(".")
     directory = Path(config.code_directory or ".").expanduser().resolve()
     file = directory / f"{module.replace('.', '/')}.py"
-    if not module or not file.is_file():
+    if not module or "\0" in module or not file.is_file():
         raise ConfigError(
-            f"{where}.class_name: file.Class with a file in {directory} is needed, not {config.class_name!r}"
+            f"{where}.class_name: file.Class with a file in {directory} is needed, not {short(config.class_name)}"
         )
     try:
         found = getattr(_imported(file, directory), name, None)

@@ -7,12 +7,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from fastcifar.machine import check_threads
 from fastcifar.search.experiment.config import AlgorithmConfig, ConfigError, ExperimentConfig, load_config, seconds
 from fastcifar.search.experiment.driver import Driver, StoppedNow
 from fastcifar.search.experiment.gpus import GPUs
 from fastcifar.search.experiment.listing import WAITING, as_seen
 from fastcifar.search.experiment.local_config import check_platform
-from fastcifar.search.experiment.spec import Spec, driving, find_folder, make_folder
+from fastcifar.search.experiment.spec import Spec, driving, find_folder, make_folder, read_spec
 from fastcifar.search.experiment.store import FAILED, FINISHED, RUNNING, STOPPED, Store, TrialRow, in_use
 from fastcifar.search.experiment.summary import confirmed, summary
 
@@ -30,6 +31,7 @@ class Experiment:
     """An experiment as NNI's Python interface has it: `Experiment("local")` or `Experiment(tuner, "local")`.
 
     config: an `ExperimentConfig`; its fields may be set until `run` or `start`. id: the name of its folder.
+    threads: of each trial's command, by OMP_NUM_THREADS; None leaves them to it.
     on_begin, on_change: called before the first trial, which by default says where the results are, and after whatever
     happens.
     """
@@ -44,6 +46,7 @@ class Experiment:
         if tuner is not None:
             self.config.tuner = tuner
         self.out = Path(out)
+        self.threads: int | None = None
         self.folder: Path | None = None
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
@@ -164,7 +167,7 @@ class Experiment:
             meta = self._read(lambda store: store.meta())
             if "supernet" in meta:
                 raise ConfigError(f"{self.folder}: fastcifar supernet search --resume goes on with this one")
-            spec = Spec.from_dict(meta["spec"])
+            spec = self._read(read_spec)
         folder, self._port = self.folder, port
         self._stopping.clear()
         self._error = None
@@ -200,6 +203,7 @@ class Experiment:
 
         config = self.config
         config.check()
+        check_threads(self.threads)
         space = config.load_search_space()
         tuner = make_tuner(config.tuner, space)
         service, number = config.training_service, config.trial_gpu_number
@@ -224,6 +228,7 @@ class Experiment:
             seconds=_seconds(config.max_experiment_duration),
             trial_seconds=_seconds(config.max_trial_duration),
             concurrency=concurrency,
+            threads=self.threads,
             command=config.trial_command,
             code_directory=str(Path(config.trial_code_directory).expanduser().absolute()),
             gpus=gpus,

@@ -1,11 +1,12 @@
 """How an experiment is run, in NNI's words (its configuration, version 2)."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from fastcifar.names import short
+from fastcifar.reading import parse_json, read_text
 from fastcifar.search.experiment.algorithm_config import AlgorithmConfig
 from fastcifar.search.experiment.algorithms import make_assessor, make_tuner
 from fastcifar.search.experiment.config_rules import (
@@ -22,7 +23,6 @@ from fastcifar.search.experiment.config_rules import (
     one_of,
     optional,
     path,
-    short,
     text,
     whole,
 )
@@ -100,7 +100,7 @@ class ExperimentConfig(Fields):
             entries = read_yaml(file)
         else:
             Space.load(file)  # says better than `json` what is wrong with it
-            entries = json.loads(file.read_text(encoding="utf-8"))
+            entries = parse_json(read_text(file), str(file))
         Space.from_dict(entries, str(file))
         return dict(entries)
 

@@ -4,8 +4,9 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from fastcifar.search.experiment.flat import OWN, flat, text_of
@@ -32,6 +33,20 @@ def to_csv(store: Store) -> str:
         own = [getattr(row, name) for name in OWN]
         writer.writerow([*own, *(text_of(one[name]) if name in one else "" for name in names)])
     return file.getvalue()
+
+
+FORMATS: dict[str, Callable[[Store], str]] = {"json": to_json, "csv": to_csv}
+
+
+def format_of(path: Path, said: str | None = None) -> str:
+    """The format of a file by its ending, or what was `said`. Raises ValueError for an unknown ending."""
+    ending = path.suffix.lower().lstrip(".")
+    if said is None and ending not in FORMATS:
+        known = ", ".join(f".{name}" for name in FORMATS)
+        raise ValueError(f"{path}: the ending says the format; known are {known} (or --format)")
+    if said is not None and ending in FORMATS and ending != said:
+        raise ValueError(f"{path}: --format {said} is not what the ending .{ending} says")
+    return said or ending
 
 
 def json_values(value: Any) -> Any:

@@ -1,11 +1,14 @@
 """The experiments under a folder, at a glance; nothing is written, and no driver waits."""
 
-import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from fastcifar.search.experiment.judgement import percents
+from fastcifar.search.experiment.kept_summary import OVER, held, read_summary
+from fastcifar.search.experiment.spec import read_meta
 from fastcifar.search.experiment.store import (
     FAILED,
     FILE,
@@ -15,6 +18,7 @@ from fastcifar.search.experiment.store import (
     Store,
     StoreError,
     TrialRow,
+    explained,
     in_use,
 )
 
@@ -29,7 +33,9 @@ class Overview:
     """One experiment.
 
     status: running, killed (the store says running, but no process holds it), done, stopped, interrupted, unreadable.
-    trials: counts by state, of all kinds. best: the best result of a finished trial of the search.
+    trials: counts by state, of all kinds. best: the mean result of what was confirmed, with half its 95 % interval; or
+    the best result of a single finished trial of the search, where `confirmed` is False. outcome: of the confirmation,
+    one of `judgement.WORDS`. percent: whether results are accuracies, in percent.
     started: of the first trial, seconds since 1970. message: why it is unreadable.
     """
 
@@ -39,6 +45,10 @@ class Overview:
     status: str
     trials: dict[str, int]
     best: float | None = None
+    half_interval: float | None = None
+    confirmed: bool = False
+    outcome: str | None = None
+    percent: bool = False
     started: float | None = None
     message: str = ""
 
@@ -58,32 +68,50 @@ def experiments(out: Path) -> list[Overview]:
 
 def overview(folder: Path) -> Overview:
     """An overview of the experiment in `folder`. Raises StoreError."""
-    store = Store.read(folder)
-    try:
-        meta = store.meta()
-        spec = meta["spec"]
+    with closing(Store.read(folder)) as store:
+        return _overview(store)
+
+
+def _overview(store: Store) -> Overview:
+    folder, meta = store.folder, read_meta(store)
+    counts, (least, most, started) = _trials(store)
+    if not in_use(folder):
+        counts[WAITING] = counts.pop(RUNNING, 0)
+    said = last_summary(folder, meta)
+    point = None if said is None else held(said)
+    single = most if meta["spec"]["maximize"] else least
+    return Overview(
+        id=folder.resolve().name,
+        path=str(folder),
+        name=meta["spec"]["name"],
+        status=status(folder, meta),
+        trials={state: counts.get(state, 0) for state in STATES},
+        best=single if point is None else point["result"]["mean"],
+        half_interval=None if point is None else point["result"]["half_interval"],
+        confirmed=point is not None,
+        outcome=None if said is None else said["outcome"],
+        percent=percents(meta["spec"]),
+        started=started,
+    )
+
+
+def _trials(store: Store) -> tuple[dict[str, int], tuple[Any, Any, Any]]:
+    """How many trials are in each state; the least and the best result of the search's; when the first began."""
+    with explained(store.folder):
         counts = dict(store.connection.execute("SELECT state, COUNT(*) FROM trials GROUP BY state"))
         least, most = store.connection.execute(
             "SELECT MIN(value), MAX(value) FROM trials WHERE kind = 'search' AND state = 'finished'"
         ).fetchone()
-        if not in_use(folder):
-            counts[WAITING] = counts.pop(RUNNING, 0)
         (started,) = store.connection.execute("SELECT MIN(started) FROM trials").fetchone()
-        return Overview(
-            id=folder.resolve().name,
-            path=str(folder),
-            name=spec["name"],
-            status=status(folder, meta),
-            trials={state: counts.get(state, 0) for state in STATES},
-            best=most if spec["maximize"] else least,
-            started=started,
-        )
-    except (sqlite3.Error, KeyError, TypeError, ValueError) as error:
-        if isinstance(error, StoreError):
-            raise
-        raise StoreError(f"{folder / FILE}: {_why(error)}") from error
-    finally:
-        store.close()
+    return counts, (least, most, started)
+
+
+def last_summary(folder: Path, meta: dict[str, Any]) -> dict[str, Any] | None:
+    """The summary of the experiment's last session; None where it runs, or has come to none. Raises StoreError.
+
+    meta: what `read_meta` gave.
+    """
+    return read_summary(meta, folder) if status(folder, meta) in OVER else None
 
 
 def as_seen(folder: Path, rows: Iterable[TrialRow]) -> list[TrialRow]:
@@ -113,7 +141,3 @@ def _overview_or_why(folder: Path) -> Overview:
     except StoreError as error:
         counts = dict.fromkeys(STATES, 0)
         return Overview(id=folder.name, path=str(folder), status=UNREADABLE, trials=counts, message=str(error))
-
-
-def _why(error: Exception) -> str:
-    return f"its meta has no {error}" if isinstance(error, KeyError) else str(error)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fastcifar.names import short
 from fastcifar.search.experiment.config_rules import (
     ConfigError,
     Fields,
@@ -12,7 +13,6 @@ from fastcifar.search.experiment.config_rules import (
     matched,
     one_of,
     optional,
-    short,
     squeezed,
     whole,
 )
@@ -60,7 +60,7 @@ class LocalConfig(Fields):
             for index in gpus:
                 whole(0)("", index)
             fits = len(set(gpus)) == len(gpus) and not isinstance(self.gpu_indices, bool) and self.gpu_indices != []
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             fits = False
         if not fits:
             raise ConfigError(

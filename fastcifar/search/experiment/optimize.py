@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from fastcifar.machine import check_threads, share_of_cores
 from fastcifar.search.experiment.config_rules import optional, seconds, whole
 from fastcifar.search.experiment.evaluator import FunctionEvaluator, find_function
 from fastcifar.search.experiment.experiment import OUT
@@ -23,6 +24,7 @@ def optimize(
     tuner: str = "GP",
     assessor: str | None = None,
     concurrency: int = 1,
+    threads: int | None = None,
     trial_gpus: int | None = None,
     confirm: tuple[int, int] = (0, 0),
     seed: int = 0,
@@ -35,12 +37,17 @@ def optimize(
     metric: the entry of a dict that it returns. assessor: ASHA or Medianstop, which judge what `report` is given.
     space: in NNI's JSON form. confirm: (K, N) runs the best K again on N fresh seeds.
     trial_gpus: that each worker sees, those with the fewest workers; 0 hides them, None leaves them alone.
+    threads: of each worker; by default the cores are shared out. A function that cannot be imported by its name runs in
+    a copy of this process, whose libraries keep the threads that they have.
     Raises ValueError for a function that cannot be found, and what goes together badly; KeyboardInterrupt after Ctrl-C,
     when the running trials have ended (`fastcifar search --resume` goes on, where the function has a name).
     """
     for name, value, least in (("trials", trials, 1), ("concurrency", concurrency, 1), ("seed", seed, 0)):
         optional(whole(least))(name, value)
+    check_threads(threads)
     evaluator = FunctionEvaluator(function, metric)
+    if threads is not None and not evaluator.importable:
+        raise ValueError("threads: a function without a name that can be imported keeps those of this process")
     spec = Spec(
         name=_name(function),
         space=dict(space),
@@ -52,6 +59,7 @@ def optimize(
         trials=trials,
         seconds=None if duration is None else seconds(duration),
         concurrency=concurrency,
+        threads=threads or (share_of_cores(concurrency) if evaluator.importable else None),
         confirm=confirm,
         function=_path(evaluator),
         code_directory=str(Path.cwd()),

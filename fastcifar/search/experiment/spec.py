@@ -5,19 +5,21 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from fastcifar.machine import share_of_cores, short_waits
 from fastcifar.search.experiment.algorithm_config import AlgorithmConfig
 from fastcifar.search.experiment.algorithms import make_assessor, make_tuner
 from fastcifar.search.experiment.command import CommandEngine
 from fastcifar.search.experiment.driver import Driver, Limits, Plan
-from fastcifar.search.experiment.engine import Engine, no_variables
+from fastcifar.search.experiment.engine import Engine, Variables, no_variables
 from fastcifar.search.experiment.evaluator import Evaluator, FunctionEvaluator, find_function
 from fastcifar.search.experiment.gpus import GPUs
+from fastcifar.search.experiment.kept import kept, of_another_version
 from fastcifar.search.experiment.requests import Requests
 from fastcifar.search.experiment.store import FILE, Store, StoreError, locked
 from fastcifar.search.experiment.workers import WorkerEngine
@@ -25,6 +27,7 @@ from fastcifar.search.simple import Grid
 from fastcifar.search.space import MAX_POINTS, Space
 
 SUPERNET = "fastcifar.supernet.evaluate:SupernetEvaluator"
+THREADS = "OMP_NUM_THREADS"  # what torch and most others read when they are loaded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +39,7 @@ class Spec:
     short: fields of the recipe beneath the parameters of the search's trials, but not of what confirms.
     confirm: (points, seeds) that are run again at the end.
     gpus: of a trial, or the worker that runs it: number, indices, trials_per_gpu, use_active; null leaves them alone.
+    threads: of a trial; None, as in specs of earlier versions, is its share of the cores, and a command's own affair.
     max_flops, max_parameters: of the networks that are tried. max_seconds: of the training of a trial of the search.
     """
 
@@ -64,6 +68,7 @@ class Spec:
     max_flops: float | None = None
     max_parameters: float | None = None
     max_seconds: float | None = None
+    threads: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The spec as JSON values."""
@@ -71,9 +76,16 @@ class Spec:
         return document
 
     @classmethod
-    def from_dict(cls, document: dict[str, Any]) -> "Spec":
-        """Read what `to_dict` gave."""
-        return cls(**{**document, "confirm": tuple(document["confirm"])})
+    def from_dict(cls, document: Any, folder: Path | None = None) -> "Spec":
+        """Read what `to_dict` gave; a key that is missing has its default.
+
+        folder: the experiment's, for the message. Raises StoreError for what another version has written.
+        """
+        values = kept(cls, document, "spec", folder)
+        for name, kind in (("tuner", AlgorithmConfig), ("assessor", AlgorithmConfig), ("gpus", GPUs)):
+            if values.get(name) is not None:
+                kept(kind, values[name], name, folder)
+        return cls(**{**values, "confirm": tuple(values.get("confirm", cls.confirm))})
 
     def plan(self) -> Plan:
         """The plan of the search. Raises ConfigError or SpaceError."""
@@ -99,16 +111,28 @@ class Spec:
 
     def engine(self, folder: Path, evaluator: Evaluator | None = None) -> Engine:
         """What runs the trials; `evaluator` in place of the spec's own, where it has no name."""
-        variables = no_variables if self.gpus is None else GPUs(**self.gpus).environment
+        variables: Variables = no_variables if self.gpus is None else GPUs(**self.gpus).environment
         if self.command is not None:
             code = Path(self.code_directory)
+            if self.threads is not None:
+                variables = _with(variables, {THREADS: str(self.threads)})
             return CommandEngine(self.command, code, folder / "trials", limit=self.trial_seconds, environment=variables)
         evaluator = evaluator or self.evaluator()
-        threads = str(max(1, (os.cpu_count() or 1) // self.concurrency))
-        environment = {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": threads}
         return WorkerEngine(
-            evaluator, folder / "workers", limit=self.trial_seconds, environment=environment, variables=variables
+            evaluator,
+            folder / "workers",
+            limit=self.trial_seconds,
+            environment=self._worker_environment(),
+            variables=variables,
         )
+
+    def _worker_environment(self) -> dict[str, str]:
+        """How a worker computes: with how many threads, and how those wait."""
+        environment = dict(os.environ)
+        short_waits(environment)
+        if self.threads is not None or THREADS not in environment:
+            environment[THREADS] = str(self.threads or share_of_cores(self.concurrency))
+        return {name: value for name, value in environment.items() if os.environ.get(name) != value}
 
     def evaluator(self) -> Evaluator:
         """What a trial does, for a recipe or a function that has a name. Raises StoreError where there is neither."""
@@ -154,6 +178,36 @@ class Spec:
         return allowed
 
 
+def _with(variables: Variables, more: Mapping[str, str]) -> Variables:
+    """`variables`, and `more` for every process."""
+    return lambda number, living: {**variables(number, living), **more}
+
+
+def read_spec(store: Store) -> Spec:
+    """The spec of an experiment. Raises StoreError, also for one of another version."""
+    meta = store.meta()
+    if "spec" not in meta:
+        raise StoreError(f"{store.folder}: the store does not say what is searched")
+    return Spec.from_dict(meta["spec"], store.folder)
+
+
+def read_meta(store: Store) -> dict[str, Any]:
+    """All values of an experiment's store, its spec as this version knows it. Raises StoreError."""
+    return store.meta() | {"spec": read_spec(store).to_dict()}
+
+
+def check_recipe(spec: Spec, folder: Path) -> None:
+    """Raise StoreError where the recipe of a spec in a store is of another version."""
+    if spec.recipe is None:
+        return
+    from fastcifar.train import Recipe  # brings torch
+
+    try:
+        Recipe.from_dict(spec.recipe)
+    except (ValueError, TypeError) as error:
+        raise of_another_version(folder, f"its recipe: {error}") from None
+
+
 def make_folder(out: Path, name: str) -> Path:
     """Make the folder of a new experiment under `out`; its name is the experiment's id."""
     folder = out / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-{secrets.token_hex(2)}"
@@ -185,6 +239,7 @@ def driving(
     """A driver over the experiment in `folder`, which is made there if it is new; the engine ends with the block."""
     with locked(folder):
         requests = Requests(folder)  # from now on it may be asked
+        check_recipe(spec, folder)
         store = Store.open(folder) if (folder / FILE).exists() else Store.create(folder, {"spec": spec.to_dict()})
         engine = spec.engine(folder, evaluator)
         try:

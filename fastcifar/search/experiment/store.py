@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from fastcifar.errors import Failure
+from fastcifar.names import short
 
 FILE, LOCK = "experiment.db", "lock"
 PATIENCE = 0.5  # seconds: for one that looks whether the lock is held, and for a killed driver's workers to end
@@ -80,7 +81,7 @@ class Store:
     def create(cls, folder: Path, meta: Mapping[str, Any]) -> "Store":
         """Make the file in an existing folder that has none. It is there as a whole or not at all."""
         unfinished = folder / f"{FILE}.new"
-        with _explained(folder):
+        with explained(folder):
             for suffix in ("", "-journal", "-wal", "-shm"):  # of a process that did not get to the end
                 unfinished.with_name(unfinished.name + suffix).unlink(missing_ok=True)
             connection = _connect(unfinished, "rwc")
@@ -106,7 +107,7 @@ class Store:
     def _opened(cls, folder: Path, mode: str) -> "Store":
         if not (folder / FILE).is_file():
             raise StoreError(f"{folder} is no experiment: there is no {FILE}")
-        with _explained(folder):
+        with explained(folder):
             connection = _connect(folder / FILE, mode)
             try:
                 version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -128,14 +129,15 @@ class Store:
 
     def set(self, values: Mapping[str, Any]) -> None:
         """Keep JSON values under their names, instead of what was there."""
-        with _explained(self.folder), self.connection:
+        with explained(self.folder), self.connection:
             self.connection.execute("BEGIN")
             self.connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", _values(values))
 
     def meta(self) -> dict[str, Any]:
         """All values that `set` was given."""
-        with _explained(self.folder):
-            return {key: json.loads(value) for key, value in self.connection.execute("SELECT key, value FROM meta")}
+        with explained(self.folder):
+            found = self.connection.execute("SELECT key, value FROM meta").fetchall()
+        return {key: self._loaded(value, f"the value of {key!r}") for key, value in found}
 
     def start(self, row: TrialRow) -> None:
         """Add a running trial."""
@@ -146,7 +148,7 @@ class Store:
 
     def restart(self, number: int, started: float) -> None:
         """Let a running trial begin anew: its reports are forgotten."""
-        with _explained(self.folder), self.connection:
+        with explained(self.folder), self.connection:
             self.connection.execute("BEGIN")
             self.connection.execute("DELETE FROM reports WHERE trial = ?", (number,))
             self.connection.execute("UPDATE trials SET started = ? WHERE number = ?", (started, number))
@@ -164,7 +166,7 @@ class Store:
 
     def add(self, row: TrialRow, reports: list[float]) -> None:
         """Add a trial that has ended elsewhere, with its reports."""
-        with _explained(self.folder), self.connection:
+        with explained(self.folder), self.connection:
             self.connection.execute("BEGIN")
             values = (row.number, row.kind, json.dumps(row.params), row.seed, row.state, row.value)
             rest = (json.dumps(row.metrics, default=str), row.message, row.started, row.ended)
@@ -175,31 +177,42 @@ class Store:
     def trials(self) -> list[TrialRow]:
         """All trials, in the order of their numbers."""
         names = ("number", "kind", "params", "seed", "state", "value", "metrics", "message", "started", "ended")
-        with _explained(self.folder):
+        with explained(self.folder):
             found = self.connection.execute(f"SELECT {', '.join(names)} FROM trials ORDER BY number").fetchall()
         rows = (dict(zip(names, values, strict=True)) for values in found)
-        return [
-            TrialRow(**{**row, "params": json.loads(row["params"]), "metrics": json.loads(row["metrics"])})
-            for row in rows
-        ]
+        return [TrialRow(**row | {name: self._object(row, name) for name in ("params", "metrics")}) for row in rows]
 
     def reports(self) -> dict[int, list[float]]:
         """The intermediate results of every trial that has any; NaN where one was not a number."""
         curves: dict[int, list[float]] = {}
-        with _explained(self.folder):
+        with explained(self.folder):
             for number, value in self.connection.execute("SELECT trial, value FROM reports ORDER BY trial, step"):
                 curves.setdefault(number, []).append(float("nan") if value is None else value)
         return curves
 
+    def _object(self, row: Mapping[str, Any], name: str) -> dict[str, Any]:
+        """The JSON object in a column of a trial. Raises StoreError."""
+        what = f"{name} of trial {row['number']}"
+        found = self._loaded(row[name], what)
+        if not isinstance(found, dict):
+            raise StoreError(f"{self.folder / FILE}: {what}: an object is needed, not {short(row[name])}")
+        return found
+
+    def _loaded(self, text: str, what: str) -> Any:
+        try:
+            return json.loads(text)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise StoreError(f"{self.folder / FILE}: {what} is not JSON: {error}") from None
+
     def _write(self, statement: str, values: tuple[Any, ...]) -> None:
-        with _explained(self.folder):
+        with explained(self.folder):
             self.connection.execute(statement, values)
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Be the experiment's one writer. Raises StoreError where another process is."""
-    with _explained(folder):
+    with explained(folder):
         file = (folder / LOCK).open("w", encoding="utf-8")
     with file:
         until = time.monotonic() + PATIENCE
@@ -239,7 +252,8 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 
 @contextmanager
-def _explained(folder: Path) -> Iterator[None]:
+def explained(folder: Path) -> Iterator[None]:
+    """What SQLite and the disk complain about becomes a StoreError that names the file."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:

@@ -1,4 +1,4 @@
-"""What a search has found: the confirmed winner beside the default, the Pareto tables, the recipe of the best."""
+"""What a search has found: the confirmed points beside the default, a verdict, the Pareto tables, the best recipe."""
 
 import json
 import math
@@ -7,6 +7,7 @@ from typing import Any
 
 from fastcifar.search.experiment.confirm import Candidate, candidates, difference, finalists, pareto, winner
 from fastcifar.search.experiment.driver import Driver, confirm_seeds
+from fastcifar.search.experiment.judgement import WORSE, judge
 from fastcifar.search.experiment.spec import Spec
 from fastcifar.search.experiment.store import FAILED, FINISHED, STOPPED
 from fastcifar.search.hyperband import Hyperband
@@ -62,7 +63,7 @@ def _point(driver: Driver, params: Params) -> Params:
 
 
 def best_params(driver: Driver, found: Found | None) -> Params | None:
-    """The winner's parameters, or without a confirmation the searcher's estimate; None where no trial has a result."""
+    """The best confirmed point, or without one the searcher's estimate; None where no trial has a result."""
     if found and found.best:
         return _point(driver, found.best.params)
     if not any(row.value is not None for row in driver.rows.values() if row.kind == "search"):
@@ -82,7 +83,14 @@ def mean_value(driver: Driver, params: Params) -> float | None:
 def summary(spec: Spec, driver: Driver, found: Found | None) -> dict[str, Any]:
     """The summary as a JSON document; it is kept in the store, and best.json beside it."""
     rows = [row for row in driver.rows.values() if row.kind == "search"]
-    best = best_params(driver, found)
+    confirmed, best = _confirmed(spec, found), best_params(driver, found)
+    judgement = judge(spec.to_dict(), confirmed)
+    if confirmed is None:
+        value = None if best is None else mean_value(driver, best)
+    elif judgement.outcome == WORSE:  # best.json is for who wants the best there is
+        best, value = {}, confirmed["default"]["result"]["mean"]
+    else:
+        value = confirmed["best"]["result"]["mean"]
     document: dict[str, Any] = {
         "schema": 1,
         "id": driver.store.folder.name,
@@ -93,8 +101,10 @@ def summary(spec: Spec, driver: Driver, found: Found | None) -> dict[str, Any]:
         "maximize": spec.maximize,
         "metric": spec.metric,
         "best": best,
-        "best_value": None if best is None else mean_value(driver, best),
-        "confirmed": None,
+        "best_value": value,
+        "confirmed": confirmed,
+        "outcome": None if best is None else judgement.outcome,
+        "verdict": "no trial has a result" if best is None else judgement.text,
         "pareto": {
             cost: [
                 {"trial": row.number, "params": row.params, "value": row.value, cost: row.metrics[cost]}
@@ -104,18 +114,25 @@ def summary(spec: Spec, driver: Driver, found: Found | None) -> dict[str, Any]:
             if (front := pareto(rows, cost, spec.maximize))
         },
     }
-    if found and found.best:
-        document["confirmed"] = {
-            "seeds": spec.confirm[1],
-            "best": _candidate(found.best),
-            "others": [_candidate(one) for one in found.others],
-            "default": None if found.default is None else _candidate(found.default),
-            "better_than_default": None if found.default is None else _estimate(difference(found.best, found.default)),
-        }
     if best is not None:
         write_best(spec, driver, best)
     driver.store.set({"summary": document})
     return document
+
+
+def _confirmed(spec: Spec, found: Found | None) -> dict[str, Any] | None:
+    if found is None or found.best is None:
+        return None
+    default = found.default
+    on_test = None if default is None else difference(found.best, default, "test_acc")
+    return {
+        "seeds": spec.confirm[1],
+        "best": _candidate(found.best),
+        "others": [_candidate(one) for one in found.others],
+        "default": None if default is None else _candidate(default),
+        "better_than_default": None if default is None else _estimate(difference(found.best, default)),
+        "better_on_test": _estimate(on_test) if on_test and on_test.n else None,
+    }
 
 
 def write_best(spec: Spec, driver: Driver, params: Params) -> None:

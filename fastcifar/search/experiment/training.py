@@ -1,6 +1,5 @@
 """Trials that train: the evaluator of a recipe, what a trial costs, and a budget that fits the device."""
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ import torch
 from fastcifar.data import SIDE, Dataset, load, num_classes
 from fastcifar.data.split import HOLDOUT_SIZE
 from fastcifar.errors import Failure
+from fastcifar.machine import cores, free_memory
 from fastcifar.net import count_flops
 from fastcifar.search.experiment.engine import Ended, Engine, Report, Trial
 from fastcifar.search.experiment.evaluator import Reporter
@@ -89,19 +89,15 @@ def spread(device: torch.device) -> dict[str, Any] | None:
     return {"number": 1, "use_active": True} if several else None
 
 
-def default_concurrency(device: torch.device, gpus: Mapping[str, Any] | None = None) -> int:
-    """Trials beside each other: on a CPU one a core, which gives most trials an hour; one on each GPU.
+def default_concurrency(device: torch.device, gpus: Mapping[str, Any] | None = None, threads: int = 1) -> int:
+    """Trials beside each other: on a CPU one for `threads` cores (one a core gives most trials an hour); one a GPU.
 
     Measured by benchmarks/throughput.py. At most MOST, and as many as the free memory holds.
     gpus: what `spread` gives. Raises GPUError where it cannot be found out which GPUs there are.
     """
     on_gpus = 1 if gpus is None else int(GPUs(**gpus).capacity())
-    room = (os.cpu_count() or 1) if device.type == "cpu" else on_gpus
-    try:
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except ValueError:  # macOS does not say
-        return max(1, min(MOST, room))
-    return max(1, min(MOST, room, free // WORKER_BYTES))
+    room = cores() // threads if device.type == "cpu" else on_gpus
+    return int(max(1, min(MOST, room, free_memory() // WORKER_BYTES)))
 
 
 def load_images(name: str, data_dir: Path | None) -> int:

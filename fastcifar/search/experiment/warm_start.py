@@ -9,7 +9,7 @@ from typing import Any
 from fastcifar.search.experiment.driver import Plan, trial_seed
 from fastcifar.search.experiment.entries import Entry, read_entries
 from fastcifar.search.experiment.fits import check_fits
-from fastcifar.search.experiment.spec import Spec
+from fastcifar.search.experiment.spec import read_spec
 from fastcifar.search.experiment.store import FINISHED, Store, TrialRow, locked
 from fastcifar.search.space import Params
 
@@ -35,7 +35,7 @@ def import_trials(folder: Path, path: Path) -> Imported:
     with locked(folder):
         store = Store.open(folder)
         try:
-            spec = Spec.from_dict(store.meta()["spec"])
+            spec = read_spec(store)
             plan = spec.plan()
             entries, others = read_entries(
                 path, plan.space, plan.budget, lambda params: check_fits(plan.space, params, plan.budget)

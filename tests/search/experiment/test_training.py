@@ -45,16 +45,14 @@ def few_images(monkeypatch):
     monkeypatch.setattr(training, "_dataset", lambda name, data_dir: coloured(5_640, 100))  # 5,000 are held out
 
 
-def test_one_trial_a_core_as_far_as_memory_allows(monkeypatch):
-    monkeypatch.setattr(training.os, "cpu_count", lambda: 4)
-    monkeypatch.setattr(training.os, "sysconf", lambda name: 1 if name == "SC_PAGE_SIZE" else 2 * WORKER_BYTES)
+def test_one_trial_for_its_threads_as_far_as_memory_allows(monkeypatch):
+    monkeypatch.setattr(training, "cores", lambda: 4)
+    monkeypatch.setattr(training, "free_memory", lambda: 2.9 * WORKER_BYTES)
     assert default_concurrency(torch.device("cpu")) == 2
-
-    def unknown(name):
-        raise ValueError("unrecognized configuration name")
-
-    monkeypatch.setattr(training.os, "sysconf", unknown)  # as on macOS
-    assert default_concurrency(torch.device("cpu")) == 4
+    monkeypatch.setattr(training, "free_memory", lambda: 1000)
+    assert default_concurrency(torch.device("cpu")) == 1
+    monkeypatch.setattr(training, "free_memory", lambda: float("inf"))  # as on macOS
+    assert [default_concurrency(torch.device("cpu"), None, threads) for threads in (1, 2, 3, 8)] == [4, 2, 1, 1]
 
 
 def test_more_images_than_are_not_held_out(monkeypatch):

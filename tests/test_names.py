@@ -1,0 +1,33 @@
+import time
+
+from fastcifar.names import nearest, short, shown
+
+
+def test_a_value_is_short_whatever_it_is():
+    deep: list[object] = []
+    for _ in range(5000):
+        deep = [deep, deep]  # written out, 2^5000 lists
+    values = [
+        deep,
+        list(range(10**6)),
+        "x" * 10**6,
+        10**5000,
+        -(10**5000),
+        {str(i): i for i in range(10**5)},
+        b"y" * 999,
+    ]
+    start = time.process_time()
+    for value in values:
+        found = short(value)
+        assert len(found) <= 60 and found.isprintable()
+    assert time.process_time() - start < 1
+    assert short({"b": 1, "a": [1, "x"]}) == "{'b': 1, 'a': [1, 'x']}"
+    assert short(10**5000) == "2^16609..." and short(123456789) == "123456789"
+
+
+def test_names_are_shown_as_they_are_where_they_fit_a_line():
+    assert shown("net/big/width") == "net/big/width"
+    assert shown("a\n\x1b[2J") == r"'a\n\x1b[2J'"
+    assert len(shown("x" * 500)) <= 60 and shown(3) == "3"
+    assert nearest("x" * 10**6, ["lr", "wd"]) == "; there are lr, wd"
+    assert nearest("l r", ["lr", "wd"]) == "; did you mean lr?"
