@@ -4,6 +4,7 @@ from fastcifar.statistics.bootstrap import bootstrap_interval
 from fastcifar.statistics.estimate import Estimate, Share, t_half
 from fastcifar.statistics.paired import Paired, paired, ratio
 from fastcifar.statistics.power import MIN_PAIRS, detectable, pairs_needed, power
+from fastcifar.statistics.selected import selection_factor
 
 __all__ = [
     "MIN_PAIRS",
@@ -16,5 +17,6 @@ __all__ = [
     "pairs_needed",
     "power",
     "ratio",
+    "selection_factor",
     "t_half",
 ]
