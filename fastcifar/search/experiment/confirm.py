@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -65,7 +65,7 @@ def difference(one: Candidate, other: Candidate, key: str | None = None) -> Esti
         return {seed: value for seed, value in found.items() if value is not None}
 
     mine, theirs = values(one), values(other)
-    return Estimate.of([mine[seed] - theirs[seed] for seed in mine if seed in theirs])
+    return Estimate.student([mine[seed] - theirs[seed] for seed in mine if seed in theirs])
 
 
 def chosen_gain(best: Candidate, others: Sequence[Candidate], default: Candidate, key: str | None = None) -> Estimate:
@@ -77,7 +77,7 @@ def chosen_gain(best: Candidate, others: Sequence[Candidate], default: Candidate
     if gain.n < 2:
         return gain
     shared = 1.0 if key is None else shared_luck([best, *others, default], key)
-    return replace(gain, half=gain.half * selection_factor(gain.n, count, shared))
+    return gain.wider(selection_factor(gain.n, count, shared))
 
 
 def shared_luck(found: Sequence[Candidate], key: str) -> float:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from fastcifar.names import counted
@@ -91,7 +91,7 @@ def estimate_of(document: Mapping[str, Any] | None) -> Estimate:
 
 def _widened(one: Estimate, count: int, against_other: bool = True) -> Estimate:
     """The interval of the best of `count` by these numbers."""
-    return one if one.n < 2 else replace(one, half=one.half * selection_factor(one.n, count, 1.0, against_other))
+    return one if one.n < 2 else one.wider(selection_factor(one.n, count, 1.0, against_other))
 
 
 def _why(claim: Estimate, spec: Mapping[str, Any], where: str) -> str:
