@@ -29,6 +29,7 @@ class Comparison:
     accuracy: what the recipes end with, over their views where they have them; valid_acc: without. Shares of 1.
     seconds: of prepare, train, tta, evaluate, and `counted`, which is the first three together.
     ratios: of the same times, b / a: geometric mean with its interval; None where a time is 0.
+    split: what the accuracies are of, `test` or `holdout`; empty where runs differ.
     delta: a difference that matters, a share of 1. pairs_needed: how many would find it in 80 of 100 cases.
     """
 
@@ -39,6 +40,7 @@ class Comparison:
     valid_acc: Paired | None
     seconds: Mapping[str, Paired]
     ratios: Mapping[str, dict[str, float] | None]
+    split: str
     delta: float | None
     pairs_needed: int | None
 
@@ -126,6 +128,7 @@ def compare_results(
     """
     first, second = _by_seed(a), _by_seed(b)
     seeds = tuple(s for s in sorted(first) if s in second)
+    splits = {one.split for one in (*a, *b)}
     few = Comparison(
         a=summarise(a),
         b=summarise(b),
@@ -134,6 +137,7 @@ def compare_results(
         valid_acc=None,
         seconds={},
         ratios={},
+        split=splits.pop() if len(splits) == 1 else "",
         delta=delta,
         pairs_needed=None,
     )

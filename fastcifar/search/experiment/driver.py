@@ -188,7 +188,7 @@ class Driver:
         return None
 
     def _begun(self, kind: str, params: Params, seed: int) -> TrialRow:
-        number = max(self.rows, default=-1) + 1
+        number = next(reversed(self.rows), -1) + 1  # they are in order
         row = TrialRow(number=number, kind=kind, params=params, seed=seed, started=time.time())
         if kind == "search":  # raises what is wrong with a searcher's parameters before they are kept
             self.places[number] = self.history.start(params)

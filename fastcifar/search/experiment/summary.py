@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from fastcifar.search.experiment.confirm import Candidate, candidates, difference, finalists, pareto, winner
+from fastcifar.search.experiment.confirm import Candidate, candidates, chosen_gain, finalists, pareto, winner
 from fastcifar.search.experiment.driver import Driver, confirm_seeds
 from fastcifar.search.experiment.judgement import WORSE, judge
 from fastcifar.search.experiment.spec import Spec
@@ -124,14 +124,16 @@ def _confirmed(spec: Spec, found: Found | None) -> dict[str, Any] | None:
     if found is None or found.best is None:
         return None
     default = found.default
-    on_test = None if default is None else difference(found.best, default, "test_acc")
+    gain = None if default is None else chosen_gain(found.best, found.others, default)
+    on_test = None if default is None else chosen_gain(found.best, found.others, default, "test_acc")
     return {
         "seeds": spec.confirm[1],
         "best": _candidate(found.best),
         "others": [_candidate(one) for one in found.others],
         "default": None if default is None else _candidate(default),
-        "better_than_default": None if default is None else _estimate(difference(found.best, default)),
+        "better_than_default": None if gain is None else _estimate(gain),
         "better_on_test": _estimate(on_test) if on_test and on_test.n else None,
+        "allows_for_choice": True,  # the intervals of both
     }
 
 

@@ -1,7 +1,7 @@
 """Trials that train: the evaluator of a recipe, what a trial costs, and a budget that fits the device."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
