@@ -77,6 +77,8 @@ class Search(TrainingFlags):
     """Count a trial of the search whose training takes longer as failed."""
     resume: Annotated[str | None, absent("ID")] = None
     """Go on with this experiment (its folder, or its id under --out), with its own settings."""
+    trust: Switch = False
+    """With --resume: run the command, function and classes of an experiment that was loaded."""
     json: Switch = False
     """Print the summary as one JSON document."""
 
@@ -93,6 +95,8 @@ class Search(TrainingFlags):
             if "supernet" in meta:
                 raise ValueError(f"--resume: fastcifar supernet search --resume {folder} goes on with this one")
         else:
+            if self.trust:
+                raise ValueError("--trust: it goes with --resume")
             spec = self._spec()
             spec.plan()  # whatever is wrong with it is said before a folder is made
             folder = make_folder(self.out, spec.name)
@@ -100,7 +104,7 @@ class Search(TrainingFlags):
         going_on = f"go on with: fastcifar search --resume {folder}"
         last_words(lambda: going_on)
         try:
-            with driving(folder, spec, view.watch) as driver:
+            with driving(folder, spec, view.watch, trust=self.trust) as driver:
                 if not driver.store.meta().get("measured"):  # also where an earlier session came no further
                     spec = self._fitted(spec, driver)
                 document = self._searched(spec, driver, view)
@@ -247,7 +251,7 @@ class Search(TrainingFlags):
         return spec
 
     def _only_resumes(self) -> None:
-        names = {field.name for field in fields(self)} - {"resume", "out", "json", "debug"}
+        names = {field.name for field in fields(self)} - {"resume", "trust", "out", "json", "debug"}
         self._refuse(names, "an experiment that is resumed goes on with its own settings; leave it out")
 
     def _refuse(self, names: Collection[str], why: str) -> None:

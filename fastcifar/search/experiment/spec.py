@@ -6,7 +6,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fastcifar.machine import share_of_cores, short_waits
 from fastcifar.names import for_a_folder
 from fastcifar.search.experiment.algorithm_config import AlgorithmConfig
-from fastcifar.search.experiment.algorithms import make_assessor, make_tuner
+from fastcifar.search.experiment.algorithms import Tuner, make_assessor, make_tuner
 from fastcifar.search.experiment.command import CommandEngine
 from fastcifar.search.experiment.driver import Driver, Limits, Plan
 from fastcifar.search.experiment.engine import Engine, Variables, no_variables
@@ -24,6 +24,7 @@ from fastcifar.search.experiment.gpus import GPUs
 from fastcifar.search.experiment.kept import kept, of_another_version
 from fastcifar.search.experiment.requests import Requests
 from fastcifar.search.experiment.store import FILE, Store, StoreError, locked
+from fastcifar.search.experiment.trust import check_trust
 from fastcifar.search.experiment.workers import WorkerEngine
 from fastcifar.search.simple import Grid
 from fastcifar.search.space import MAX_POINTS, TOTAL_EPOCH, Space
@@ -94,13 +95,19 @@ class Spec:
                 kept(kind, values[name], name, folder)
         return cls(**{**values, "confirm": tuple(values.get("confirm", cls.confirm))})
 
+    def search_space(self) -> tuple[Space, str | None]:
+        """The space of the trials, and the parameter that the tuner adds. Nothing of the user's is imported.
+
+        Raises ConfigError or SpaceError.
+        """
+        if self.tuner.get("class_name") is not None:
+            return Space.from_dict(self.space), None
+        tuner = self._tuner()
+        return tuner.space or Space.from_dict(self.space), tuner.budget
+
     def plan(self) -> Plan:
-        """The plan of the search. Raises ConfigError or SpaceError."""
-        tuner = make_tuner(AlgorithmConfig(**self.tuner), self.space)
-        if isinstance(tuner.searcher, Grid) and Space.from_dict(self.space).size() > MAX_POINTS:
-            raise ValueError(f"{self.tuner['name']}: a grid needs a space without continuous parameters, not too large")
-        if tuner.budget in self.space:
-            raise ValueError(f"{tuner.budget}: {self.tuner['name']} decides it; the space cannot have it")
+        """The plan of the search; a tuner or assessor of the user's is imported. Raises ConfigError or SpaceError."""
+        tuner = self._tuner()
         assessor = make_assessor(AlgorithmConfig(**self.assessor), self.maximize) if self.assessor else None
         return Plan(
             space=replace(tuner.space or Space.from_dict(self.space), allowed=self._allowed()),
@@ -116,6 +123,14 @@ class Spec:
             max_seconds=self.max_seconds,
             max_failures=self.max_failures,
         )
+
+    def _tuner(self) -> Tuner:
+        tuner = make_tuner(AlgorithmConfig(**self.tuner), self.space)
+        if isinstance(tuner.searcher, Grid) and Space.from_dict(self.space).size() > MAX_POINTS:
+            raise ValueError(f"{self.tuner['name']}: a grid needs a space without continuous parameters, not too large")
+        if tuner.budget in self.space:
+            raise ValueError(f"{tuner.budget}: {self.tuner['name']} decides it; the space cannot have it")
+        return tuner
 
     def engine(self, folder: Path, evaluator: Evaluator | None = None) -> Engine:
         """What runs the trials; `evaluator` in place of the spec's own, where it has no name."""
@@ -253,14 +268,24 @@ def find_folder(out: Path, name: str) -> Path:
 
 @contextmanager
 def driving(
-    folder: Path, spec: Spec, watch: Callable[[Driver], None], evaluator: Evaluator | None = None
+    folder: Path,
+    spec: Spec,
+    watch: Callable[[Driver], None],
+    evaluator: Evaluator | None = None,
+    trust: bool = False,
 ) -> Iterator[Driver]:
-    """A driver over the experiment in `folder`, which is made there if it is new; the engine ends with the block."""
-    with locked(folder):
+    """A driver over the experiment in `folder`, which is made there if it is new; the engine ends with the block.
+
+    trust: run what an experiment names that came by `load`; without it such a one raises UntrustedError.
+    """
+    with locked(folder), ExitStack() as opened:
         requests = Requests(folder)  # from now on it may be asked
         check_recipe(spec, folder)
         store = Store.open(folder) if (folder / FILE).exists() else Store.create(folder, {"spec": spec.to_dict()})
+        opened.callback(store.close)
+        check_trust(store, spec, trust)
         engine = spec.engine(folder, evaluator)
+        opened.callback(engine.close)
         try:
             store.set({"pid": os.getpid(), "status": "running"})
             driver = Driver(store, spec.plan(), engine, watch)
@@ -271,6 +296,3 @@ def driving(
             with suppress(StoreError):  # a full disk: the first error is the one to tell
                 store.set({"status": "interrupted"})
             raise
-        finally:
-            engine.close()
-            store.close()

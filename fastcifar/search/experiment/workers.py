@@ -160,7 +160,7 @@ class WorkerEngine:
         if one.stopped:
             return [Ended(number=number, message="stopped")]
         if kind == "ended":
-            return [Ended(number=number, value=content[0], metrics=content[1])]
+            return [Ended(number=number, value=content[0], metrics=content[1], message=content[2])]
         message, trace = content
         return [Ended(number=number, message=message, metrics={"traceback": trace} if trace else {})]
 
