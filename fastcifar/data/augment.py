@@ -104,8 +104,27 @@ def cut_out(images: Tensor, corner: Tensor, size: int) -> Tensor:
 
 def resize(images: Tensor, side: int) -> Tensor:
     """Make images (N, C, H, W) smaller, bilinearly: (N, C, side, side), channels last."""
+    return resize_plain(images, side) if images.device.type == "cpu" else resize_folded(images, side)
+
+
+def resize_plain(images: Tensor, side: int) -> Tensor:
+    """`resize` as torch does it."""
     smaller = F.interpolate(images, size=(side, side), mode="bilinear", align_corners=False)
     return smaller.contiguous(memory_format=torch.channels_last)
+
+
+def resize_folded(images: Tensor, side: int) -> Tensor:
+    """`resize` with the images as channels of one image.
+
+    A GPU gives three channels one thread a pixel, which loops over all images; many channels get a thread a number.
+    """
+    number, channels, height, width = images.shape
+    # A reshaped image of channels last has strides that torch takes for channels first, so the copy is written out.
+    shape, last = (1, number * channels, height, width), torch.channels_last
+    folded = torch.empty(shape, dtype=images.dtype, device=images.device, memory_format=last)
+    folded.unflatten(1, (number, channels))[0].copy_(images)
+    smaller = F.interpolate(folded, size=(side, side), mode="bilinear", align_corners=False)
+    return smaller.unflatten(1, (number, channels))[0].contiguous(memory_format=last)
 
 
 def _reflect(place: Tensor) -> Tensor:
