@@ -14,6 +14,7 @@ from fastcifar.train.averaging import Average
 from fastcifar.train.capture import Captured, Recorder, cuda_graph
 from fastcifar.train.loop import State, evaluate, forward_backward
 from fastcifar.train.muon import Muon
+from fastcifar.train.muon_batched import BatchedMuon
 from fastcifar.train.networks import describe
 from fastcifar.train.optimizer import Optimizer, Several
 from fastcifar.train.precision import Precision, has_bf16_products
@@ -93,7 +94,8 @@ def make_optimizer(
     low = weights[0].device.type == "cuda" or has_bf16_products()
     # Its steps do not grow with the gradient, so its rate is not divided by the batch size, as that of SGD is.
     scale = recipe.muon_lr * recipe.batch_size / recipe.peak_lr
-    turning = Muon(
+    kind = Muon if weights[0].device.type == "cpu" else BatchedMuon
+    turning = kind(
         [weights[i] for i in muon],
         factors=[factors[i] * scale for i in muon],
         momentum=recipe.muon_momentum,
