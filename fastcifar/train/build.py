@@ -62,16 +62,16 @@ def build_state(
     if step not in CAPTURED:
         return state
     gc.collect()  # a recording refers to itself, and an earlier run's would keep its memory
-    return capture(state, recipe.label_smoothing, cuda_graph)
+    return capture(state, recipe.label_smoothing, cuda_graph, torch.cuda.graph_pool_handle())
 
 
-def capture(state: State, label_smoothing: float, record: Recorder) -> State:
-    """The state whose passes forward and backward are recorded."""
+def capture(state: State, label_smoothing: float, record: Recorder, pool: object = None) -> State:
+    """The state whose passes forward and backward are recorded. pool: the memory of all recordings."""
 
     def one_pass(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         return forward_backward(captured, images, labels, label_smoothing)
 
-    captured = dataclasses.replace(state, captured=Captured(one_pass, state.weights, record))
+    captured = dataclasses.replace(state, captured=Captured(one_pass, state.weights, record, pool))
     return captured
 
 
@@ -189,10 +189,15 @@ def _make_identity(weight: Tensor) -> None:
 
 
 def warm_up(
-    state: State, num_classes: int, train_size: int, valid_sizes: Iterable[int], sides: Iterable[int] = (SIDE,)
+    state: State,
+    num_classes: int,
+    train_size: int,
+    valid_sizes: Iterable[int],
+    kinds: Iterable[tuple[int, bool]] = ((SIDE, True),),
 ) -> None:
-    """Compile, and let the library choose its kernels, for the batch sizes and sides to come; on random data.
+    """Compile, record, and let the library choose its kernels, for the batches to come; on random data.
 
+    train_size, valid_sizes: images in a batch. kinds: of training steps, as `step_kinds` gives them.
     Weights and statistics are left to be set by `init_weights`, which follows.
     """
     device = next(state.network.parameters()).device
@@ -207,10 +212,11 @@ def warm_up(
         return forward_backward(state, images, labels, 0.0)
 
     init_weights(state, 0)
-    every, sizes = [random_batch(train_size, side) for side in sides], list(valid_sizes)
-    for trained in (True, False) if train_whitening(state.network, True) else (True,):
+    ordered, sizes = sorted(kinds, reverse=True), list(valid_sizes)  # the largest recording first: see `Captured`
+    for side, trained in ordered:
         train_whitening(state.network, trained)
         state.network.train()
-        for images, labels in every:
-            (state.captured or one_pass)(images, labels)
+        (state.captured or one_pass)(*random_batch(train_size, side))
+    for trained in dict.fromkeys(trained for _, trained in ordered) or (True,):
+        train_whitening(state.network, trained)
         evaluate(state, (random_batch(size) for size in sizes))  # compiled once for each, too

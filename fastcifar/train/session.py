@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from fastcifar.data import SIDE, Augmentation, Batches, Dataset, Split, derived_seed, parts, statistics
+from fastcifar.data import Augmentation, Batches, Dataset, Split, derived_seed, parts, statistics
 from fastcifar.errors import Failure
 from fastcifar.net import WhitenConv
 from fastcifar.train import checkpoint
@@ -18,7 +18,7 @@ from fastcifar.train.device import keep_memory, kernels, synchronize
 from fastcifar.train.ending import ending
 from fastcifar.train.identity import identity
 from fastcifar.train.loop import Diverged, State, evaluate, run_forward, train_epoch
-from fastcifar.train.networks import side_at
+from fastcifar.train.networks import side_at, step_kinds
 from fastcifar.train.precision import resolve_precision
 from fastcifar.train.recipe import Recipe
 from fastcifar.train.record import RecordError, RunFolder
@@ -127,7 +127,7 @@ class Session:
         if self.device.type == "cuda" or step == "compiled":
             valid_images = len(self.valid_split.labels)
             valid_sizes = {min(EVALUATION_BATCH, valid_images), valid_images % EVALUATION_BATCH} - {0}
-            warm_up(state, num_classes, recipe.batch_size, valid_sizes, {*map(int, recipe.sizes), SIDE})
+            warm_up(state, num_classes, recipe.batch_size, valid_sizes, step_kinds(recipe, self.epochs_done))
         low = precision.autocast or precision.weights
         self.result.product_rate = product_rate(self.device, low, torch.get_num_threads())
         synchronize(self.device)
