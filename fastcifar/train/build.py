@@ -20,7 +20,7 @@ from fastcifar.train.optimizer import Optimizer, Several
 from fastcifar.train.precision import Precision, has_bf16_products
 from fastcifar.train.recipe import Recipe
 from fastcifar.train.schedule import instead_factors, scale_factors
-from fastcifar.train.sgd import SGD
+from fastcifar.train.sgd import SGD, FlatSGD
 from fastcifar.train.step import CAPTURED, make_forward
 from fastcifar.train.whiten import train_whitening
 
@@ -83,7 +83,8 @@ def make_optimizer(
     own = [_own_lr(recipe, path) / recipe.peak_lr for path in paths]
     muon = [i for i, weight in enumerate(weights) if recipe.optimizer == "muon" and weight.ndim == 4]
     rest = [i for i in range(len(weights)) if i not in muon]
-    sgd = SGD(
+    on_a_cpu = weights[0].device.type == "cpu"
+    sgd = (SGD if on_a_cpu else FlatSGD)(
         [weights[i] for i in rest],
         factors=[factors[i] * own[i] for i in rest],
         weight_decay=[decay / own[i] if own[i] else 0.0 for i in rest],
@@ -94,8 +95,7 @@ def make_optimizer(
     low = weights[0].device.type == "cuda" or has_bf16_products()
     # Its steps do not grow with the gradient, so its rate is not divided by the batch size, as that of SGD is.
     scale = recipe.muon_lr * recipe.batch_size / recipe.peak_lr
-    kind = Muon if weights[0].device.type == "cpu" else BatchedMuon
-    turning = kind(
+    turning = (Muon if on_a_cpu else BatchedMuon)(
         [weights[i] for i in muon],
         factors=[factors[i] * scale for i in muon],
         momentum=recipe.muon_momentum,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from fastcifar.train.flat import flat, views
 from fastcifar.train.muon import EPS, Muon, newton_schulz
 
 
@@ -12,8 +13,8 @@ class BatchedMuon(Muon):
     """What `Muon` does, with every matrix padded by zeros to the same shape.
 
     A padded matrix has the same singular values and vectors, and zeros beside them, which stay zeros. Velocities and
-    changes lie in one vector, in the order of the weights, each in channels last; `_spread` says where the numbers of
-    the matrices are in it, `_gather` where its numbers are in the matrices. The weights share one format.
+    changes are one vector, as `flat` has it; `_spread` says where the numbers of the matrices are in it, `_gather`
+    where its numbers are in the matrices. The weights share one format. lr may be a number or a tensor on the device.
     """
 
     def __init__(
@@ -22,7 +23,7 @@ class BatchedMuon(Muon):
         super().__init__(weights, factors=factors, momentum=momentum, steps=steps, dtype=dtype)
         device, total = self.weights[0].device, sum(weight.numel() for weight in self.weights)
         self._velocity = torch.zeros(total, dtype=self.weights[0].dtype, device=device)
-        self.velocities = self._views(self._velocity)
+        self.velocities = views(self._velocity, self.weights)
         self._look_ahead = torch.zeros(total + 1, dtype=dtype, device=device)  # the last is the zero to pad with
         spread, gather = _tables(self.weights)
         self._shape = spread.shape
@@ -39,7 +40,7 @@ class BatchedMuon(Muon):
         if len(gradients) < len(self.weights):
             super().step()
             return
-        gradient = torch.cat([_channels_last(gradient) for gradient in gradients])
+        gradient = flat(gradients)
         torch.add(gradient, self._velocity, alpha=self.momentum, out=self._velocity)
         torch.add(gradient, self._velocity, alpha=self.momentum, out=self._look_ahead[:-1])
         matrices = self._look_ahead.index_select(0, self._spread).view(self._shape)
@@ -48,26 +49,13 @@ class BatchedMuon(Muon):
         self._scale()
         changes = torch.empty(self._shape, dtype=self._velocity.dtype, device=turned.device)
         torch.mul(turned, self._factors * -self.lr, out=changes)
-        torch._foreach_add_(self.weights, self._views(changes.view(-1).index_select(0, self._gather)))
+        torch._foreach_add_(self.weights, views(changes.view(-1).index_select(0, self._gather), self.weights))
 
     def _scale(self) -> None:
         """Bring each weight to its norm."""
         norms = torch.stack(torch._foreach_norm(self.weights, 2, torch.float32))
         scales = (self._roots / norms).to(self._velocity.dtype).index_select(0, self._owner)
-        torch._foreach_mul_(self.weights, self._views(scales))
-
-    def _views(self, vector: Tensor) -> list[Tensor]:
-        """The weights' parts of a vector, in their shapes and strides."""
-        found = []
-        for weight, part in zip(self.weights, vector.split([w.numel() for w in self.weights]), strict=True):
-            out, channels, height, width = weight.shape
-            found.append(part.view(out, height, width, channels).permute(0, 3, 1, 2))
-        return found
-
-
-def _channels_last(kernel: Tensor) -> Tensor:
-    """The numbers of a kernel (out, in, k, k) in the order of channels last, for which such a kernel is not copied."""
-    return kernel.permute(0, 2, 3, 1).reshape(-1)
+        torch._foreach_mul_(self.weights, views(scales, self.weights))
 
 
 def _tables(weights: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

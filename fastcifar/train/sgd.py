@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from fastcifar.train.flat import each, flat, views
+
 
 def nesterov_step(
     weight: Tensor, gradient: Tensor, velocity: Tensor, *, lr: float | Tensor, weight_decay: float, momentum: float
@@ -45,9 +47,35 @@ class SGD:
             weights = [self.weights[i] for i in places]
             velocities = [self.velocities[i] for i in places]
             gradients = [weight.grad for weight in weights if weight.grad is not None]
-            torch._foreach_add_(gradients, torch._foreach_mul(weights, [self.weight_decay[i] for i in places]))
-            torch._foreach_mul_(gradients, [-self.lr * self.factors[i] for i in places])
+            if not gradients:
+                continue
+            changes = self.changes(places, weights, gradients)
             torch._foreach_mul_(velocities, self.momentum)
-            torch._foreach_add_(velocities, gradients)
-            torch._foreach_add_(gradients, velocities, alpha=self.momentum)
-            torch._foreach_add_(weights, gradients)
+            torch._foreach_add_(velocities, changes)
+            torch._foreach_add_(changes, velocities, alpha=self.momentum)
+            torch._foreach_add_(weights, changes)
+
+    def changes(self, places: Sequence[int], weights: list[Tensor], gradients: list[Tensor]) -> list[Tensor]:
+        """-lr (gradient + weight decay) of the weights at `places`; the gradients may be overwritten."""
+        torch._foreach_add_(gradients, torch._foreach_mul(weights, [self.weight_decay[i] for i in places]))
+        torch._foreach_mul_(gradients, [-self.lr * self.factors[i] for i in places])
+        return gradients
+
+
+class FlatSGD(SGD):
+    """What `SGD` does, for a GPU: `lr` may be a tensor there, which a recorded step reads; fp16 is rounded once less."""
+
+    def __init__(
+        self, weights: Sequence[Tensor], *, factors: Sequence[float], weight_decay: Sequence[float], momentum: float
+    ) -> None:
+        super().__init__(weights, factors=factors, weight_decay=weight_decay, momentum=momentum)
+        self._vectors: dict[tuple[int, ...], tuple[Tensor, Tensor]] = {}
+
+    def changes(self, places: Sequence[int], weights: list[Tensor], gradients: list[Tensor]) -> list[Tensor]:
+        if (key := tuple(places)) not in self._vectors:
+            lists = ([values[i] for i in places] for values in (self.factors, self.weight_decay))
+            self._vectors[key] = tuple(each(values, weights) for values in lists)  # type: ignore[assignment]
+        factors, decay = self._vectors[key]
+        found = torch.addcmul(flat(gradients), flat(weights), decay)
+        out = torch.empty(found.shape, dtype=weights[0].dtype, device=found.device)
+        return views(torch.mul(found, factors * -self.lr, out=out), weights)
