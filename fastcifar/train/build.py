@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from fastcifar.data import SIDE
+from fastcifar.data.upload import upload
 from fastcifar.net import BatchNorm, Network, convert
 from fastcifar.train.averaging import Average
 from fastcifar.train.capture import Captured, Recorder, cuda_graph
-from fastcifar.train.loop import State, evaluate, forward_backward
+from fastcifar.train.loop import State, evaluate, forward_backward, step_of, training_step
 from fastcifar.train.muon import Muon
 from fastcifar.train.muon_batched import BatchedMuon
 from fastcifar.train.networks import describe
@@ -66,12 +67,21 @@ def build_state(
 
 
 def capture(state: State, label_smoothing: float, record: Recorder, pool: object = None) -> State:
-    """The state whose passes forward and backward are recorded. pool: the memory of all recordings."""
+    """The state whose steps are recorded. pool: the memory of all recordings.
 
-    def one_pass(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        return forward_backward(captured, images, labels, label_smoothing)
+    With a loss scale the optimizer stays outside: whether it takes its step depends on the gradients, which the CPU
+    has to look at.
+    """
 
-    captured = dataclasses.replace(state, captured=Captured(one_pass, state.weights, record, pool))
+    def one_step(images: Tensor, labels: Tensor, rate: Tensor) -> tuple[Tensor, ...]:
+        if captured.scaler is None:
+            return step_of(captured, images, labels, rate, label_smoothing)
+        logits, loss = forward_backward(captured, images, labels, label_smoothing)
+        return loss, (logits.argmax(1) == labels).sum(), logits
+
+    network, optimizer = state.network, state.optimizer
+    changed = [*network.parameters(), *network.buffers(), *optimizer.weights, *optimizer.velocities]
+    captured = dataclasses.replace(state, captured=Captured(one_step, state.weights, changed, record, pool))
     return captured
 
 
@@ -171,9 +181,10 @@ def init_weights(state: State, seed: int, *, identity: bool = False, unit_head: 
             module.reset_running_stats()
             values[module.weight], values[module.bias] = torch.ones(module.weight.shape), torch.zeros(module.bias.shape)
     for parameter in state.network.parameters():
-        parameter.copy_(values[parameter])
-    for target, trained in zip(state.optimizer.weights, state.weights, strict=True):
-        target.copy_(values[trained])
+        parameter.copy_(upload(values[parameter], parameter.device))
+    if state.precision.masters:
+        for target, trained in zip(state.optimizer.weights, state.weights, strict=True):
+            target.copy_(upload(values[trained], target.device))
     for velocity in state.optimizer.velocities:
         velocity.zero_()
     if state.average:
@@ -208,15 +219,15 @@ def warm_up(
         labels = torch.randint(0, num_classes, (size,), generator=generator).to(device)
         return images.contiguous(memory_format=torch.channels_last), labels
 
-    def one_pass(images: Tensor, labels: Tensor) -> object:
-        return forward_backward(state, images, labels, 0.0)
-
+    scale = state.scaler.state_dict() if state.scaler else {}
     init_weights(state, 0)
     ordered, sizes = sorted(kinds, reverse=True), list(valid_sizes)  # the largest recording first: see `Captured`
     for side, trained in ordered:
         train_whitening(state.network, trained)
         state.network.train()
-        (state.captured or one_pass)(*random_batch(train_size, side))
+        training_step(state, *random_batch(train_size, side), 0.0, 0.0)
     for trained in dict.fromkeys(trained for _, trained in ordered) or (True,):
         train_whitening(state.network, trained)
         evaluate(state, (random_batch(size) for size in sizes))  # compiled once for each, too
+    if state.scaler:
+        state.scaler.load_state_dict(scale)

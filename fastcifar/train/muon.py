@@ -43,7 +43,7 @@ class Muon:
         self.weights = list(weights)
         self.velocities = [torch.zeros_like(weight) for weight in self.weights]
         self.factors, self.momentum, self.steps, self.dtype = list(factors), momentum, steps, dtype
-        self.lr = 0.0
+        self.lr: float | Tensor = 0.0
         self.param_groups = [{"params": self.weights}]
 
     @torch.no_grad()

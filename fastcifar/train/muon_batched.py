@@ -30,7 +30,7 @@ class BatchedMuon(Muon):
         self._spread, self._gather = spread.view(-1).to(device), gather.to(device)
         sizes = torch.tensor([weight.numel() for weight in self.weights])
         self._owner = torch.repeat_interleave(torch.arange(len(sizes), dtype=torch.int32), sizes).to(device)
-        self._factors = torch.tensor(self.factors, device=device)[:, None, None]
+        self._downhill = -torch.tensor(self.factors, device=device)[:, None, None]
         self._roots = torch.tensor([len(weight) ** 0.5 for weight in self.weights], device=device)
 
     @torch.no_grad()
@@ -48,7 +48,7 @@ class BatchedMuon(Muon):
         turned = newton_schulz(matrices / norms.add_(EPS).to(matrices.dtype), self.steps)
         self._scale()
         changes = torch.empty(self._shape, dtype=self._velocity.dtype, device=turned.device)
-        torch.mul(turned, self._factors * -self.lr, out=changes)
+        torch.mul(turned, self._downhill * self.lr, out=changes)
         torch._foreach_add_(self.weights, views(changes.view(-1).index_select(0, self._gather), self.weights))
 
     def _scale(self) -> None:

@@ -33,7 +33,7 @@ class SGD:
         self.weights = list(weights)
         self.velocities = [torch.zeros_like(weight) for weight in self.weights]
         self.factors, self.weight_decay, self.momentum = list(factors), list(weight_decay), momentum
-        self.lr = 0.0
+        self.lr: float | Tensor = 0.0
         self.param_groups = [{"params": self.weights}]
         # One pass takes many tensors in one launch, but only tensors of one format.
         formats = dict.fromkeys(weight.dtype for weight in self.weights)
@@ -63,7 +63,7 @@ class SGD:
 
 
 class FlatSGD(SGD):
-    """What `SGD` does, for a GPU: `lr` may be a tensor there, which a recorded step reads; fp16 is rounded once less."""
+    """What `SGD` does, for a GPU: `lr` may be a tensor there, which a recorded step reads."""
 
     def __init__(
         self, weights: Sequence[Tensor], *, factors: Sequence[float], weight_decay: Sequence[float], momentum: float
@@ -73,9 +73,9 @@ class FlatSGD(SGD):
 
     def changes(self, places: Sequence[int], weights: list[Tensor], gradients: list[Tensor]) -> list[Tensor]:
         if (key := tuple(places)) not in self._vectors:
-            lists = ([values[i] for i in places] for values in (self.factors, self.weight_decay))
-            self._vectors[key] = tuple(each(values, weights) for values in lists)  # type: ignore[assignment]
-        factors, decay = self._vectors[key]
-        found = torch.addcmul(flat(gradients), flat(weights), decay)
+            factors, decay = [-self.factors[i] for i in places], [self.weight_decay[i] for i in places]
+            self._vectors[key] = each(factors, weights), each(decay, weights)
+        downhill, decays = self._vectors[key]
+        found = torch.addcmul(flat(gradients), flat(weights), decays)
         out = torch.empty(found.shape, dtype=weights[0].dtype, device=found.device)
-        return views(torch.mul(found, factors * -self.lr, out=out), weights)
+        return views(torch.mul(found, downhill * self.lr, out=out), weights)
