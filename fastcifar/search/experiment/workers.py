@@ -14,6 +14,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from fastcifar.search.experiment import worker
+from fastcifar.search.experiment.copies import cuda_explained
 from fastcifar.search.experiment.engine import Ended, Event, Report, Trial, Variables, no_variables
 from fastcifar.search.experiment.evaluator import Evaluator, FunctionEvaluator
 from fastcifar.search.experiment.group import kill_all
@@ -238,7 +239,7 @@ def _forked(
     multiprocessing.current_process().daemon = False  # it may have children
     if "torch" in sys.modules:  # a copy has none of its threads, and would wait for them
         sys.modules["torch"].set_num_threads(1)
-    worker.serve(connection, evaluator)
+    worker.serve(connection, cuda_explained(evaluator))
 
 
 def _how(code: int) -> str:
