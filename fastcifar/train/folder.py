@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from fastcifar.errors import Failure
+from fastcifar.names import for_a_folder
 from fastcifar.train.table import COLUMNS, EpochRow
 
 PATIENCE = 0.5  # seconds, for one that only looks whether a run is held
@@ -157,8 +158,8 @@ class Folder:
 
 
 def new_id(name: str) -> str:
-    """A new name for a folder: date, time, `name`, four random characters."""
-    return f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-{secrets.token_hex(2)}"
+    """A new name for a folder: date, time, `name`, four random characters. A long `name` is cut."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{for_a_folder(name)}-{secrets.token_hex(2)}"
 
 
 def _identity(file: int | Path) -> tuple[int, int] | None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from fastcifar.data import SIDE, Augmentation, Batches, Dataset, Split, derived_seed, parts, statistics
@@ -19,7 +20,7 @@ from fastcifar.train.device import keep_memory, kernels, synchronize
 from fastcifar.train.ending import ending
 from fastcifar.train.identity import identity
 from fastcifar.train.loop import Diverged, State, evaluate, run_forward, train_epoch
-from fastcifar.train.networks import side_at
+from fastcifar.train.networks import side_at, step_kinds
 from fastcifar.train.precision import resolve_precision
 from fastcifar.train.recipe import Recipe
 from fastcifar.train.record import RecordError, RunFolder
@@ -28,12 +29,13 @@ from fastcifar.train.schedule import learning_rate
 from fastcifar.train.start import start_from
 from fastcifar.train.table import EpochRow
 from fastcifar.train.threads import using_threads
-from fastcifar.train.views import logits_of_views
+from fastcifar.train.views import even_batch, logits_of_views
 from fastcifar.train.watch import watched
 from fastcifar.train.whiten import train_whitening, whitening_filters
 from fastcifar.train.work import product_rate
 
 EVALUATION_BATCH = 512  # images, as in cifar10-fast
+GPU_EVALUATION_BATCH = 2000  # at most, which divides the 10,000 of the test
 
 
 class TrainError(Failure, RuntimeError):
@@ -73,6 +75,11 @@ def training_batches(recipe: Recipe, split: Split, seed: int, **on_device: Any) 
         contrast=recipe.contrast,
     )
     return Batches(split, batch_size=recipe.batch_size, augmentation=augmentation, seed=seed, **on_device)
+
+
+def evaluation_batch(images: int, device: torch.device) -> int:
+    """Images in a batch where so many are evaluated."""
+    return EVALUATION_BATCH if device.type == "cpu" else even_batch(images, GPU_EVALUATION_BATCH)
 
 
 def rate_at(recipe: Recipe, passed: float) -> float:
@@ -130,13 +137,31 @@ class Session:
         state = build_state(recipe, num_classes, self.device, precision, step, steps)
         if self.device.type == "cuda" or step == "compiled":
             valid_images = len(self.valid_split.labels)
-            valid_sizes = {min(EVALUATION_BATCH, valid_images), valid_images % EVALUATION_BATCH} - {0}
-            warm_up(state, num_classes, recipe.batch_size, valid_sizes, {*map(int, recipe.sizes), SIDE})
+            size = evaluation_batch(valid_images, self.device)
+            valid_sizes = {min(size, valid_images), valid_images % size} - {0}
+            kinds = step_kinds(recipe, self.epochs_done)
+            warm_up(state, num_classes, recipe.batch_size, valid_sizes, kinds)
+            if self.device.type == "cuda":
+                self.warm_up_images(state, {side for side, _ in kinds})
         low = precision.autocast or precision.weights
         self.result.product_rate = product_rate(self.device, low, torch.get_num_threads())
         synchronize(self.device)
         self.result.times.build = self.before.build + time.perf_counter() - began
         return state
+
+    def warm_up_images(self, state: State, sides: set[int]) -> None:
+        """Augment and evaluate blank images, as many as there will be."""
+        recipe, on_device = self.result.recipe, self.on_device(state)
+        blank = [
+            Split(images=np.zeros((number, SIDE, SIDE, 3), np.uint8), labels=np.zeros(number, np.int64))
+            for number in (recipe.batch_size, len(self.valid_split.labels))
+        ]
+        batches = training_batches(recipe, blank[0], 0, **on_device)
+        for side in sides:
+            for _ in batches.epoch(0, side):
+                pass
+        if recipe.tta != "none":
+            self.accuracy(state, self.evaluation_batches(blank[1], state))
 
     def prepare(self, state: State) -> tuple[State, Batches, Batches]:
         """Set the weights, and bring the images to the device. Counted."""
@@ -144,7 +169,7 @@ class Session:
         recipe = self.result.recipe
         on_device = self.on_device(state)
         batches = training_batches(recipe, self.train_split, self.result.seed, **on_device)
-        valid_batches = Batches(self.valid_split, batch_size=EVALUATION_BATCH, **on_device)
+        valid_batches = self.evaluation_batches(self.valid_split, state)
         init_weights(
             state, derived_seed(self.result.seed, "weights"), identity=recipe.identity_init, unit_head=recipe.unit_head
         )
@@ -180,6 +205,10 @@ class Session:
             "dtype": state.precision.images,
         }
 
+    def evaluation_batches(self, split: Split, state: State) -> Batches:
+        """All images of a split, in order."""
+        return Batches(split, batch_size=evaluation_batch(len(split.labels), self.device), **self.on_device(state))
+
     def train(self, state: State, batches: Batches, valid_batches: Batches) -> None:
         """Train and evaluate, epoch by epoch; a row is on disk before it is announced."""
         result, every = self.result, self.result.settings["checkpoint_every"]
@@ -202,8 +231,7 @@ class Session:
             result.tta_acc = self.accuracy(state, valid_batches)
             result.times.tta = time.perf_counter() - began
         if result.settings.get("report_test"):
-            test_batches = Batches(self.dataset.test, batch_size=EVALUATION_BATCH, **self.on_device(state))
-            result.test_acc = self.accuracy(state, test_batches)
+            result.test_acc = self.accuracy(state, self.evaluation_batches(self.dataset.test, state))
         if self.folder:
             self.folder.save_tensors("weights.safetensors", state.network.state_dict(), self.identity)
 
@@ -218,7 +246,7 @@ class Session:
         def forward(images: torch.Tensor) -> torch.Tensor:
             return run_forward(state, images)
 
-        logits = logits_of_views(forward, images, recipe.tta, recipe.tta_share, EVALUATION_BATCH)
+        logits = logits_of_views(forward, images, recipe.tta, recipe.tta_share, batches.batch_size)
         return int((logits.argmax(1) == batches.labels).sum()) / len(batches.labels)
 
     def count_times(self, epochs_done: int) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
 
-from fastcifar.cli.flags import Count, absent
+from fastcifar.cli.flags import Count, Switch, absent
 from fastcifar.cli.supernet.flags import LimitFlags, PlanFlags
 from fastcifar.cli.threads import chosen_threads, set_threads
 from fastcifar.machine import share_of_cores
@@ -39,6 +39,8 @@ class Search(PlanFlags, LimitFlags):
     """Trainings beside each other; by default one a core or one a GPU, at most 8."""
     resume: Annotated[str | None, absent("ID")] = None
     """Go on with this search (its folder, or its id under --out), with its own settings."""
+    trust: Switch = False
+    """With --resume: run the classes that a search names which was loaded."""
 
     def run(self) -> int:
         from fastcifar.cli.search_view import SearchView
@@ -46,6 +48,8 @@ class Search(PlanFlags, LimitFlags):
         from fastcifar.supernet.search import SearchError, keep
 
         if self.resume is None:
+            if self.trust:
+                raise ValueError("--trust: it goes with --resume")
             spec, asked = self._asked()
             folder = make_folder(self.out, spec.name)
         else:
@@ -55,7 +59,7 @@ class Search(PlanFlags, LimitFlags):
         last_words(lambda: going_on)
         document, over = None, False
         try:
-            with driving(folder, spec, view.watch) as driver:
+            with driving(folder, spec, view.watch, trust=self.trust) as driver:
                 keep(driver, asked)
                 document = self._searched(spec, asked, driver, view)
         except SearchError:
@@ -166,7 +170,7 @@ class Search(PlanFlags, LimitFlags):
         from fastcifar.search.experiment.store import Store
         from fastcifar.supernet.search import KEY, Asked
 
-        self.only_resumes({"resume", "out", "json", "debug"})
+        self.only_resumes({"resume", "trust", "out", "json", "debug"})
         folder = find_folder(self.out, name)
         with closing(Store.read(folder)) as store:
             spec, meta = read_spec(store), store.meta()

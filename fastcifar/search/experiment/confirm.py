@@ -1,17 +1,18 @@
 """The end of a search: the best points on fresh seeds, and what that says."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from fastcifar.search.experiment.custom import best_of
 from fastcifar.search.experiment.store import FINISHED, TrialRow
+from fastcifar.search.experiment.stored import finite
 from fastcifar.search.history import History
 from fastcifar.search.searcher import Searcher, ended_points, whole
 from fastcifar.search.space import Params
-from fastcifar.statistics import Estimate
+from fastcifar.statistics import Estimate, selection_factor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ def finalists(searcher: Searcher, history: History, count: int) -> list[Params]:
     ranked = [
         history.space.decode(rows[index]) for index in np.argsort(losses, kind="stable") if losses[index] < np.inf
     ]
-    best = searcher.best(history)
+    best = best_of(searcher, history)
     if history.budget is not None:  # Hyperband's best has been run on the largest budget
         best = {key: value for key, value in best.items() if key != history.budget}
     return [best, *(params for params in ranked if params != best)][:count]
@@ -62,15 +63,42 @@ def difference(one: Candidate, other: Candidate, key: str | None = None) -> Esti
     def values(candidate: Candidate) -> dict[int, float]:
         rows = (row for row in candidate.rows if row.state == FINISHED)
         found = {row.seed: row.value if key is None else row.metrics.get(key) for row in rows}
-        return {seed: value for seed, value in found.items() if value is not None}
+        return {seed: number for seed, value in found.items() if (number := finite(value)) is not None}
 
     mine, theirs = values(one), values(other)
-    return Estimate.of([mine[seed] - theirs[seed] for seed in mine if seed in theirs])
+    return Estimate.student([mine[seed] - theirs[seed] for seed in mine if seed in theirs])
+
+
+def chosen_gain(best: Candidate, others: Sequence[Candidate], default: Candidate, key: str | None = None) -> Estimate:
+    """The difference of the best of the candidates to the default; its interval allows for the choice of the best.
+
+    others: the candidates that were not chosen. key: a metric, which is as lucky as it goes with the result.
+    """
+    gain, count = difference(best, default, key), 1 + len(others)
+    if gain.n < 2:
+        return gain
+    shared = 1.0 if key is None else shared_luck([best, *others, default], key)
+    return gain.wider(selection_factor(gain.n, count, shared))
+
+
+def shared_luck(found: Sequence[Candidate], key: str) -> float:
+    """The correlation, at least 0, of result and metric among the trainings of a candidate; 1 where it is not known."""
+    moves: list[np.ndarray] = []
+    for one in found:
+        rows = [(row.value, row.metrics[key]) for row in one.rows if row.state == FINISHED and key in row.metrics]
+        if rows:
+            pairs = np.array(rows, dtype=float)
+            moves.append(pairs - pairs.mean(0))
+    if not moves:
+        return 1.0
+    result, metric = np.concatenate(moves).T
+    scale = np.sqrt((result**2).sum() * (metric**2).sum())
+    return float(np.clip((result * metric).sum() / scale, 0, 1)) if scale > 0 else 1.0
 
 
 def _candidate(rows: Sequence[TrialRow]) -> Candidate:
     ended = [row for row in rows if row.state == FINISHED and row.value is not None]
-    tests = [row.metrics["test_acc"] for row in ended if "test_acc" in row.metrics]
+    tests = [number for row in ended if (number := finite(row.metrics.get("test_acc"))) is not None]
     return Candidate(
         params=rows[0].params,
         result=Estimate.of([row.value for row in ended if row.value is not None]),
@@ -94,5 +122,4 @@ def pareto(rows: Sequence[TrialRow], metric: str, maximize: bool) -> list[TrialR
 
 
 def _number(metrics: Mapping[str, Any], name: str) -> bool:
-    value = metrics.get(name)  # a function may return anything
-    return isinstance(value, int | float) and math.isfinite(value)
+    return finite(metrics.get(name)) is not None  # a function may return anything

@@ -8,15 +8,15 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 from fastcifar.errors import Failure
-from fastcifar.names import short
 from fastcifar.search.experiment.frozen import connect_frozen
+from fastcifar.search.experiment.stored import trial_values
 
 FILE, LOCK = "experiment.db", "lock"
 PATIENCE = 0.5  # seconds: for one that looks whether the lock is held, and for a killed driver's workers to end
@@ -68,8 +68,8 @@ class TrialRow:
 
     @property
     def seconds(self) -> float | None:
-        """From start to end; None while it runs."""
-        return None if self.ended is None else self.ended - self.started
+        """From start to end; None while it runs. Not negative, also where an older version saw the clock set back."""
+        return None if self.ended is None else max(0.0, self.ended - self.started)
 
 
 class Store:
@@ -170,39 +170,33 @@ class Store:
             (row.state, row.value, json.dumps(row.metrics, default=str), row.message, row.ended, row.number),
         )
 
-    def add(self, row: TrialRow, reports: list[float]) -> None:
-        """Add a trial that has ended elsewhere, with its reports."""
+    def add(self, trials: Iterable[tuple[TrialRow, list[float]]], values: Mapping[str, Any]) -> None:
+        """Add trials that have ended elsewhere, with their reports, and keep values as `set` does: all or nothing."""
         with self._writing(), self.connection:
-            self.connection.execute("BEGIN")
-            values = (row.number, row.kind, json.dumps(row.params), row.seed, row.state, row.value)
-            rest = (json.dumps(row.metrics, default=str), row.message, row.started, row.ended)
-            self.connection.execute("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*values, *rest))
-            rows = [(row.number, step, value, row.ended or row.started) for step, value in enumerate(reports)]
-            self.connection.executemany("INSERT INTO reports VALUES (?, ?, ?, ?)", rows)
+            self.connection.execute("BEGIN IMMEDIATE")
+            for row, reports in trials:
+                own = (row.number, row.kind, json.dumps(row.params), row.seed, row.state, row.value)
+                rest = (json.dumps(row.metrics, default=str), row.message, row.started, row.ended)
+                self.connection.execute("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*own, *rest))
+                rows = [(row.number, step, value, row.ended or row.started) for step, value in enumerate(reports)]
+                self.connection.executemany("INSERT INTO reports VALUES (?, ?, ?, ?)", rows)
+            self.connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", _values(values))
 
     def trials(self) -> list[TrialRow]:
-        """All trials, in the order of their numbers."""
+        """All trials, in the order of their numbers; what is damaged in one is in its message."""
         names = ("number", "kind", "params", "seed", "state", "value", "metrics", "message", "started", "ended")
         with explained(self.folder):
             found = self.connection.execute(f"SELECT {', '.join(names)} FROM trials ORDER BY number").fetchall()
         rows = (dict(zip(names, values, strict=True)) for values in found)
-        return [TrialRow(**row | {name: self._object(row, name) for name in ("params", "metrics")}) for row in rows]
+        return [TrialRow(**trial_values(row)) for row in rows]
 
     def reports(self) -> dict[int, list[float]]:
         """The intermediate results of every trial that has any; NaN where one was not a number."""
         curves: dict[int, list[float]] = {}
         with explained(self.folder):
             for number, value in self.connection.execute("SELECT trial, value FROM reports ORDER BY trial, step"):
-                curves.setdefault(number, []).append(float("nan") if value is None else value)
+                curves.setdefault(number, []).append(value if isinstance(value, float) else float("nan"))
         return curves
-
-    def _object(self, row: Mapping[str, Any], name: str) -> dict[str, Any]:
-        """The JSON object in a column of a trial. Raises StoreError."""
-        what = f"{name} of trial {row['number']}"
-        found = self._loaded(row[name], what)
-        if not isinstance(found, dict):
-            raise StoreError(f"{self.folder / FILE}: {what}: an object is needed, not {short(row[name])}")
-        return found
 
     def _loaded(self, text: str, what: str) -> Any:
         try:
@@ -269,6 +263,7 @@ def _values(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     # Autocommit: each statement is a transaction of its own, unless BEGIN says otherwise.
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=30)
+    connection.text_factory = lambda text: text.decode("utf-8", "backslashreplace")  # of damaged text, too
     if mode != "ro":
         connection.execute("PRAGMA synchronous = NORMAL")  # in WAL mode enough for the end of a process
     return connection

@@ -44,7 +44,7 @@ def test_round_trip(tmp_path):
     store.report(1, 0, 0.25)
     store.report(1, 1, math.nan)
     failed = row(2, state=FAILED, message="no", ended=103.0)
-    store.add(failed, [1.5, 2.5])
+    store.add([(failed, [1.5, 2.5])], {})
     store.set({"status": "done", "spec": 3})
     store.close()
     for opened in (Store.open, Store.read):
