@@ -79,6 +79,10 @@ class Kind(ABC):
     def path(self, out: Path) -> Path | None:
         """The folder under `out`; None while there is none that can be gone on with."""
 
+    def ended(self, path: Path | None) -> bool:
+        """Whether there is nothing to go on with, although the signal came before the end of the process."""
+        return False
+
     @abstractmethod
     def announced(self, text: str) -> Facts:
         """What the command has said of its trials or epochs."""
@@ -129,7 +133,6 @@ class Commands(Functions):
 
     def begin(self, out: Path) -> list[str]:
         (self.folder / "program.sh").write_text(PROGRAM)
-        (self.folder / "fastcifar_grace.py").write_text("")
         return self._search(out, "--command", f". {self.folder / 'program.sh'}", "--tuner", "Random")
 
 
@@ -165,6 +168,9 @@ class Training(Kind):
         found = [path.parent for path in out.glob("*/run.json")]
         assert len(found) < 2, "a second run was made"
         return found[0] if found else None
+
+    def ended(self, path: Path | None) -> bool:
+        return path is not None and json.loads((path / "run.json").read_text())["status"] == "finished"
 
     def announced(self, text: str) -> Facts:
         return {int(epoch): tuple(cells) for epoch, *cells in EPOCH.findall(text)}

@@ -1,21 +1,21 @@
-"""End a search by signals at random moments until it is done, and compare it with one that was left alone.
+"""End searches and trainings by signals at random moments, go on with them, and look whether anything was lost.
 
-    python benchmarks/kill_loop.py [--kills 50] [--signals KILL TERM HUP QUIT INT] [--what function] [--trials 60]
-                                   [--tuner GP] [--concurrency 1] [--seed 0]
+    python benchmarks/kill_loop.py [--kills 200] [--kinds functions commands training supernet]
+                                   [--signals KILL TERM HUP QUIT INT] [--seed 0] [--write benchmarks/results/kills.md]
 
-Runs `fastcifar search --objective ...`, or with `--what command` one whose commands have children, and then `--resume`
-in processes of their own. Each of the first --kills gets a signal at a random moment, while it starts or during its
-first trials (INT twice); then one is let go on to the end. After each signal everything that was announced on stderr
-must be in the store as it was announced, the search must have ended within seconds, and no process of it may be left.
-At the end no trial may be missing or there twice, and with one worker (and the same seed) parameters, seeds, states,
-values and reports must be those of the undisturbed search. Prints a report; exits 1 where something was lost.
+Each kind (see `kill_kinds.py`) is run once undisturbed. Then it is begun, gets a signal at a random moment (INT twice),
+is gone on with, gets the next one, and so on; whenever it has come to its end, another begins; the last is let go on to
+its end. After each signal everything that was announced must be stored as it was announced, the command must have ended
+within seconds, with the exit code of that signal, and no process of it may be left (they are found by a word in their
+environment). What has ended must be all that was undisturbed, nothing twice, and where the clock decides nothing, equal
+to it: parameters, seeds, states, values, reports, losses. Prints a table; exits 1 where something was lost.
 """
 
 import argparse
-import json
 import os
+import platform
 import random
-import re
+import resource
 import signal
 import subprocess
 import sys
@@ -25,208 +25,207 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from fastcifar.search.experiment.store import FILE, RUNNING, Store
+from kill_kinds import KINDS, PYTHON, Facts, Kind
 
-MODULE = """
-import time
+from fastcifar.search.experiment.marks import VARIABLE, find
 
-def objective(params, seed, report):
-    for step in range(4):
-        time.sleep(0.03)
-        report(params["x"] * step)
-    if seed % 13 == 5:
-        raise RuntimeError("bad luck")
-    return {"default": -(params["x"] - 0.3) ** 2 - params["y"] ** 2, "seed": seed}
-"""
-PROGRAM = """
-import subprocess, time, nni
-child = subprocess.Popen(["sh", "-c", "sleep 300; true"])  # and its child in turn
-params = nni.get_next_parameter()
-for step in range(3):
-    time.sleep(0.03)
-    nni.report_intermediate_result(params["x"] * step)
-nni.report_final_result(-(params["x"] - 0.3) ** 2 - params["y"] ** 2)
-"""
-SPACE = {"x": {"_type": "uniform", "_value": [0, 1]}, "y": {"_type": "quniform", "_value": [-1, 1, 0.1]}}
-ANNOUNCED = re.compile(r"^trial (\d+) (finished|stopped|failed)(?: (\S+),)?", re.MULTILINE)
 SIGNALS = ("KILL", "TERM", "HUP", "QUIT", "INT")
-PROMPT = 12.0  # seconds from a signal to the end: two of grace, five that a command has to clean up, a busy machine
-GONE = 5.0  # seconds from the end of the search to that of the last process that it has begun
+SHARES = {"functions": 0.35, "commands": 0.35, "training": 0.2, "supernet": 0.1}  # of the kills
+BY_SIGNAL = {"TERM": 130, "HUP": 130, "INT": 130}  # exit codes where the signal is handled
+PROMPT = 15.0  # seconds from a signal to the end: two of grace, five that a command has to clean up, a busy machine
+GONE = 5.0  # seconds from the end to that of the last process that it has begun
 
 
 @dataclass(kw_only=True)
 class Tally:
-    """What has happened so far."""
+    """What has happened to one kind. moments: seconds to the first and between all announcements, undisturbed."""
 
-    announced: dict[int, tuple[str, str]] = field(default_factory=dict)
-    runs: Counter[str] = field(default_factory=Counter)
     sent: Counter[str] = field(default_factory=Counter)
+    announced: int = 0
+    runs: int = 0
     slowest: float = 0.0  # seconds from a signal to the end
     wrong: list[str] = field(default_factory=list)
+    moments: tuple[float, float] = (0.0, 0.0)
 
 
-def command(folder: Path, out: Path, options: argparse.Namespace) -> list[str]:
-    """The search, or its resumption where there is something to resume."""
-    program = [sys.executable, "-m", "fastcifar.search", "--out", str(out)]
-    found = [path.parent for path in out.glob(f"*/{FILE}")]
-    assert len(found) < 2, "a second experiment was made"
-    if found:
-        return [*program, "--resume", found[0].name]
-    flags = {"trials": options.trials, "seed": options.seed, "tuner": options.tuner, "assessor": "Medianstop"}
-    flags |= {"concurrency": options.concurrency, "space": folder / "space.json"}
-    if options.what == "command":
-        flags["command"] = f"{sys.executable} {folder / 'program.py'}"
-    else:
-        flags["objective"] = "objective:objective"
-    return [*program, *(word for name, value in flags.items() for word in (f"--{name}", str(value)))]
+class Loop:
+    """Runs one kind again and again."""
+
+    def __init__(self, kind: Kind, tally: Tally, signals: list[str], rng: random.Random) -> None:
+        self.kind, self.tally, self.signals, self.rng = kind, tally, signals, rng
+        self.out = kind.folder / "calm"
+        self.said: Facts = {}  # of all sessions of what is under `out`
+
+    def calm(self) -> Facts:
+        """Run it undisturbed; all that is stored."""
+        began, first = time.monotonic(), 0.0
+        with self._begun() as process:
+            while process.poll() is None:
+                if not first and self.kind.announced(self._text()):
+                    first = time.monotonic() - began
+                time.sleep(0.02)
+        assert process.returncode == 0, self._text()
+        want = self._compared()
+        self.tally.moments = first, (time.monotonic() - began - first) / max(1, len(self.said) - 1)
+        return want
+
+    def killed(self, kills: int, want: Facts) -> None:
+        """Kill it so many times; then let it come to its end."""
+        done = 0
+        while True:
+            self.tally.runs += 1
+            self.out, self.said = self.kind.folder / f"killed-{self.tally.runs}", {}
+            while True:
+                code = self._run(self.signals[done % len(self.signals)] if done < kills else "")
+                if code == 0:
+                    break
+                done += 1
+                if self.kind.ended(self.kind.path(self.out)):
+                    break
+            self._same(self._compared(), want)
+            if done >= kills:
+                return
+
+    def _run(self, name: str) -> int:
+        """Begin or go on, and send the signal, if it has not ended before; the exit code."""
+        first, each = self.tally.moments
+        mark = f"kill-{os.getpid()}-{self.tally.runs}-{self.tally.sent.total()}"
+        with self._begun(mark) as process:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(self.rng.uniform(0.3 * first, first + 4 * each) if name else None)
+            if process.poll() is None:
+                self._end(process, name)
+        code = process.returncode
+        if code not in (0, *((-getattr(signal, f"SIG{name}"), BY_SIGNAL.get(name)) if name else ())):
+            self.tally.wrong.append(f"exit code {code} after {name or 'nothing'}:\n{self._text()}")
+            assert name, self.tally.wrong
+        until = time.monotonic() + GONE
+        while (left := find([mark]).groups) and time.monotonic() < until:
+            time.sleep(0.05)
+        self.tally.wrong += [f"left after {name}: {', '.join(map(_command, left))}"] if left else []
+        self._compared()
+        return code
+
+    def _begun(self, mark: str = "") -> "subprocess.Popen[bytes]":
+        path = self.kind.path(self.out)
+        words = self.kind.begin(self.out) if path is None else self.kind.go_on(path)
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", VARIABLE: mark, "PYTHONUNBUFFERED": "1"}
+        with (self.kind.folder / "printed").open("wb") as printed:
+            return subprocess.Popen(
+                [PYTHON, *words],
+                cwd=self.kind.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=printed,
+                stderr=printed,
+                env=environment,
+                preexec_fn=_defaults,
+            )
+
+    def _end(self, process: "subprocess.Popen[bytes]", name: str) -> None:
+        self.tally.sent[name] += 1
+        began = time.monotonic()
+        process.send_signal(getattr(signal, f"SIG{name}"))
+        if name == "INT":
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.2)
+            process.send_signal(signal.SIGINT)
+        process.wait()
+        seconds = time.monotonic() - began
+        self.tally.slowest = max(self.tally.slowest, seconds)
+        if seconds > PROMPT:
+            self.tally.wrong.append(f"{name}: {seconds:.1f} s to the end")
+
+    def _text(self) -> str:
+        return (self.kind.folder / "printed").read_text(errors="replace")
+
+    def _compared(self) -> Facts:
+        """Look whether all that was announced is stored; return all that is."""
+        for key, what in self.kind.announced(self._text()).items():
+            self.tally.announced += key not in self.said
+            if self.said.setdefault(key, what) != what:
+                self.tally.wrong.append(f"{key} was announced as {self.said[key]} and as {what}")
+        path = self.kind.path(self.out)
+        said, all_of = ({}, {}) if path is None else self.kind.stored(path)
+        lost = {key: what for key, what in self.said.items() if said.get(key) != what}
+        self.tally.wrong += [f"{key} was announced as {what}; stored: {said.get(key)}" for key, what in lost.items()]
+        return all_of
+
+    def _same(self, found: Facts, want: Facts) -> None:
+        """Compare what has come to its end with what was undisturbed."""
+        self.tally.wrong += [f"{key} is missing or too much" for key in found.keys() ^ want.keys()]
+        if self.kind.exact:
+            differ = [key for key in found.keys() & want.keys() if found[key] != want[key]]
+            self.tally.wrong += [f"{key} is {found[key]}, undisturbed {want[key]}" for key in differ]
 
 
-def stored(out: Path) -> dict[int, tuple[Any, ...]]:
-    """The trials that have ended, without their times; {} where there is no experiment yet."""
-    found = list(out.glob(f"*/{FILE}"))
-    if not found:
-        return {}
-    store = Store.read(found[0].parent)
-    reports = store.reports()
-    rows = [row for row in store.trials() if row.state != RUNNING]
-    store.close()
-    return {
-        row.number: (row.kind, row.params, row.seed, row.state, row.value, row.message, reports.get(row.number))
-        for row in rows
-    }
+def _defaults() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # of SIGQUIT
 
 
-def run(folder: Path, out: Path, options: argparse.Namespace, moment: float, name: str, tally: Tally) -> int:
-    """Run the search, and send it the signal after `moment` seconds, if it has not ended; its exit code."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "KILL_LOOP": str(folder)}
-    with (folder / "stderr").open("w+") as stderr:
-        words = command(folder, out, options)
-        process = subprocess.Popen(
-            words,
-            cwd=folder,
-            stdout=subprocess.DEVNULL,
-            stderr=stderr,
-            env=environment,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
-        try:
-            process.wait(moment)
-        except subprocess.TimeoutExpired:
-            end(process, name, tally)
-        stderr.seek(0)
-        text = stderr.read()
-    compare_announced(text, stored(out), tally)
-    left = processes_left(folder)
-    tally.wrong += [f"left after {name}: {', '.join(left)}"] if left else []
-    tally.wrong += ["a traceback:\n" + text] if "Traceback" in text and process.returncode != -signal.SIGINT else []
-    return process.returncode
+def _command(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    return str(pid)
 
 
-def end(process: "subprocess.Popen[bytes]", name: str, tally: Tally) -> None:
-    """Send the signal, INT twice, and wait."""
-    tally.sent[name] += 1
-    began = time.monotonic()
-    process.send_signal(getattr(signal, f"SIG{name}"))
-    if name == "INT":
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(0.2)
-        process.send_signal(signal.SIGINT)
-    process.wait()
-    seconds = time.monotonic() - began
-    tally.slowest = max(tally.slowest, seconds)
-    if seconds > PROMPT:
-        tally.wrong.append(f"{name}: it took {seconds:.1f} s to the end, with exit code {process.returncode}")
+def shares(kills: int, kinds: list[str]) -> dict[str, int]:
+    """The number of kills for each kind: by their shares, all together `kills`."""
+    total, counts, left = sum(SHARES[kind] for kind in kinds), {}, kills
+    for kind in kinds[1:]:
+        counts[kind] = min(left, max(1, round(kills * SHARES[kind] / total)))
+        left -= counts[kind]
+    return {kinds[0]: left, **counts}
 
 
-def compare_announced(text: str, rows: dict[int, tuple[Any, ...]], tally: Tally) -> None:
-    """Look whether everything that was announced is stored."""
-    before = len(tally.announced)
-    for number, state, value in ANNOUNCED.findall(text):
-        if tally.announced.setdefault(int(number), (state, value)) != (state, value):
-            tally.wrong.append(f"trial {number} was announced twice, differently")
-    for one, (state, value) in tally.announced.items():
-        if one not in rows or rows[one][3] != state or (value and f"{rows[one][4]:.6g}" != value):
-            tally.wrong.append(f"trial {one} was announced as {state} {value}; stored: {rows.get(one)}")
-    tally.runs["with new trials" if len(tally.announced) > before else "without"] += 1
-
-
-def processes_left(folder: Path) -> list[str]:
-    """What still runs of all that was begun for the search, after a while; found by its environment."""
-    mark, until = os.fsencode(f"KILL_LOOP={folder}"), time.monotonic() + GONE
-    while True:
-        left = []
-        for path in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):
-                if mark in (path / "environ").read_bytes().split(b"\0"):
-                    left.append((path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-        if not left or time.monotonic() > until:
-            return left
-        time.sleep(0.02)
+def table(tallies: dict[str, Tally], signals: list[str], seconds: float, seed: int) -> str:
+    """The report as Markdown."""
+    head = ["", *signals, "announced", "lost", "seconds to the end"]
+    lines = ["| " + " | ".join(head) + " |", "| " + " | ".join("---" for _ in head) + " |"]
+    for name, one in tallies.items():
+        lost = len(one.wrong) or "nothing"
+        cells = [name, *(one.sent[each] for each in signals), one.announced, lost, f"at most {one.slowest:.1f}"]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    kills = sum(one.sent.total() for one in tallies.values())
+    wrong = [f"- {name}: {what}" for name, one in tallies.items() for what in one.wrong]
+    machine = f"{platform.system()} {platform.release()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    return "\n".join(
+        [
+            f"# {kills} signals at random moments",
+            "",
+            f"`python benchmarks/kill_loop.py --kills {kills} --seed {seed}`: {seconds / 60:.0f} minutes on {machine}.",
+            "What is counted, and when something is lost, is said in that program. INT is sent twice.",
+            "",
+            *lines,
+            "",
+            *(wrong or ["Nothing that was announced was lost or came twice, and no process was left."]),
+            "",
+        ]
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--signals", nargs="+", choices=SIGNALS, default=["KILL"], help="one after the other")
-    parser.add_argument("--what", choices=("function", "command"), default="function")
-    parser.add_argument("--trials", type=int, default=60)
-    parser.add_argument("--tuner", default="GP")
-    parser.add_argument("--concurrency", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0, help="of the search and of the moments")
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--kinds", nargs="+", choices=list(SHARES), default=list(SHARES))
+    parser.add_argument("--signals", nargs="+", choices=SIGNALS, default=list(SIGNALS), help="one after the other")
+    parser.add_argument("--seed", type=int, default=0, help="of the searches, the trainings and the moments")
+    parser.add_argument("--write", type=Path, help="the file of the table, besides stdout")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        (folder / "objective.py").write_text(MODULE)
-        (folder / "program.py").write_text(PROGRAM)
-        (folder / "space.json").write_text(json.dumps(SPACE))
-        wrong = killed_and_calm(folder, options)
-    sys.exit(bool(wrong))
-
-
-def killed_and_calm(folder: Path, options: argparse.Namespace) -> list[str]:
-    """Run a search that is left alone and one that is not; print the report, return what is wrong."""
-    rng, tally = random.Random(options.seed), Tally()
-    calm, killed = folder / "calm", folder / "killed"
-    began = time.monotonic()
-    code = run(folder, calm, options, 3600.0, "KILL", Tally())
-    assert code == 0, (folder / "stderr").read_text()
-    times = [row.started for row in Store.read(next(calm.glob(f"*/{FILE}")).parent).trials()]
-    start = time.monotonic() - began - (times[-1] - times[0])  # of the program, with its end
-    each = (times[-1] - times[0]) / (len(times) - 1)
-    kills = 0
-    while True:
-        moment = rng.uniform(0.6 * start, start + 4 * each)
-        name = options.signals[kills % len(options.signals)]
-        code = run(folder, killed, options, moment if kills < options.kills else 3600.0, name, tally)
-        if code == 0:
-            break
-        wanted = {-getattr(signal, f"SIG{name}")} | ({130} if name in ("TERM", "HUP", "INT") else set())
-        if code not in wanted:
-            tally.wrong.append(f"{name}: exit code {code}\n{(folder / 'stderr').read_text()}")
-        kills += 1
-    rows, want = stored(killed), stored(calm)
-    wrong = tally.wrong
-    wrong += [f"trial {number} is missing" for number in want.keys() - rows.keys()]
-    wrong += [f"trial {number} is too much" for number in rows.keys() - want.keys()]
-    if options.concurrency == 1:
-        wrong += [f"trial {n} differs: {rows[n]}, not {want[n]}" for n in want if n in rows and rows[n] != want[n]]
-    print_report(options, tally, rows, time.monotonic() - began)
-    return wrong
-
-
-def print_report(options: argparse.Namespace, tally: Tally, rows: dict[int, tuple[Any, ...]], seconds: float) -> None:
-    """What was done, and what has come of it."""
-    states = Counter(row[3] for row in rows.values())
-    sent = ", ".join(f"{count} {name}" for name, count in sorted(tally.sent.items()))
-    runs = tally.runs
-    print(f"signals: {sent} ({runs['with new trials']} of the runs ended trials, {runs['without']} ended none)")
-    print(f"{tally.slowest:.1f} s from a signal to the end of the search, at most")
-    print(f"{len(rows)} trials: {', '.join(f'{count} {state}' for state, count in states.most_common())}")
-    same = "the same as an undisturbed search" if options.concurrency == 1 else "none missing, none twice"
-    print("\n".join(tally.wrong) or f"nothing lost, nothing twice, no process left; {same}")
-    print(f"{options.what}, {options.tuner}, {options.concurrency} at a time; {seconds:.0f} s in all")
+    began, tallies = time.monotonic(), {}
+    for kind, kills in shares(options.kills, options.kinds).items():
+        made = next(one for one in KINDS if one.name.startswith(kind))
+        with tempfile.TemporaryDirectory(prefix="kill-loop-") as folder:
+            tally = tallies[made.name] = Tally()
+            loop = Loop(made(Path(folder), options.seed), tally, options.signals, random.Random(options.seed))
+            print(f"{made.name}: undisturbed, then {kills} kills", file=sys.stderr, flush=True)
+            loop.killed(kills, loop.calm())
+    text = table(tallies, options.signals, time.monotonic() - began, options.seed)
+    print(text, end="")
+    if options.write is not None:
+        options.write.write_text(text, encoding="utf-8")
+    sys.exit(any(tally.wrong for tally in tallies.values()))
 
 
 if __name__ == "__main__":
