@@ -8,7 +8,7 @@ from fastcifar.names import counted
 from fastcifar.search.experiment.flat import flat
 from fastcifar.search.experiment.judgement import amount, estimate_of, name_of_best, percents
 from fastcifar.search.experiment.kept_summary import holds_default
-from fastcifar.statistics import Estimate
+from fastcifar.statistics import Estimate, few
 
 COSTS = {"flops": "FLOPs of an image", "train_seconds": "seconds of training"}
 
@@ -41,9 +41,9 @@ def best_text(spec: Document, summary: Document) -> str:
         for name, one in named
     ]
     seeds = counted(confirmed["seeds"], "fresh seed")
-    return "\n".join(
-        [f"confirmed at full budget on {seeds}; mean ± 95 % interval", table(names, rows), str(summary["verdict"])]
-    )
+    head = f"confirmed at full budget on {seeds}; mean ± 95 % interval"
+    caution = few(max(estimate_of(one["result"]).n for _, one in named))
+    return "\n".join([head, table(names, rows), str(summary["verdict"]), *([caution] if caution else [])])
 
 
 def where_text(spec: Document, summary: Document, path: object) -> str:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
 
-from fastcifar.cli.flags import Count, Name, SpaceName, Switch, Time, absent, found_under
+from fastcifar.cli.flags import Count, Name, SpaceName, Switch, Time, absent, found_under, parse_settings
 from fastcifar.cli.run_flags import TrainingFlags
 from fastcifar.cli.threads import set_threads, trial_threads
 from fastcifar.machine import MOST_THREADS, share_of_cores
+from fastcifar.stopping import last_words
 
 if TYPE_CHECKING:
     from fastcifar.cli.search_view import SearchView
@@ -58,6 +59,8 @@ class Search(TrainingFlags):
     as many as the free memory holds."""
     trial_gpus: Count = None
     """GPUs that a trial of a function or command sees; more trials than GPUs share them. A training has one."""
+    max_failures: Count = None
+    """End the search when its first N trials have all failed; by default 20; 0 is never."""
     confirm: Annotated[str | None, absent("KxN")] = None
     """Run the best K again on N fresh seeds, at full budget; by default 2x3 where trials train, else 0x0."""
     seed: Annotated[int, arg(metavar="N")] = 0
@@ -98,6 +101,8 @@ class Search(TrainingFlags):
             spec.plan()  # whatever is wrong with it is said before a folder is made
             folder = make_folder(self.out, spec.name)
         view = SearchView(quiet=self.json)
+        going_on = f"go on with: fastcifar search --resume {folder}"
+        last_words(lambda: going_on)
         try:
             with driving(folder, spec, view.watch, trust=self.trust) as driver:
                 if not driver.store.meta().get("measured"):  # also where an earlier session came no further
@@ -105,7 +110,7 @@ class Search(TrainingFlags):
                 document = self._searched(spec, driver, view)
         except KeyboardInterrupt:
             view.close()
-            print(f"go on with: fastcifar search --resume {folder}", file=sys.stderr)
+            print(going_on, file=sys.stderr)
             raise
         finally:
             view.close()
@@ -131,6 +136,7 @@ class Search(TrainingFlags):
     def _spec(self) -> "Spec":
         """What was asked for. Raises ValueError for flags that do not fit together."""
         from fastcifar.search.experiment.config_rules import seconds
+        from fastcifar.search.experiment.failures import MAX_FAILURES
         from fastcifar.search.experiment.spec import Spec
         from fastcifar.search.named import find_space
 
@@ -159,6 +165,7 @@ class Search(TrainingFlags):
             max_flops=self.max_flops,
             max_parameters=self.max_params,
             max_seconds=self.max_seconds,
+            max_failures=MAX_FAILURES if self.max_failures is None else self.max_failures,
             threads=self.threads,
         )
         return self._training(spec) if self._trains else self._calling(spec)
@@ -189,11 +196,11 @@ class Search(TrainingFlags):
             sys.path.insert(0, str(Path.cwd()))
             find_function(self.objective)
         if self.supernet is not None:
-            from fastcifar.search.experiment.training import check_space  # brings torch
+            from fastcifar.search.experiment.space_check import check_space  # brings torch
 
             evaluator = find_function(SUPERNET)(folder=Path(spec.supernet or ""))
             evaluator.check(Space.from_dict(spec.space))
-            check_space(evaluator.recipe_of, spec.plan().space)
+            check_space(evaluator.recipe_of, spec.plan().space, source=str(self.space), alone=False)
         if spec.gpus is not None:
             room = GPUs(**spec.gpus).capacity()  # infinite where they are hidden
             spec = replace(spec, concurrency=self.concurrency or (int(room) if self.trial_gpus else 1))
@@ -204,19 +211,24 @@ class Search(TrainingFlags):
     def _training(self, spec: "Spec") -> "Spec":
         """The spec with its recipe. Raises ValueError where the space does not fit the recipe."""
         from fastcifar.search import Space
-        from fastcifar.search.experiment.training import check_space, default_concurrency, spread
+        from fastcifar.search.experiment.space_check import check_space
+        from fastcifar.search.experiment.training import default_concurrency, spread
+        from fastcifar.search.experiment.trial_recipe import shares_text
         from fastcifar.train import resolve_device
 
         device = resolve_device(self.device)
         name, recipe = self.find_with_images(self.recipe)
-        check_space(recipe.with_params, Space.from_dict(spec.space))
+        spec, space = replace(spec, recipe=recipe.to_dict()), Space.from_dict(spec.space)
+        check_space(spec.recipes(), space, source=str(self.space), settings=parse_settings(self.set))
+        text = shares_text(space, recipe.total_epoch)
+        if text is not None:
+            print(text, file=sys.stderr)
         tuner = {"name": "Hyperband", "class_args": {"high": recipe.total_epoch, "budget": "total_epoch"}}
         gpus = spread(device)
         concurrency = self.concurrency or default_concurrency(device, gpus, self.threads or 1)
         return replace(
             spec,
             tuner=tuner if self.tuner.lower() == "hyperband" else spec.tuner,
-            recipe=recipe.to_dict(),
             recipe_name=name,
             device=str(device),
             gpus=gpus,
@@ -265,7 +277,7 @@ class Search(TrainingFlags):
             self._refuse(names, f"only trainings have it, not --{self._instead}")
         numbers = (
             *(("trials", 1, MANY), ("concurrency", 1, MANY), ("seed", 0, 10**9), ("trial_gpus", 0, MANY)),
-            ("threads", 1, MOST_THREADS),
+            *(("threads", 1, MOST_THREADS), ("max_failures", 0, MANY)),
         )
         for name, least, most in numbers:
             value = getattr(self, name)

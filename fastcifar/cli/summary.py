@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from fastcifar.statistics import Estimate, Paired
+from fastcifar.statistics import Estimate, Paired, few
 from fastcifar.train import Comparison, Result, Summary
 from fastcifar.train.alike import mixed, mixed_line
 from fastcifar.train.group import Group
@@ -29,6 +29,11 @@ def run_lines(summary: Summary, wanted: int) -> list[str]:
         if summary.seconds["tta"].mean > 0:
             lines.append(f"acc over views: {_accuracy(accuracy)}")
         lines.append(f"valid acc: {_accuracy(summary.valid_acc)}")
+        lines += filter(None, [few(n)])
+        if accuracy.skewed or summary.valid_acc.skewed:
+            lines.append(
+                "the accuracies are skewed: the interval reaches as far as the bootstrap's, where that is further"
+            )
         means = ", ".join(f"{part} {times.mean:.2f}" for part, times in summary.seconds.items() if times.mean > 0)
         lines.append(f"mean seconds: {means}")
     if summary.reached is not None and summary.target is not None and summary.runs:
@@ -81,7 +86,7 @@ def comparison_lines(
             told = f"{len(comparison.pairs)} pairs tell {100 * accuracy.detectable:.2f} points apart in 80 of 100 cases"
             if comparison.delta is not None and comparison.pairs_needed is not None:
                 told += f"; {100 * comparison.delta:g} points need {comparison.pairs_needed:,} pairs"
-            lines.append(told)
+            lines += filter(None, [told, few(len(comparison.pairs))])
     lines += [*more, f"verdict: {verdict(comparison)}"]
     return [*lines, "what would help:", *(f"- {line}" for line in help)] if help else lines
 

@@ -1,6 +1,7 @@
 """What has been tried: columns that grow at their end."""
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,19 @@ class History:
         number = self.start(params if isinstance(params, np.ndarray) else dict(params), **columns)
         self.end(number, value, state)
         return number
+
+    def of_budget(self, budget: float) -> "History":
+        """The same trials, to be looked at: those that ended with another budget have no result.
+
+        A stopped trial counts as finished. It shares its columns with this history, and cannot be added to.
+        """
+        seen = copy(self)
+        running, chosen = self.states == RUNNING, self.budgets == budget
+        with_result = chosen & (self.states != FAILED)
+        seen._values = np.where(with_result, self.values, np.nan)
+        seen._states = np.where(running, RUNNING, np.where(with_result, FINISHED, FAILED)).astype(np.int8)
+        seen._budgets, seen.budget = np.full(len(self), np.nan), None
+        return seen
 
     def __contains__(self, row: np.ndarray) -> bool:
         """Whether a point (D,) was started before."""

@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcifar.statistics.estimate import spread
+from fastcifar.statistics.student import spread
 
 RESAMPLES = 9999
 MIN_VALUES = 5  # of 4, 1 resample in 64 is one value again and again, and its t is infinite; of 3, 1 in 9
@@ -35,7 +35,7 @@ def bootstrap_interval(
         return mean - np.where(sd > 0, high_t * sd, 0), mean - np.where(sd > 0, low_t * sd, 0)
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=4)
 def _weights(n: int, resamples: int) -> NDArray[np.float64]:
     """How often each resample took each value, over n: (n, resamples). So all means are one matrix product."""
     counts = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=resamples)

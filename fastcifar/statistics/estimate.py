@@ -2,43 +2,46 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
+
+from fastcifar.statistics.interval import interval
+from fastcifar.statistics.student import spread, t_half
 
 Z = float(special.ndtri(0.975))
 
 
-def t_half(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Half the width of Student's 95 % interval of the mean of values (..., n), n at least 2."""
-    n = values.shape[-1]
-    half: NDArray[np.float64] = special.stdtrit(n - 1, 0.975) * spread(values) / math.sqrt(n)
-    return half
-
-
-def spread(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Standard deviation of values (..., n), with n - 1; exactly 0, without rounding, where they are all the same."""
-    sd: NDArray[np.float64] = np.where(np.ptp(values, -1) == 0, 0, values.std(-1, ddof=1))
-    return sd
-
-
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A mean with its 95 % interval (Student's t): mean - half to mean + half.
+    """A mean with its 95 % interval: Student's t, or what `interval` makes of skewed numbers.
 
     sd: standard deviation of one value, with n - 1. For n of 1 sd is nan and half infinite; for 0 the mean is nan, too.
+    half: the distance from the mean to the further end of the interval.
+    bounds: its ends, where these numbers are skewed; None where they are mean - half and mean + half.
     """
 
     n: int
     mean: float
     sd: float
     half: float
+    bounds: tuple[float, float] | None = None
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Estimate":
+        found = cls.student(values)
+        if found.n < 2:
+            return found
+        low, high, skewed = (one.item() for one in interval(np.asarray(values, dtype=float)))
+        if not skewed:
+            return found
+        return replace(found, half=max(found.mean - low, high - found.mean), bounds=(low, high))
+
+    @classmethod
+    def student(cls, values: Sequence[float]) -> "Estimate":
+        """With Student's interval always. Differences of pairs are not skewed where both sides have the same noise."""
         array = np.asarray(values, dtype=float)
         n = len(array)
         if n < 2:
@@ -47,11 +50,23 @@ class Estimate:
 
     @property
     def low(self) -> float:
-        return self.mean - self.half
+        return self.mean - self.half if self.bounds is None else self.bounds[0]
 
     @property
     def high(self) -> float:
-        return self.mean + self.half
+        return self.mean + self.half if self.bounds is None else self.bounds[1]
+
+    @property
+    def skewed(self) -> bool:
+        """Whether the numbers are seen to be skewed, so that the interval is not Student's."""
+        return self.bounds is not None
+
+    def wider(self, factor: float) -> "Estimate":
+        """The same mean with an interval that is wider by a factor."""
+        bounds = None
+        if self.bounds is not None:
+            bounds = (self.mean + factor * (self.low - self.mean), self.mean + factor * (self.high - self.mean))
+        return replace(self, half=factor * self.half, bounds=bounds)
 
     def __str__(self) -> str:
         if self.n == 0:
@@ -60,7 +75,8 @@ class Estimate:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values; null is what n is too small for."""
-        return finite({"n": self.n, "mean": self.mean, "sd": self.sd, "low": self.low, "high": self.high})
+        numbers = {"n": self.n, "mean": self.mean, "sd": self.sd, "low": self.low, "high": self.high}
+        return finite(numbers) | {"skewed": self.skewed}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,7 +47,7 @@ def paired(a: Sequence[float], b: Sequence[float]) -> Paired:
     """Compare pairs a[i], b[i]. Raises ValueError for fewer than MIN_PAIRS, unequal lengths or infinite numbers."""
     first, second = _checked(a, b)
     differences = _without_rounding(second - first, max(abs(first).max(), abs(second).max()))
-    n, difference = len(differences), Estimate.of(list(differences))
+    n, difference = len(differences), Estimate.student(list(differences))
     bounds = bootstrap_interval(differences) if n >= MIN_VALUES else None
     return Paired(
         a=float(first.mean()),
@@ -67,7 +67,7 @@ def ratio(a: Sequence[float], b: Sequence[float]) -> dict[str, float] | None:
     first, second = _checked(a, b)
     if min(first.min(), second.min()) <= 0:
         return None
-    logs = Estimate.of(list(np.log(second) - np.log(first)))
+    logs = Estimate.student(list(np.log(second) - np.log(first)))
     return {name: math.exp(getattr(logs, name)) for name in ("mean", "low", "high")}
 
 

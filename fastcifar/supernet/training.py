@@ -10,6 +10,8 @@ import torch
 
 from fastcifar.data import Dataset, derived_seed, load, num_classes
 from fastcifar.machine import check_threads
+from fastcifar.search.experiment.space_check import check_space
+from fastcifar.stopping import gently
 from fastcifar.supernet.material import Material, check_images
 from fastcifar.supernet.methods import distils, drawn
 from fastcifar.supernet.plan import Plan
@@ -29,6 +31,7 @@ from fastcifar.train.record import RunFolder
 from fastcifar.train.session import rate_at
 from fastcifar.train.step import resolve_step, resumed_step
 from fastcifar.train.threads import kept_threads, using_threads
+from fastcifar.train.watch import watched
 
 CHECKED = 1000  # images of the holdout on which the full network is looked at after each epoch
 
@@ -53,11 +56,13 @@ def train_supernet(
     init: a run's or a supernet's folder, whose weights are started from.
     out: folder to make the supernet's folder in; None keeps nothing on disk.
     hooks: `on_epoch`, whose answer counts for nothing, and `progress`. on_start: called once, before the first epoch.
-    KeyboardInterrupt is recorded and raised again. Raises ValueError for arguments that do not fit together, before
-    anything is kept; RecordError where `out` cannot be written or `init` cannot be read.
+    KeyboardInterrupt is recorded and raised again. Raises ValueError for arguments that do not fit together and for a
+    key of the space that does nothing, before anything is kept; RecordError where `out` cannot be written or `init`
+    cannot be read.
     """
     where = resolve_device(device)
     check_threads(threads)
+    check_space(plan.choices.of, plan.choices.space, alone=False)
     images = load(plan.recipe.dataset) if dataset is None else dataset
     settings = {
         "device": str(where),
@@ -192,7 +197,7 @@ class _Training:
         self.write()
         with ending(record, lambda: self.epochs_done, self.write), using_threads(record.threads):
             on_start(record)
-            with kernels(self.supernet.device, record.settings["deterministic"], by_trial=False):
+            with kernels(self.supernet.device, record.settings["deterministic"], by_trial=False), gently():
                 self.train()
             record.status = "finished"
         return record
@@ -225,7 +230,7 @@ class _Training:
         """One pass over the training images; mean loss and accuracy of the first network of each step."""
         batches = self.material.batches
         losses, correct = [], []
-        for step, (images, labels) in enumerate(batches.epoch(epoch)):
+        for step, (images, labels) in enumerate(watched(batches.epoch(epoch), self.folder)):
             recipes = drawn(self.plan.choices, self.plan.method, self.plan.seed, epoch * len(batches) + step)
             members = [self.supernet.member(recipe) for recipe in recipes]
             distil = distils(self.plan.method)

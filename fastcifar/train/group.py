@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from fastcifar.data import Dataset
+from fastcifar.new_folder import new_folder
 from fastcifar.reading import parse_json, read_text
 from fastcifar.train.device import resolve_device
 from fastcifar.train.guarded import DATASET, SETTINGS, as_record, check_keys
 from fastcifar.train.recipe import Recipe
-from fastcifar.train.record import RecordError, RunFolder, new_id
+from fastcifar.train.record import RecordError, RunFolder
 from fastcifar.train.result import Result
 from fastcifar.train.run import RunSettings, check_run, load_result
 from fastcifar.train.step import resolve_step
@@ -117,13 +118,14 @@ class Group:
             RunFolder(self.path).write_json(self.to_dict(), FILE)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> Iterator[RunFolder | None]:
         """Hold the folder for this process. Raises RecordError where another holds it."""
         if self.path is None:
-            yield
+            yield None
             return
-        with RunFolder(self.path).locked():
-            yield
+        folder = RunFolder(self.path)
+        with folder.locked():
+            yield folder
 
     def to_dict(self) -> dict[str, Any]:
         """The record as JSON values."""
@@ -225,12 +227,10 @@ def _settled(settings: RunSettings) -> RunSettings:
 
 
 def _make_folder(out: Path, kind: str, sides: Mapping[str, Side]) -> Path:
-    path = out / new_id(f"{kind}-{next(iter(sides.values())).name}")
     try:
-        path.mkdir(parents=True)
+        return new_folder(out, f"{kind}-{next(iter(sides.values())).name}")
     except OSError as error:
         raise RecordError(f"cannot write to the output folder {out}: {error.strerror}") from error
-    return path
 
 
 def _members(path: Path) -> list[Result]:

@@ -51,11 +51,13 @@ def _accuracy(comparison: "Comparison") -> str:
         return f"too few for a verdict: {n} pairs finished, {MIN_PAIRS} are needed"
     difference = comparison.accuracy.difference
     delta = comparison.delta or 0.0
-    less = f"B less A is {_signed(difference)}"
+    where = {"test": " on test", "holdout": " on the holdout"}.get(comparison.split, "")
+    less = f"B less A is {_signed(difference, where)}"
     if what == "identical":
-        return f"no difference: A and B are equally accurate in each of {n} pairs"
+        return f"no difference: A and B are equally accurate{where} in each of {n} pairs"
     if what == "no_spread":
-        return f"unclear: B less A is {100 * difference.mean:+.2f} points in each of {n} pairs; chance needs a spread"
+        points = f"{100 * difference.mean:+.2f} points{where}"
+        return f"unclear: B less A is {points} in each of {n} pairs; chance needs a spread"
     if what in ("better", "worse"):
         small = comparison.delta is not None and max(-difference.low, difference.high) < delta
         return f"B is {what}: {less}" + (f", which is less than {100 * delta:g}" if small else "")
@@ -66,9 +68,9 @@ def _accuracy(comparison: "Comparison") -> str:
     return f"no difference is found: {less}"
 
 
-def _signed(difference: Estimate) -> str:
+def _signed(difference: Estimate, where: str) -> str:
     mean, low, high = (100 * value for value in (difference.mean, difference.low, difference.high))
-    return f"{mean:+.2f} points (95 % interval {low:+.2f} to {high:+.2f})"
+    return f"{mean:+.2f} points{where} (95 % interval {low:+.2f} to {high:+.2f})"
 
 
 def _time(ratio: dict[str, float]) -> str:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -40,6 +41,8 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "x.json").write_text('{"x": {"_type": "uniform", "_value": [0, 1]}}')
     (tmp_path / "keys.json").write_text('{"layr3": {"_type": "choice", "_value": [2, 3]}}')
     (tmp_path / "values.json").write_text('{"layer3": {"_type": "choice", "_value": [2, "three"]}}')
+    (tmp_path / "idle.json").write_text('{"muon_lr": {"_type": "uniform", "_value": [0.1, 1]}}')
+    (tmp_path / "peak.json").write_text('{"peak_epoch": {"_type": "randint", "_value": [3, 10]}}')
     (tmp_path / f"{name_of(tmp_path)}.py").write_text(MODULE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
@@ -73,6 +76,7 @@ F = "--space x.json --objective MODULE:f --trials 3"
         (f"{F} --duration soon", "--duration: a duration is more than 0 seconds"),
         (f"{F} --seed -1", "--seed: a whole number from 0 to 1,000,000,000 is needed, not -1"),
         ("--space x.json --objective MODULE:f --trials 0", "--trials: a whole number from 1 to 500,000"),
+        (f"{F} --max-failures -1", "--max-failures: a whole number from 0 to 500,000 is needed, not -1"),
         (f"{F} --concurrency 0", "--concurrency: a whole number from 1 to 500,000 is needed, not 0"),
         (f"{F} --set total_epoch=1", "--set: only trainings have it, not --objective"),
         (f"{F} --dataset synthetic", "--dataset: only trainings have it, not --objective"),
@@ -85,7 +89,13 @@ F = "--space x.json --objective MODULE:f --trials 3"
         ("--space x.json --objective no_module:f --trials 1", "--objective no_module:f: No module named 'no_module'"),
         ("--space x.json --objective MODULE:slwo --trials 1", "has no slwo; did you mean slow?"),
         ("--space keys.json --recipe resnet9-tiny", "a recipe has no field 'layr3'; did you mean layer3 or"),
-        ("--space values.json --recipe resnet9-tiny", "layer3"),
+        ("--space values.json --recipe resnet9-tiny", "values.json: layer3: a whole number at least 1 and at most"),
+        ("--space idle.json --recipe resnet9-tiny", "fastcifar: idle.json: muon_lr does nothing with sgd (optimizer)"),
+        ("--space channels --recipe resnet9-tiny --set muon_lr=0.3", "muon_lr: it does nothing with sgd (optimizer)"),
+        (
+            "--space peak.json --recipe resnet9-tiny --epochs 4",
+            "peak.json: peak_epoch: a number at least 0 and at most total_epoch (4) is needed, not 9",
+        ),
         ("--space x.json --recipe resnet9-tny", "there is no recipe 'resnet9-tny'; did you mean resnet9-tiny or"),
         ("--resume 2026 --seed 3", "--seed: an experiment that is resumed goes on with its own settings"),
         ("--resume 2026 --space x.json", "--space: an experiment that is resumed goes on with its own settings"),
@@ -103,6 +113,21 @@ def test_dataset_and_epochs_are_the_recipes():
     recipe = Search(**flags, dataset="synthetic100", epochs=3)._spec().recipe
     assert (recipe["dataset"], recipe["total_epoch"], recipe["peak_epoch"]) == ("synthetic100", 3, 0.625)
     assert recipe["flip"] == "none"
+
+
+def test_the_peaks_of_lr_where_the_recipe_has_other_epochs(capsys):
+    """Kept as they are in the file, with the epochs that they are of; trained in those of the recipe."""
+    flags = {"space": "lr", "recipe": "resnet9-tiny", "device": "cpu"}
+    spec = Search(**flags, epochs=4)._spec()
+    assert capsys.readouterr().err == "peak_epoch: 3 to 9 of 24 epochs becomes 0.5 to 1.5 of 4\n"
+    params = {"peak_lr": 0.1, "peak_epoch": 9}
+    for one in (spec, Spec.from_dict(spec.to_dict())):
+        assert one.recipes()(params).peak_epoch == one.evaluator().recipe_of(params).peak_epoch == 1.5
+        assert replace(one, max_flops=1e12).plan().space.allowed(params)
+    Search(**flags, epochs=24)._spec()
+    assert capsys.readouterr().err == ""
+    kept = {key: entry for key, entry in spec.space.items() if key != "_total_epoch"}  # by a version without the word
+    assert replace(spec, space=kept).recipes()({"peak_epoch": 3}).peak_epoch == 3
 
 
 def test_synthetic_images_where_there_are_none(monkeypatch, capsys):
@@ -178,7 +203,31 @@ def test_a_function_that_always_fails(folder, capsys):
 
 def test_a_command_that_does_not_exist(folder, capsys):
     search(folder, "--space x.json --command ./not-there --trials 1")
-    assert "trial 0 failed" in (err := capsys.readouterr().err) and "not-there: not found" in err
+    assert (
+        "trial 0 failed" in (err := capsys.readouterr().err) and "exit code 127" in err and "not-there: No such" in err
+    )
+
+
+def test_a_command_that_never_works(folder, capsys):
+    """The search ends although it has no limit."""
+    words = [
+        "search",
+        "--space",
+        "x.json",
+        "--duration",
+        "1h",
+        "--max-failures",
+        "3",
+        "--command",
+        "echo no luck >&2; false",
+    ]
+    assert run(words) == 1
+    why = "3 trials have failed in a row and none has had a result (max failures: 3); the last one: "
+    why += "the command ended with exit code 1 and no result: no luck"
+    out, err = capsys.readouterr()
+    assert out == "no trial has a result\n" and f"the search is over: {why}\n" in err
+    assert run(["search", "--space", "x.json", "--command", "false", "--trials", "25"]) == 1
+    assert "20 trials have failed in a row" in capsys.readouterr().err
 
 
 def test_another_driver_is_at_work(folder, capsys):

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from operations import operations
 
 from fastcifar.search import TPE, History, Hyperband, Space, SpaceExhausted, hyperband_brackets, trial_rng
+from fastcifar.search.history import FAILED, FINISHED, RUNNING, STOPPED
 
 SPACE = Space.from_dict({"x": {"_type": "uniform", "_value": [0, 1]}})
 
@@ -92,6 +94,67 @@ def test_with_tpe_and_the_same_history_the_same_suggestion():
     histories = [play(searcher, 40, seed=seed) for seed in range(8)]
     late = [abs(h.rows[i, 0] - 0.3) for h in histories for i in range(20, 40) if h.points[i] == i]
     assert np.mean(late) < 0.2  # random points would be 0.29 away
+
+
+def test_a_suggestion_is_the_same_work_among_many_trials():
+    """The mean of one cycle of brackets, 22 trials."""
+    searcher, history = Hyperband(high=9), History(SPACE, budget="total_epoch")
+
+    def trials(count):
+        for _ in range(count):
+            params = searcher.suggest(SPACE, history, trial_rng(0, len(history)))
+            history.add(params, abs(params["x"] - 0.3) + 1 / params["total_epoch"])
+
+    trials(44)
+    few = operations(lambda: trials(22))
+    trials(22 * 50)
+    assert operations(lambda: trials(22)) < 1.1 * few
+
+
+def test_a_history_that_has_grown_is_as_one_that_is_new():
+    """Also with trials that others have added, that fail, and that end in another order than they began in."""
+    space = Space.from_dict({"x": {"_type": "choice", "_value": list(range(99))}})
+    searcher, rng = Hyperband(low=2, high=19, eta=2), np.random.default_rng(0)
+    started, running, ends = [], [], []
+    grown = History(space, budget="b")
+    for number in range(90):
+        new = History(space, budget="b")
+        for params in started:
+            new.start(params)
+        for trial, value in ends:
+            new.end(trial, value)
+        params = searcher.suggest(space, grown, trial_rng(0, number))
+        assert params == searcher.suggest(space, new, trial_rng(0, number))
+        if rng.random() < 0.2:
+            params = {"x": int(rng.integers(99)), "b": int(rng.choice([1, 2, 4, 9, 19]))}
+        started.append(params)
+        running.append(grown.start(params))
+        while len(running) > rng.integers(4):
+            trial = running.pop(rng.integers(len(running)))
+            ends.append((trial, None if rng.random() < 0.1 else float(rng.integers(9))))
+            grown.end(*ends[-1])
+
+
+def test_a_bracket_at_its_end_is_opened_by_a_trial_from_elsewhere():
+    searcher, history = Hyperband(high=9), History(SPACE, budget="b")
+    for number in range(10):  # nine fail, and the next bracket begins
+        history.add(searcher.suggest(SPACE, history, trial_rng(0, number)), None if number < 9 else 1.0)
+    assert history.budgets.tolist() == [1] * 9 + [3]
+    point = SPACE.decode(history.rows[4])
+    history.add({**point, "b": 3}, 5.0)
+    assert searcher.suggest(SPACE, history, trial_rng(0, 11)) == {**point, "b": 9}
+
+
+def test_results_of_one_budget():
+    history = History(SPACE, maximize=True, budget="b")
+    for x, budget, value, state in ((0.1, 1, 5.0, FINISHED), (0.2, 3, 6.0, FINISHED), (0.3, 3, 7.0, STOPPED)):
+        history.add({"x": x, "b": budget}, value, state=state)
+    history.add({"x": 0.4, "b": 3}, None)
+    history.start({"x": 0.2, "b": 3})
+    seen = history.of_budget(3)
+    np.testing.assert_array_equal(seen.values, [np.nan, 6, 7, np.nan, np.nan])
+    assert seen.states.tolist() == [FAILED, FINISHED, FINISHED, FAILED, RUNNING] and seen.points.tolist()[-1] == 1
+    assert history.values[0] == 5 and history.budget == "b" and seen.budget is None and seen.num_points == 4
 
 
 def test_bad_input():

@@ -13,8 +13,9 @@ def test_a_mean_worked_by_hand():
 
 
 def test_too_few_for_an_interval():
-    assert Estimate.of([5.0]).to_dict() == {"n": 1, "mean": 5.0, "sd": None, "low": None, "high": None}
-    assert Estimate.of([]).to_dict() == {"n": 0, "mean": None, "sd": None, "low": None, "high": None}
+    nothing = {"n": 0, "mean": None, "sd": None, "low": None, "high": None, "skewed": False}
+    assert Estimate.of([5.0]).to_dict() == {"n": 1, "mean": 5.0, "sd": None, "low": None, "high": None, "skewed": False}
+    assert Estimate.of([]).to_dict() == nothing
     assert (str(Estimate.of([5.0])), str(Estimate.of([]))) == ("5.00 (n 1)", "none")
 
 

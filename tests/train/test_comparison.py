@@ -1,6 +1,7 @@
 import json
 import math
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -63,9 +64,9 @@ def test_training_two_recipes(recipe, images, tmp_path):
 
 def test_a_recipe_and_itself(recipe, images):
     recipe = recipe.with_params({"total_epoch": 1, "train_images": 64})
-    found = compare(recipe, recipe, images, 3, device="cpu")
+    found = compare(recipe, recipe.with_params({"muon_lr": 0.5}), images, 3, null=True, device="cpu")
     assert outcome(found) == "identical" and found.accuracy.p_value == 1
-    assert verdict(found).startswith("no difference: A and B are equally accurate in each of 3 pairs; ")
+    assert verdict(found).startswith("no difference: A and B are equally accurate on test in each of 3 pairs; ")
 
 
 @pytest.mark.parametrize("n", [5, 10])
@@ -98,16 +99,18 @@ def test_each_part_of_the_time():
 @pytest.mark.parametrize(
     ("differences", "delta", "what", "text"),
     [
-        ([0.3, 0.4, 0.5], None, "better", "B is better: B less A is +0.40 points (95 % interval +0.15 to +0.65); no "),
-        ([-0.3, -0.4, -0.5], 0.1, "worse", "B is worse: B less A is -0.40 points (95 % interval -0.65 to -0.15); "),
-        ([-0.3, -0.4, -0.5], 0.7, "worse", "B is worse: B less A is -0.40 points (95 % interval -0.65 to -0.15), "
-         "which is less than 0.7; "),
-        ([-0.1, 0, 0.1], None, "no_difference", "no difference is found: B less A is +0.00 points "),
+        ([0.3, 0.4, 0.5], None, "better", "B is better: B less A is +0.40 points on test (95 % interval +0.15 to "
+         "+0.65); no "),
+        ([-0.3, -0.4, -0.5], 0.1, "worse", "B is worse: B less A is -0.40 points on test (95 % interval -0.65 "
+         "to -0.15); "),
+        ([-0.3, -0.4, -0.5], 0.7, "worse", "B is worse: B less A is -0.40 points on test (95 % interval -0.65 "
+         "to -0.15), which is less than 0.7; "),
+        ([-0.1, 0, 0.1], None, "no_difference", "no difference is found: B less A is +0.00 points on test "),
         ([-0.1, 0, 0.1], 0.1, "no_difference", "no difference is found: "),
-        ([-0.1, 0, 0.1], 0.3, "equivalent", "no difference of 0.3 points: B less A is +0.00 points "),
-        ([0, 0.1, 0.2], 0.2, "not_worse", "B is not worse by 0.2 points: B less A is +0.10 points "),
-        ([0, 0, 0], 0.1, "identical", "no difference: A and B are equally accurate in each of 3 pairs; "),
-        ([0.2, 0.2, 0.2], None, "no_spread", "unclear: B less A is +0.20 points in each of 3 pairs; chance needs "),
+        ([-0.1, 0, 0.1], 0.3, "equivalent", "no difference of 0.3 points: B less A is +0.00 points on test "),
+        ([0, 0.1, 0.2], 0.2, "not_worse", "B is not worse by 0.2 points: B less A is +0.10 points on test "),
+        ([0, 0, 0], 0.1, "identical", "no difference: A and B are equally accurate on test in each of 3 pairs; "),
+        ([0.2, 0.2, 0.2], None, "no_spread", "unclear: B less A is +0.20 points on test in each of 3 pairs; "),
         ([0.2, 0.3], None, "too_few", "too few for a verdict: 2 pairs finished, 3 are needed"),
     ],
 )  # fmt: skip
@@ -115,6 +118,12 @@ def test_verdicts(differences, delta, what, text):
     found = compared(differences, None if delta is None else delta / 100)
     assert outcome(found) == what in OUTCOMES
     assert verdict(found).startswith(text) and "\n" not in verdict(found)
+
+
+def test_the_verdict_says_on_which_images():
+    a, b = ([replace(one, split="holdout") for one in results(some)] for some in ([0.9, 0.91, 0.92], [0.8, 0.82, 0.84]))
+    assert "B is worse: B less A is -9.00 points on the holdout (95" in verdict(compare_results(a, b))
+    assert "points (95" in verdict(compare_results(a, [replace(one, split="test") for one in b]))
 
 
 def test_views_of_one_recipe():
@@ -157,14 +166,16 @@ def test_what_cannot_be_compared_is_said_before_anything_is_built(recipe, images
 
     monkeypatch.setattr(sys.modules["fastcifar.train.series"], "train", never)
     monkeypatch.setattr(sys.modules["fastcifar.train.series"], "warm", never)
-    other = recipe.with_params({"dataset": "synthetic100"})
+    other, longer = recipe.with_params({"dataset": "synthetic100"}), recipe.with_params({"total_epoch": 9})
     for words, arguments, settings in (
         ("at least 3 runs of each recipe, not 2", (recipe, recipe, images, 2), {}),
         ("more than 0 and at most 100 points, not 0", (recipe, recipe, images, 3), {"delta": 0}),
         ("A is for synthetic, B for synthetic100", (recipe, other, images, 3), {}),
+        ("A and B are the same recipe", (recipe, recipe.with_params({"muon_lr": 0.5}), images, 3), {}),
+        ("--null: it compares a recipe with itself", (recipe, longer, images, 3), {"null": True}),
         ("layer9", (recipe, recipe.with_params({"lr_scale.layer9": 1}), images, 3), {}),
         ("batch_size: 999", (recipe, recipe.with_params({"batch_size": 999}), images, 3), {}),
-        ("split: 'valid'", (recipe, recipe, images, 3), {"split": "valid"}),
+        ("split: 'valid'", (recipe, longer, images, 3), {"split": "valid"}),
     ):
         with pytest.raises(ValueError, match=words):
             compare(*arguments, device="cpu", **settings)

@@ -55,6 +55,22 @@ class Stop(Telling):
         return 1 if left else 0
 
 
+def say_shares(folder: Path) -> None:
+    """Say what becomes of the space's numbers of epochs, where the recipe has other epochs than they are for."""
+    from fastcifar.search.experiment.spec import Spec
+    from fastcifar.search.experiment.store import Store
+
+    with closing(Store.read(folder)) as store:
+        spec = Spec.from_dict(store.meta()["spec"])
+    if spec.recipe is not None:
+        from fastcifar.search import Space
+        from fastcifar.search.experiment.trial_recipe import shares_text
+
+        text = shares_text(Space.from_dict(spec.space), spec.recipe["total_epoch"])
+        if text is not None:
+            say(text)
+
+
 def _going_on(folder: Path) -> str:
     """What resumes the experiment in a folder."""
     from fastcifar.search.experiment.spec import read_meta
@@ -106,6 +122,8 @@ class Update(Telling):
     """How long to search in all, e.g. 45m or 2h."""
     concurrency: Count = None
     """Trials beside each other."""
+    max_failures: Count = None
+    """Trials that fail in a row from the start of a session, after which the search ends; 0 is never."""
     space: SpaceName = None
     """Another search space, by name or a JSON file, which every trial so far must fit; only where it does not run."""
 
@@ -115,14 +133,17 @@ class Update(Telling):
 
         limits = self._limits()
         if not limits and self.space is None:
-            raise ValueError("--trials, --duration, --concurrency or --space is needed: what is to change")
+            flags = "--trials, --duration, --concurrency, --max-failures or --space"
+            raise ValueError(f"{flags} is needed: what is to change")
         space = None if self.space is None else find_space(self.space)[1]
         folder = self.folder(self.id)
-        answered = update(folder, limits, space, ANSWER)
+        answered = update(folder, limits, space, ANSWER, str(self.space))
         done = {"id": folder.name, "changed": answered, **limits} | ({} if space is None else {"space": space})
         if not answered:
             self.tell(f"{folder.name}: asked for the change, but it has not answered after {ANSWER:g} s", done)
             return 1
+        if space is not None:
+            say_shares(folder)
         changed = [f"{name} {value:g}" for name, value in limits.items()] + ["space"] * (space is not None)
         self.tell(f"{folder.name}: changed {', '.join(changed)}", done)
         return 0
@@ -131,9 +152,10 @@ class Update(Telling):
         from fastcifar.search.experiment.config_rules import seconds
 
         limits: dict[str, Any] = {}
-        for name in ("trials", "concurrency"):
+        for name, least in (("trials", 1), ("concurrency", 1), ("max_failures", 0)):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"--{name}: a whole number of at least 1 is needed, not {value}")
+            if value is not None and value < least:
+                flag = name.replace("_", "-")
+                raise ValueError(f"--{flag}: a whole number of at least {least} is needed, not {value}")
             limits |= {} if value is None else {name: value}
         return limits | ({} if self.duration is None else {"seconds": seconds(self.duration, "--duration")})

@@ -13,6 +13,7 @@ from fastcifar.cli.flags import Count, Switch, absent
 from fastcifar.cli.supernet.flags import LimitFlags, PlanFlags
 from fastcifar.cli.threads import chosen_threads, set_threads
 from fastcifar.machine import share_of_cores
+from fastcifar.stopping import last_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +55,8 @@ class Search(PlanFlags, LimitFlags):
         else:
             spec, asked, folder = self._resumed(self.resume)
         view = SearchView(quiet=self.json)
+        going_on = f"go on with: fastcifar supernet search --resume {folder}"
+        last_words(lambda: going_on)
         document, over = None, False
         try:
             with driving(folder, spec, view.watch, trust=self.trust) as driver:
@@ -64,8 +67,8 @@ class Search(PlanFlags, LimitFlags):
             raise
         finally:
             view.close()
-            if document is None and not over:
-                print(f"go on with: fastcifar supernet search --resume {folder}", file=sys.stderr)
+            if document is None and not over and folder.exists():
+                print(going_on, file=sys.stderr)
         if document is None:  # Ctrl-C once: what ran has ended
             return 130
         if self.json:

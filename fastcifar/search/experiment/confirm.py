@@ -12,7 +12,7 @@ from fastcifar.search.experiment.stored import finite
 from fastcifar.search.history import History
 from fastcifar.search.searcher import Searcher, ended_points, whole
 from fastcifar.search.space import Params
-from fastcifar.statistics import Estimate
+from fastcifar.statistics import Estimate, selection_factor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,34 @@ def difference(one: Candidate, other: Candidate, key: str | None = None) -> Esti
         return {seed: number for seed, value in found.items() if (number := finite(value)) is not None}
 
     mine, theirs = values(one), values(other)
-    return Estimate.of([mine[seed] - theirs[seed] for seed in mine if seed in theirs])
+    return Estimate.student([mine[seed] - theirs[seed] for seed in mine if seed in theirs])
+
+
+def chosen_gain(best: Candidate, others: Sequence[Candidate], default: Candidate, key: str | None = None) -> Estimate:
+    """The difference of the best of the candidates to the default; its interval allows for the choice of the best.
+
+    others: the candidates that were not chosen. key: a metric, which is as lucky as it goes with the result.
+    """
+    gain, count = difference(best, default, key), 1 + len(others)
+    if gain.n < 2:
+        return gain
+    shared = 1.0 if key is None else shared_luck([best, *others, default], key)
+    return gain.wider(selection_factor(gain.n, count, shared))
+
+
+def shared_luck(found: Sequence[Candidate], key: str) -> float:
+    """The correlation, at least 0, of result and metric among the trainings of a candidate; 1 where it is not known."""
+    moves: list[np.ndarray] = []
+    for one in found:
+        rows = [(row.value, row.metrics[key]) for row in one.rows if row.state == FINISHED and key in row.metrics]
+        if rows:
+            pairs = np.array(rows, dtype=float)
+            moves.append(pairs - pairs.mean(0))
+    if not moves:
+        return 1.0
+    result, metric = np.concatenate(moves).T
+    scale = np.sqrt((result**2).sum() * (metric**2).sum())
+    return float(np.clip((result * metric).sum() / scale, 0, 1)) if scale > 0 else 1.0
 
 
 def _candidate(rows: Sequence[TrialRow]) -> Candidate:

@@ -1,13 +1,9 @@
 """The loop of an experiment: ask for a trial, run it, keep what comes, until a limit is reached."""
 
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import FrameType
 from typing import Any
 
 from threadpoolctl import ThreadpoolController
@@ -18,6 +14,7 @@ from fastcifar.search import history as states
 from fastcifar.search.assess import Assessor
 from fastcifar.search.experiment.custom import suggested
 from fastcifar.search.experiment.engine import Ended, Engine, Report, Trial, result_of
+from fastcifar.search.experiment.failures import MAX_FAILURES, Failures
 from fastcifar.search.experiment.gate import admitted, text
 from fastcifar.search.experiment.requests import Requests
 from fastcifar.search.experiment.store import FAILED, FINISHED, RUNNING, STOPPED, Store, TrialRow
@@ -25,9 +22,9 @@ from fastcifar.search.experiment.stored import finite
 from fastcifar.search.history import History
 from fastcifar.search.searcher import Searcher, SpaceExhausted, trial_rng
 from fastcifar.search.space import Params, Space
+from fastcifar.stopping import Stopping, stoppable
 
 TICK = 0.5  # seconds between two looks at requests and limits, where nothing happens
-UPDATES = ("trials", "seconds", "concurrency")  # of a spec, that can change while it runs
 STATES = {FINISHED: states.FINISHED, STOPPED: states.STOPPED, FAILED: states.FAILED}
 
 
@@ -54,6 +51,7 @@ class Plan:
     limits: Limits = Limits()
     budget: str | None = None  # the parameter that Hyperband gives trials besides
     short: Params = field(default_factory=dict)  # beneath the parameters of trials of the search; not confirmed with
+    max_failures: int = MAX_FAILURES  # in a row from the start, after which the search ends; 0 is never
 
 
 Next = Callable[[], tuple[str, Params, int] | None]  # kind, parameters and seed of the next trial
@@ -79,7 +77,11 @@ class Driver:
         self.again: list[TrialRow] = []  # running when an earlier driver ended
         self.running: set[int] = set()
         self.say: Callable[[str], None] = _warn
+        self.failures = Failures()
+        self.clocks: dict[int, float] = {}  # number of a trial -> `time.monotonic` at its start
         self.silent = False  # whether a trial has come to its end without a report
+        self.signals = Stopping()
+        self.interrupted = False  # by a first Ctrl-C
         self.stopping = False
         self.ended = ""  # why no new trial is begun
         self.told: set[int] = set()  # to stop
@@ -96,10 +98,16 @@ class Driver:
         """How long the experiment has run, in all its sessions."""
         return self.seconds_before + time.monotonic() - self.began
 
+    @property
+    def hopeless(self) -> str:
+        """Why the search is given up, where no trial works; '' where it is not."""
+        return self.failures.verdict(self.plan.max_failures)
+
     def search(self) -> None:
         """Run trials until a limit is reached, the space is used up, or the user stops it.
 
-        Raises KeyboardInterrupt after a second Ctrl-C, StoppedNow where it was asked for; both leave what runs.
+        Raises KeyboardInterrupt after SIGTERM or a second Ctrl-C, StoppedNow where it was asked for; both leave what
+        runs. Raises StoreError where the folder has gone.
         """
         self._loop(self._suggested)
 
@@ -116,8 +124,9 @@ class Driver:
         return [row for one in wanted for row in trials(*one)]
 
     def _loop(self, following: Next) -> None:
-        with self._interruptible():
+        with stoppable() as self.signals, self.signals.gently():
             while True:
+                self._look()
                 self._fill(following)
                 if not self.running:
                     break
@@ -129,6 +138,15 @@ class Driver:
                 self.watch(self)
         self.store.set({"seconds": self.seconds})
         self.watch(self)
+
+    def _look(self) -> None:
+        """Obey signals, and notice that the folder has gone. A Ctrl-C while it stops anyway is the second one."""
+        asked = self.signals.asked
+        if asked > 1 or (asked and self.stopping and not self.interrupted):
+            self.signals.obey()
+        if asked and not self.interrupted:
+            self.interrupted, self.stopping, self.ended = True, True, "it was interrupted"
+        self.store.check()
 
     def _note_time(self) -> None:
         """Keep the time now and then, as there may be no end to do it at."""
@@ -149,10 +167,11 @@ class Driver:
                 if wanted is None:
                     return
                 row = self._begun(*wanted)
-            self.curves[row.number] = []
+            self.curves[row.number], self.clocks[row.number] = [], time.monotonic()
             self.running.add(row.number)
             self.engine.start(self._trial(row))
             self.watch(self)
+            self._look()
 
     def _suggested(self) -> tuple[str, Params, int] | None:
         limits, number = self.plan.limits, len(self.history)
@@ -160,6 +179,8 @@ class Driver:
             self.ended = counted(limits.trials, "trial was run", "trials were run")
         elif limits.seconds is not None and self.seconds >= limits.seconds:
             self.ended = f"{limits.seconds:,.0f} s have passed"
+        elif self.hopeless:
+            self.ended = self.hopeless
         else:
             try:
                 rng = trial_rng(self.plan.seed, number)
@@ -171,7 +192,7 @@ class Driver:
         return None
 
     def _begun(self, kind: str, params: Params, seed: int) -> TrialRow:
-        number = max(self.rows, default=-1) + 1
+        number = next(reversed(self.rows), -1) + 1  # they are in order
         row = TrialRow(number=number, kind=kind, params=params, seed=seed, started=time.time())
         if kind == "search":  # raises what is wrong with a searcher's parameters before they are kept
             self.places[number] = self.history.start(params)
@@ -225,6 +246,7 @@ class Driver:
         except Exception as error:
             row = self._failed(self.rows[event.number], f"its result cannot be kept: {_named(error)}")
         self.rows[row.number] = row
+        self.failures.take(row, row.number in self.told | self.killed)
         self.running.discard(row.number)
         if row.number in self.places:
             self.history.end(self.places[row.number], row.value, STATES[row.state])
@@ -233,7 +255,7 @@ class Driver:
 
     def _failed(self, row: TrialRow, why: str) -> TrialRow:
         """Keep that a trial has failed."""
-        row = replace(row, state=FAILED, value=None, metrics={}, message=text(why), ended=time.time())
+        row = replace(row, state=FAILED, value=None, metrics={}, message=text(why), ended=self._now(row))
         self.store.end(row)
         return row
 
@@ -268,8 +290,13 @@ class Driver:
                 value = None
             state = STOPPED if value is not None else FAILED
             message = "killed by the user" if number in self.killed else ""
-            message = message or ("" if value is not None else "stopped before it had a result")
-        return replace(row, state=state, value=value, metrics=metrics, message=text(message), ended=time.time())
+            message = message or ("" if value is not None else _stopped_early(curve))
+        return replace(row, state=state, value=value, metrics=metrics, message=text(message), ended=self._now(row))
+
+    def _now(self, row: TrialRow) -> float:
+        """The time in seconds since 1970, as if nobody had set the clock since the trial has begun."""
+        clock = self.clocks.get(row.number)  # None of a trial of an earlier session
+        return time.time() if clock is None else row.started + time.monotonic() - clock
 
     def _obey(self) -> None:
         """Do what was asked for from outside."""
@@ -283,7 +310,7 @@ class Driver:
                 self.killed.add(number)
                 self.engine.stop(number)
             if "update" in request:
-                changes = {key: value for key, value in request["update"].items() if key in UPDATES}
+                changes = dict(request["update"])
                 self.plan = updated(self.plan, changes)
                 self.store.set({"spec": {**self.store.meta().get("spec", {}), **changes}})  # for who resumes it
 
@@ -301,6 +328,7 @@ class Driver:
                     continue
             if row.state == RUNNING:
                 self.again.append(row)
+        self.failures.remember(self.rows.values())
 
     def _place(self, row: TrialRow) -> None:
         """Let the searcher know of a trial. Raises ValueError where its parameters are not of the space."""
@@ -316,23 +344,9 @@ class Driver:
         if row.state == RUNNING:
             self.rows[row.number] = self._failed(row, why)
 
-    @contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        """Ctrl-C once: finish what runs. Twice: KeyboardInterrupt, at once."""
 
-        def interrupt(signum: int, frame: FrameType | None) -> None:
-            if self.stopping:
-                raise KeyboardInterrupt
-            self.stopping, self.ended = True, "it was interrupted"  # to be told by the loop: this is amid anything
-
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = signal.signal(signal.SIGINT, interrupt)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
+def _stopped_early(curve: Sequence[float]) -> str:
+    return "stopped before it had a result" + (": no report was a finite number" if curve else "")
 
 
 def _warn(text: str) -> None:
@@ -354,7 +368,7 @@ def confirm_seeds(seed: int, count: int) -> list[int]:
 
 
 def updated(plan: Plan, changes: Mapping[str, Any]) -> Plan:
-    """The plan with other limits: `trials`, `seconds`, `concurrency`."""
+    """The plan with other limits: values for the limits that a request can change, or for some."""
     limits = {key: value for key, value in changes.items() if key in ("trials", "seconds")}
     plan = replace(plan, limits=replace(plan.limits, **limits))
-    return replace(plan, concurrency=changes.get("concurrency", plan.concurrency))
+    return replace(plan, **{key: changes[key] for key in ("concurrency", "max_failures") if key in changes})

@@ -234,6 +234,7 @@ class Experiment:
             maximize=tuner.maximize,
             seed=tuner.seed or 0,
             trials=config.max_trial_number,
+            max_failures=config.max_failures,
             seconds=_seconds(config.max_experiment_duration),
             trial_seconds=_seconds(config.max_trial_duration),
             concurrency=concurrency,

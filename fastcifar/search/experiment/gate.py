@@ -80,7 +80,8 @@ def plain(value: Any, room: Room | None = None, depth: int = MAX_DEPTH) -> Any:
 
 def metrics_of(found: Mapping[Any, Any]) -> tuple[dict[str, Any], str]:
     """The metrics that can be kept, and what is to be said of the others: '' where there are none."""
-    room, kept, left = Room(), {}, []
+    room, kept = Room(), dict[str, Any]()
+    left: list[str] = []
     for key, value in found.items():
         if len(left) == MAX_LEFT_OUT:
             break

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastcifar.names import counted
-from fastcifar.statistics import MIN_PAIRS, Estimate
+from fastcifar.statistics import MIN_PAIRS, Estimate, selection_factor
 
 BETTER, NOT_SHOWN, WORSE = "better", "not_shown", "worse"  # than the default
 CONFIRMED, NOT_CONFIRMED = "confirmed", "not_confirmed"  # where there is no default, or no confirmation
@@ -28,7 +28,7 @@ class Judgement:
 
 
 def judged(gain: Estimate, maximize: bool) -> str:
-    """BETTER, WORSE or NOT_SHOWN, by the 95 % interval of the best point's results less the default's, seed by seed.
+    """BETTER, WORSE or NOT_SHOWN, by the 95 % interval of the best point's numbers less the default's, seed by seed.
 
     Fewer than MIN_PAIRS pairs show nothing, nor do pairs that all differ by the same number.
     """
@@ -41,17 +41,26 @@ def judged(gain: Estimate, maximize: bool) -> str:
 
 
 def judge(spec: Mapping[str, Any], confirmed: Mapping[str, Any] | None) -> Judgement:
-    """Judge what was confirmed. spec, confirmed: as the store has them; `confirmed` is None where nothing was."""
+    """Judge what was confirmed, by the test images where there are such accuracies: the others have chosen the best.
+
+    spec, confirmed: as the store has them; `confirmed` is None where nothing was.
+    """
     if confirmed is None:
         return Judgement(outcome=NOT_CONFIRMED, text="not confirmed: the results are of the search's own trials")
-    who = name_of_best(confirmed)
+    who, count = name_of_best(confirmed), 1 + len(confirmed["others"])
     if confirmed["default"] is None:
-        result = amount(estimate_of(confirmed["best"]["result"]), percents(spec))
-        return Judgement(outcome=CONFIRMED, text=f"confirmed: the result of the {who} is {result}")
-    gain = estimate_of(confirmed["better_than_default"])
-    outcome = judged(gain, spec["maximize"])
-    text = f"the {who} is {WORDS[outcome]} than {spec['recipe_name']}"
-    return Judgement(outcome=outcome, text=f"{text}: {_why(gain, spec, confirmed.get('better_on_test'))}")
+        result = _widened(estimate_of(confirmed["best"]["result"]), count, against_other=False)
+        allows = "; the interval allows for the choice" if count > 1 and 0 < result.half < math.inf else ""
+        text = f"confirmed: the result of the {who} is {amount(result, percents(spec))}{allows}"
+        return Judgement(outcome=CONFIRMED, text=text)
+    gain, test = (estimate_of(confirmed.get(name)) for name in ("better_than_default", "better_on_test"))
+    if not confirmed.get("allows_for_choice"):  # of an older version
+        gain = _widened(gain, count)
+    if percents(spec) and test.n:
+        outcome, why = judged(test, spec["maximize"]), _why(test, spec, " on test") + _chosen_by(gain, count)
+    else:
+        outcome, why = judged(gain, spec["maximize"]), _why_chosen(gain, test, spec, count)
+    return Judgement(outcome=outcome, text=f"the {who} is {WORDS[outcome]} than {spec['recipe_name']}: {why}")
 
 
 def name_of_best(confirmed: Mapping[str, Any]) -> str:
@@ -80,22 +89,39 @@ def estimate_of(document: Mapping[str, Any] | None) -> Estimate:
     return Estimate(n=document["n"], mean=document["mean"], sd=math.nan, half=math.inf if half is None else half)
 
 
-def _why(gain: Estimate, spec: Mapping[str, Any], on_test: Mapping[str, Any] | None) -> str:
-    """The difference, or why it says nothing."""
+def _widened(one: Estimate, count: int, against_other: bool = True) -> Estimate:
+    """The interval of the best of `count` by these numbers."""
+    return one if one.n < 2 else one.wider(selection_factor(one.n, count, 1.0, against_other))
+
+
+def _why(claim: Estimate, spec: Mapping[str, Any], where: str) -> str:
+    """The difference on the images, or of the metric, that the verdict is by; or why it says nothing."""
     percent = percents(spec)
     unit = " points" if percent else ""
-    if gain.n == 0:
+    if claim.n == 0:
         return "no pair of trainings finished"
-    mean = _number(Estimate.of([gain.mean]), percent, "+") + unit
-    if gain.n < MIN_PAIRS:
-        return f"{counted(gain.n, 'pair')} finished, {MIN_PAIRS} are needed; the difference is {mean}"
-    if gain.half == 0:
-        what = "they are equal" if gain.mean == 0 else f"the difference is {mean}"
-        return f"{what} in each of {gain.n} pairs" + ("" if gain.mean == 0 else "; chance needs a spread")
-    where = " on the holdout" if percent else f" of {spec['metric']}"
-    test = estimate_of(on_test)
-    also = f", {_number(test, True, '+')} on test" if test.n else ""
-    return f"{_number(gain, percent, '+')}{unit}{where}{also} ({gain.n} pairs by seed, 95 % interval)"
+    mean = _number(Estimate.of([claim.mean]), percent, "+") + unit
+    if claim.n < MIN_PAIRS:
+        return f"{counted(claim.n, 'pair')} finished, {MIN_PAIRS} are needed; the difference is {mean}{where}"
+    if claim.half == 0:
+        what = f"they are equal{where}" if claim.mean == 0 else f"the difference is {mean}{where}"
+        return f"{what} in each of {claim.n} pairs" + ("" if claim.mean == 0 else "; chance needs a spread")
+    return f"{_number(claim, percent, '+')}{unit}{where} ({claim.n} pairs by seed, 95 % interval)"
+
+
+def _chosen_by(gain: Estimate, count: int) -> str:
+    """The difference on the images that the winner was chosen by."""
+    if not gain.n:
+        return ""
+    return f"; {_number(gain, True, '+')} on the holdout" + (", by which it was chosen" if count > 1 else "")
+
+
+def _why_chosen(gain: Estimate, test: Estimate, spec: Mapping[str, Any], count: int) -> str:
+    """Where the numbers that chose the winner are all there is to judge it."""
+    why = _why(gain, spec, " on the holdout" if percents(spec) else f" of {spec['metric']}")
+    if count > 1 and 0 < gain.half < math.inf:
+        why = why.replace("95 % interval", "95 % interval that allows for the choice by them")
+    return why + (f"; {_number(test, True, '+')} points on test" if test.n else "")
 
 
 def _number(one: Estimate, percent: bool, sign: str = "") -> str:

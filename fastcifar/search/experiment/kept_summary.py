@@ -28,6 +28,7 @@ class _Confirmed:
     default: dict[str, Any] | None = None
     better_than_default: dict[str, Any] | None = None
     better_on_test: dict[str, Any] | None = None
+    allows_for_choice: bool = False  # of the best among several, as the intervals of older versions do not
 
 
 @dataclass(kw_only=True)

@@ -2,22 +2,22 @@
 
 import json
 import os
-import secrets
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastcifar.machine import share_of_cores, short_waits
+from fastcifar.new_folder import new_folder
 from fastcifar.search.experiment.algorithm_config import AlgorithmConfig
 from fastcifar.search.experiment.algorithms import Tuner, make_assessor, make_tuner
 from fastcifar.search.experiment.command import CommandEngine
 from fastcifar.search.experiment.driver import Driver, Limits, Plan
 from fastcifar.search.experiment.engine import Engine, Variables, no_variables
 from fastcifar.search.experiment.evaluator import Evaluator, FunctionEvaluator, find_function
+from fastcifar.search.experiment.failures import MAX_FAILURES
 from fastcifar.search.experiment.gpus import GPUs
 from fastcifar.search.experiment.kept import kept, of_another_version
 from fastcifar.search.experiment.requests import Requests
@@ -25,7 +25,10 @@ from fastcifar.search.experiment.store import FILE, Store, StoreError, locked
 from fastcifar.search.experiment.trust import check_trust
 from fastcifar.search.experiment.workers import WorkerEngine
 from fastcifar.search.simple import Grid
-from fastcifar.search.space import MAX_POINTS, Space
+from fastcifar.search.space import MAX_POINTS, TOTAL_EPOCH, Space
+
+if TYPE_CHECKING:
+    from fastcifar.train import Recipe
 
 SUPERNET = "fastcifar.supernet.evaluate:SupernetEvaluator"
 THREADS = "OMP_NUM_THREADS"  # what torch and most others read when they are loaded
@@ -41,6 +44,7 @@ class Spec:
     confirm: (points, seeds) that are run again at the end.
     gpus: of a trial, or the worker that runs it: number, indices, trials_per_gpu, use_active; null leaves them alone.
     threads: of a trial; None, as in specs of earlier versions, is its share of the cores, and a command's own affair.
+    max_failures: of trials in a row from the start, after which the search ends; 0 is never.
     max_flops, max_parameters: of the networks that are tried. max_seconds: of the training of a trial of the search.
     """
 
@@ -70,6 +74,7 @@ class Spec:
     max_parameters: float | None = None
     max_seconds: float | None = None
     threads: int | None = None
+    max_failures: int = MAX_FAILURES
 
     def to_dict(self) -> dict[str, Any]:
         """The spec as JSON values."""
@@ -114,6 +119,7 @@ class Spec:
             budget=tuner.budget,
             short=self.short,
             max_seconds=self.max_seconds,
+            max_failures=self.max_failures,
         )
 
     def _tuner(self) -> Tuner:
@@ -161,6 +167,7 @@ class Spec:
                 data_dir=data_dir,
                 device=self.device,
                 epochs_of_space="total_epoch" in self.space,
+                space_epochs=self.space.get(TOTAL_EPOCH),
             )
         if self.supernet is not None:  # by name, as its room lies above this one
             data_dir = None if self.data_dir is None else Path(self.data_dir)
@@ -172,17 +179,27 @@ class Spec:
             return FunctionEvaluator(self.function, self.metric)
         raise StoreError("the objective of this experiment has no name; resume it from the program that made it")
 
+    def recipes(self) -> "Callable[[dict[str, Any]], Recipe]":
+        """What makes the recipe of a trial from its parameters, where trials are of networks."""
+        from fastcifar.search.experiment.trial_recipe import TrialRecipes  # brings torch
+        from fastcifar.train import Recipe
+
+        if self.supernet is not None:
+            made: Callable[[dict[str, Any]], Recipe] = find_function(SUPERNET)(folder=Path(self.supernet)).recipe_of
+            return made
+        return TrialRecipes(
+            recipe=Recipe.from_dict(self.recipe or {}),
+            epochs=self.space.get(TOTAL_EPOCH),
+            epochs_of_space="total_epoch" in self.space,
+        )
+
     def _allowed(self) -> "Callable[[dict[str, Any]], bool] | None":
         trains = self.recipe is not None or self.supernet is not None
         if not trains or (self.max_flops is None and self.max_parameters is None):
             return None
-        from fastcifar.search.experiment.training import flops, parameters
-        from fastcifar.train import Recipe
+        from fastcifar.search.experiment.sizes import flops, parameters
 
-        if self.supernet is None:
-            recipe_of = Recipe.from_dict(self.recipe or {}).with_params
-        else:
-            recipe_of = find_function(SUPERNET)(folder=Path(self.supernet)).recipe_of
+        recipe_of = self.recipes()
         limits = (self.max_flops, self.max_parameters)
         most_flops, most_parameters = (float("inf") if most is None else most for most in limits)
 
@@ -224,13 +241,11 @@ def check_recipe(spec: Spec, folder: Path) -> None:
 
 
 def make_folder(out: Path, name: str) -> Path:
-    """Make the folder of a new experiment under `out`; its name is the experiment's id."""
-    folder = out / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-{secrets.token_hex(2)}"
+    """Make the folder of a new experiment under `out`; its name, which a long `name` is cut for, is the id."""
     try:
-        folder.mkdir(parents=True)
+        return new_folder(out, name)
     except OSError as error:
         raise StoreError(f"cannot write to the output folder {out}: {error.strerror}") from error
-    return folder
 
 
 def find_folder(out: Path, name: str) -> Path:
@@ -272,7 +287,7 @@ def driving(
             driver = Driver(store, spec.plan(), engine, watch)
             driver.requests = requests
             yield driver
-            store.set({"status": "stopped" if driver.stopping else "done"})
+            store.set({"status": "stopped" if driver.stopping or driver.hopeless else "done"})
         except BaseException:
             with suppress(StoreError):  # a full disk: the first error is the one to tell
                 store.set({"status": "interrupted"})

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from fastcifar.errors import Failure
+from fastcifar.search.experiment.frozen import connect_frozen
 from fastcifar.search.experiment.stored import trial_values
 
 FILE, LOCK = "experiment.db", "lock"
@@ -67,8 +68,8 @@ class TrialRow:
 
     @property
     def seconds(self) -> float | None:
-        """From start to end; None while it runs."""
-        return None if self.ended is None else self.ended - self.started
+        """From start to end; None while it runs. Not negative, also where an older version saw the clock set back."""
+        return None if self.ended is None else max(0.0, self.ended - self.started)
 
 
 class Store:
@@ -76,6 +77,7 @@ class Store:
 
     def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
         self.folder, self.connection = folder, connection
+        self._file = _identity(folder / FILE)  # the connection keeps the file, so no other gets its number
 
     @classmethod
     def create(cls, folder: Path, meta: Mapping[str, Any]) -> "Store":
@@ -114,8 +116,7 @@ class Store:
             except sqlite3.OperationalError:
                 if mode != "ro" or os.access(folder, os.W_OK):
                     raise
-                # Where nothing can be written, not even a reader's lock, nobody writes either.
-                connection = _connect(folder / FILE, "ro&immutable=1")
+                connection = connect_frozen(folder / FILE)
                 version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version == VERSION:
             return cls(folder, connection)
@@ -127,9 +128,14 @@ class Store:
     def close(self) -> None:
         self.connection.close()
 
+    def check(self) -> None:
+        """Raise StoreError where the file that is written to is no longer the one in the folder."""
+        if _identity(self.folder / FILE) != self._file:
+            raise StoreError(f"{self.folder} was deleted or moved while it was in use; nothing more is kept")
+
     def set(self, values: Mapping[str, Any]) -> None:
         """Keep JSON values under their names, instead of what was there."""
-        with explained(self.folder), self.connection:
+        with self._writing(), self.connection:
             self.connection.execute("BEGIN")
             self.connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", _values(values))
 
@@ -148,7 +154,7 @@ class Store:
 
     def restart(self, number: int, started: float) -> None:
         """Let a running trial begin anew: its reports are forgotten."""
-        with explained(self.folder), self.connection:
+        with self._writing(), self.connection:
             self.connection.execute("BEGIN")
             self.connection.execute("DELETE FROM reports WHERE trial = ?", (number,))
             self.connection.execute("UPDATE trials SET started = ? WHERE number = ?", (started, number))
@@ -166,7 +172,7 @@ class Store:
 
     def add(self, trials: Iterable[tuple[TrialRow, list[float]]], values: Mapping[str, Any]) -> None:
         """Add trials that have ended elsewhere, with their reports, and keep values as `set` does: all or nothing."""
-        with explained(self.folder), self.connection:
+        with self._writing(), self.connection:
             self.connection.execute("BEGIN IMMEDIATE")
             for row, reports in trials:
                 own = (row.number, row.kind, json.dumps(row.params), row.seed, row.state, row.value)
@@ -199,8 +205,15 @@ class Store:
             raise StoreError(f"{self.folder / FILE}: {what} is not JSON: {error}") from None
 
     def _write(self, statement: str, values: tuple[Any, ...]) -> None:
-        with explained(self.folder):
+        with self._writing():
             self.connection.execute(statement, values)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """What is written to a deleted file is lost: nobody shall be told that it is kept."""
+        self.check()
+        with explained(self.folder):
+            yield
 
 
 @contextmanager
@@ -234,6 +247,15 @@ def _flocked(file: IO[str], kind: int) -> bool:
         return False
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another in its place; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 def _values(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(key, json.dumps(value)) for key, value in meta.items()]
 
@@ -242,7 +264,8 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     # Autocommit: each statement is a transaction of its own, unless BEGIN says otherwise.
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=30)
     connection.text_factory = lambda text: text.decode("utf-8", "backslashreplace")  # of damaged text, too
-    connection.execute("PRAGMA synchronous = NORMAL")  # in WAL mode enough for the end of a process; consistent always
+    if mode != "ro":
+        connection.execute("PRAGMA synchronous = NORMAL")  # in WAL mode enough for the end of a process
     return connection
 
 

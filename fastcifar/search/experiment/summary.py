@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from fastcifar.search.experiment.confirm import Candidate, candidates, difference, finalists, pareto, winner
+from fastcifar.search.experiment.confirm import Candidate, candidates, chosen_gain, finalists, pareto, winner
 from fastcifar.search.experiment.custom import best_of
 from fastcifar.search.experiment.driver import Driver, confirm_seeds
 from fastcifar.search.experiment.judgement import WORSE, judge
@@ -125,14 +125,16 @@ def _confirmed(spec: Spec, found: Found | None) -> dict[str, Any] | None:
     if found is None or found.best is None:
         return None
     default = found.default
-    on_test = None if default is None else difference(found.best, default, "test_acc")
+    gain = None if default is None else chosen_gain(found.best, found.others, default)
+    on_test = None if default is None else chosen_gain(found.best, found.others, default, "test_acc")
     return {
         "seeds": spec.confirm[1],
         "best": _candidate(found.best),
         "others": [_candidate(one) for one in found.others],
         "default": None if default is None else _candidate(default),
-        "better_than_default": None if default is None else _estimate(difference(found.best, default)),
+        "better_than_default": None if gain is None else _estimate(gain),
         "better_on_test": _estimate(on_test) if on_test and on_test.n else None,
+        "allows_for_choice": True,  # the intervals of both
     }
 
 
@@ -140,9 +142,7 @@ def write_best(spec: Spec, driver: Driver, params: Params) -> None:
     """Write best.json: where trials train a recipe that `fastcifar train` takes, else the parameters."""
     values: Any = params
     if spec.recipe is not None:
-        from fastcifar.train import Recipe
-
-        values = Recipe.from_dict(spec.recipe).with_params(params).to_dict()
+        values = spec.recipes()(params).to_dict()
     temporary = driver.store.folder / "best.json.new"
     temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     temporary.replace(driver.store.folder / "best.json")

@@ -17,6 +17,7 @@ from fastcifar.names import short
 from fastcifar.search.experiment.engine import result_of
 from fastcifar.search.experiment.evaluator import Evaluator, Reporter, TrialStopped
 from fastcifar.search.experiment.gate import end_of, metrics_of, text
+from fastcifar.search.experiment.keeper import announce
 
 PR_SET_PDEATHSIG = 1
 
@@ -101,8 +102,13 @@ def _driver_there() -> Iterator[None]:
         raise DriverGone from None
 
 
-def settle(log: str, driver: int) -> None:
-    """Make this process a worker of the process `driver`: no Ctrl-C, no life after it, no word on the terminal."""
+def settle(log: str, driver: int, pipe: int) -> None:
+    """Make this process a worker of the process `driver`: no Ctrl-C, no life after it, no word on the terminal.
+
+    pipe: to the keeper, which is told of this process before it does anything.
+    """
+    announce(pipe)
+    os.close(pipe)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with suppress(OSError, AttributeError):  # Linux only
@@ -120,8 +126,8 @@ def settle(log: str, driver: int) -> None:
 
 
 def main() -> None:
-    """The program of a worker: the number of its connection, its log, its driver."""
-    settle(sys.argv[2], int(sys.argv[3]))
+    """The program of a worker: the number of its connection, its log, its driver, the number of the keeper's pipe."""
+    settle(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
     connection = Connection(int(sys.argv[1]))
     with suppress(DriverGone):
         with _driver_there():

@@ -8,9 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastcifar.search import FAILED, GP, STOPPED, History, Hyperband, Random, Space
-from fastcifar.search.experiment.confirm import candidates, difference, finalists, pareto, winner
+from fastcifar.search.experiment.confirm import (
+    candidates,
+    chosen_gain,
+    difference,
+    finalists,
+    pareto,
+    shared_luck,
+    winner,
+)
 from fastcifar.search.experiment.store import TrialRow
-from fastcifar.statistics import Estimate
+from fastcifar.statistics import Estimate, selection_factor
 
 SPACE = Space.from_dict({"k": {"_type": "choice", "_value": [0, 1, 2, 3, 4]}})
 
@@ -133,3 +141,34 @@ def test_pareto_passes_over_what_is_no_cost():
     ]
     stopped = replace(row(5, 9.0, cost=1), state="stopped")
     assert pareto([*rows, stopped], "cost", True) == [rows[4]]
+
+
+def points(**values):
+    """Candidates by name; each result comes with a test accuracy."""
+    return {
+        name: candidates([row(i, value, {"k": name}, seed=i, test_acc=test) for i, (value, test) in enumerate(pairs)])[
+            0
+        ]
+        for name, pairs in values.items()
+    }
+
+
+def test_luck_that_result_and_test_share():
+    """Moves from the means of each: (-1, 0, 1) with (-1, 0, 1), then (-1, 0, 1) with (1, 0, -1)."""
+    same = points(a=[(1, 11), (2, 12), (3, 13)], b=[(7, 5), (8, 6), (9, 7)])
+    assert shared_luck(list(same.values()), "test_acc") == pytest.approx(1)
+    mixed = points(a=[(1, 11), (2, 12), (3, 13)], b=[(7, 7), (8, 6), (9, 5)], c=[(1, 2), (2, 4), (3, 6)])
+    assert shared_luck(list(mixed.values()), "test_acc") == pytest.approx((2 - 2 + 4) / (6 * 12) ** 0.5)
+    assert shared_luck(list(mixed.values())[1:2], "test_acc") == 0
+    assert shared_luck([], "test_acc") == shared_luck(list(points(a=[(1, 1)]).values()), "test_acc") == 1
+
+
+def test_the_interval_of_the_chosen_is_wider_by_its_luck():
+    found = points(a=[(5, 5), (7, 6), (9, 10)], b=[(4, 1), (5, 3), (3, 2)], default=[(1, 1), (2, 3), (4, 2)])
+    best, other, default = found.values()
+    gain = chosen_gain(best, [other], default)
+    assert gain.half == pytest.approx(difference(best, default).half * selection_factor(3, 2))
+    test, shared = chosen_gain(best, [other], default, "test_acc"), shared_luck([best, other, default], "test_acc")
+    assert test.half == pytest.approx(difference(best, default, "test_acc").half * selection_factor(3, 2, shared))
+    assert chosen_gain(best, [], default) == difference(best, default)
+    assert 0 < shared < 1 and test.mean == pytest.approx(5)

@@ -6,7 +6,7 @@ import pytest
 from scripted import ENTRIES, SMALL, SPACE, Scripted, plain
 
 from fastcifar.search import GP, Grid, History, Space
-from fastcifar.search.experiment.driver import Limits, confirm_seeds, trial_seed
+from fastcifar.search.experiment.driver import Limits, confirm_seeds, trial_seed, updated
 from fastcifar.search.experiment.evaluator import FunctionEvaluator
 from fastcifar.search.experiment.spec import Spec, driving
 from fastcifar.search.searcher import trial_rng
@@ -29,6 +29,19 @@ def test_what_is_suggested_is_the_searchers(search):
         params = GP(startup=3).suggest(SPACE, history, trial_rng(5, number))
         assert driver.rows[number].params == params
         history.add(params, params["x"])
+
+
+def test_no_trial_costs_a_look_at_all_of_them(search):
+    class Rows(dict):
+        def _all(self):
+            raise AssertionError("all trials were looked at")
+
+        __iter__ = keys = values = items = _all
+
+    driver = search(limits=Limits(trials=4))
+    driver.rows, driver.plan = Rows(driver.rows), updated(driver.plan, {"trials": 8})
+    driver.search()
+    assert [row.number for row in driver.store.trials()] == list(range(8))
 
 
 def test_the_engine_is_given_the_trial(search, tmp_path):

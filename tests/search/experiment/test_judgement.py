@@ -37,7 +37,7 @@ def document(*values):
     return {"n": one.n, "mean": one.mean if one.n else None, "half_interval": half}
 
 
-def confirmed(gains, on_test=None, others=1, default=True):
+def confirmed(gains, on_test=None, others=1, default=True, **changes):
     point = {"params": {"k": 1}, "result": document(80.0, 82.0, 84.0), "test_acc": None, "trials": [1, 2, 3]}
     return {
         "seeds": 3,
@@ -46,6 +46,8 @@ def confirmed(gains, on_test=None, others=1, default=True):
         "default": {**point, "params": {}} if default else None,
         "better_than_default": document(*gains) if default else None,
         "better_on_test": None if on_test is None else document(*on_test),
+        "allows_for_choice": True,
+        **changes,
     }
 
 
@@ -53,10 +55,28 @@ def confirmed(gains, on_test=None, others=1, default=True):
     ("found", "outcome", "text"),
     [
         (
-            confirmed([2.0, 3.0, 4.0], [0.0, 1.0, 2.0]),
+            confirmed([0.0, 1.0, 2.0], [2.0, 3.0, 4.0]),
             "better",
-            "the best of 2 is better than resnet9-tiny: +3.00 ± 2.48 points on the holdout, +1.00 ± 2.48 on test "
-            "(3 pairs by seed, 95 % interval)",
+            "the best of 2 is better than resnet9-tiny: +3.00 ± 2.48 points on test (3 pairs by seed, 95 % interval); "
+            "+1.00 ± 2.48 on the holdout, by which it was chosen",
+        ),
+        (
+            confirmed([2.0, 3.0, 4.0], [0.0, 1.0, 2.0], others=0),
+            "not_shown",
+            "the chosen point is not shown to be better than resnet9-tiny: +1.00 ± 2.48 points on test "
+            "(3 pairs by seed, 95 % interval); +3.00 ± 2.48 on the holdout",
+        ),
+        (
+            confirmed([2.0, 3.0, 4.0], [1.0]),
+            "not_shown",
+            "the best of 2 is not shown to be better than resnet9-tiny: 1 pair finished, 3 are needed; the difference "
+            "is +1.00 points on test; +3.00 ± 2.48 on the holdout, by which it was chosen",
+        ),
+        (  # an older version's interval does not allow for the choice; the factor is 1.2847
+            confirmed([2.0, 3.0, 4.0], allows_for_choice=False),
+            "not_shown",
+            "the best of 2 is not shown to be better than resnet9-tiny: +3.00 ± 3.19 points on the holdout "
+            "(3 pairs by seed, 95 % interval that allows for the choice by them)",
         ),
         (
             confirmed([-2.0, -3.0, -4.0], others=0),
@@ -68,31 +88,41 @@ def confirmed(gains, on_test=None, others=1, default=True):
             confirmed([-9.0, -3.0, 3.0]),
             "not_shown",
             "the best of 2 is not shown to be better than resnet9-tiny: -3.00 ± 14.90 points on the holdout "
-            "(3 pairs by seed, 95 % interval)",
+            "(3 pairs by seed, 95 % interval that allows for the choice by them)",
         ),
         (
             confirmed([1.0, 3.0]),
             "not_shown",
             "the best of 2 is not shown to be better than resnet9-tiny: 2 pairs finished, 3 are needed; "
-            "the difference is +2.00 points",
+            "the difference is +2.00 points on the holdout",
         ),
         (
             confirmed([1.0, 1.0, 1.0]),
             "not_shown",
-            "the best of 2 is not shown to be better than resnet9-tiny: the difference is +1.00 points in each of "
-            "3 pairs; chance needs a spread",
+            "the best of 2 is not shown to be better than resnet9-tiny: the difference is +1.00 points on the "
+            "holdout in each of 3 pairs; chance needs a spread",
         ),
         (
             confirmed([0.0, 0.0, 0.0]),
             "not_shown",
-            "the best of 2 is not shown to be better than resnet9-tiny: they are equal in each of 3 pairs",
+            "the best of 2 is not shown to be better than resnet9-tiny: they are equal on the holdout in "
+            "each of 3 pairs",
         ),
         (
             confirmed([]),
             "not_shown",
             "the best of 2 is not shown to be better than resnet9-tiny: no pair of trainings finished",
         ),
-        (confirmed([], default=False), "confirmed", "confirmed: the result of the best of 2 is 82.00 ± 4.97 %"),
+        (
+            confirmed([], default=False),  # 1.3706 times 4.97
+            "confirmed",
+            "confirmed: the result of the best of 2 is 82.00 ± 6.81 %; the interval allows for the choice",
+        ),
+        (
+            confirmed([], default=False, others=0),
+            "confirmed",
+            "confirmed: the result of the chosen point is 82.00 ± 4.97 %",
+        ),
         (None, "not_confirmed", "not confirmed: the results are of the search's own trials"),
     ],
 )

@@ -64,8 +64,9 @@ def test_better(searched, tmp_path, capsys):
     spec, document = searched({16: 84.0, 32: 70.0})
     assert document["outcome"] == "better" and document["best"] == {"layer3": 16} and document["best_value"] == 84.0
     assert best_json(tmp_path)["layer3"] == 16
-    said = "the best of 2 is better than resnet9-tiny: +4.00 ± 1.24 points on the holdout, +4.00 ± 1.24 on test"
-    assert document["verdict"].startswith(said)
+    said = "the best of 2 is better than resnet9-tiny: +4.00 ± 1.60 points on test (3 pairs by seed, 95 % "
+    said += "interval); +4.00 ± 1.60 on the holdout, by which it was chosen"  # 1.2421 times 1.2847
+    assert document["verdict"] == said
     text = best_text(spec.to_dict(), document).splitlines()
     assert [line.split("  ")[0] for line in text[2:5]] == ["best of 2", "", "resnet9-tiny"]
     assert text[5] == document["verdict"]
@@ -100,7 +101,7 @@ def test_not_shown(searched, tmp_path, capsys):
     spec, document = searched({16: 80.5, 32: 79.0})
     assert document["outcome"] == "not_shown" and document["best"] == {"layer3": 16}
     assert best_json(tmp_path)["layer3"] == 16
-    assert "the best of 2 is not shown to be better than resnet9-tiny: +0.50 ± 1.24 points" in document["verdict"]
+    assert "the best of 2 is not shown to be better than resnet9-tiny: +0.50 ± 1.60 points" in document["verdict"]
     assert "winner" not in best_text(spec.to_dict(), document)
     assert "not shown to be better" in output(capsys, "list")
 
@@ -123,7 +124,7 @@ def test_worse(searched, tmp_path, capsys):
     top = json.loads(output(capsys, "top", "--json"))
     assert [(one["kind"], one["value"]) for one in top][:3] == [("default", 80.0), ("confirm", 76.0), ("confirm", 70.0)]
     shown = output(capsys, "show")
-    assert "worse than resnet9-tiny: -4.00 ± 1.24" in shown and "(resnet9-tiny as it is" in shown
+    assert "worse than resnet9-tiny: -4.00 ± 1.60" in shown and "(resnet9-tiny as it is" in shown
 
 
 def test_the_document_is_described(searched):
@@ -155,14 +156,15 @@ def test_a_summary_from_before_verdicts(searched, tmp_path, capsys):
     """It is judged as it is read; best.json, which that version wrote, has the worse point."""
     _, document = searched({16: 76.0, 32: 70.0})
     old = {key: value for key, value in document.items() if key not in ("outcome", "verdict")}
-    del old["confirmed"]["better_on_test"]
+    del old["confirmed"]["better_on_test"], old["confirmed"]["allows_for_choice"]
+    old["confirmed"]["better_than_default"]["half_interval"] = 1.2421
     store = Store.open(tmp_path / "runs" / "one")
     store.set({"summary": old | {"best": {"layer3": 16}, "best_value": 90.0}})
     store.close()
     one = listed(capsys)
     assert (one["best"], one["outcome"]) == (76.0, "worse")
     shown = output(capsys, "show")
-    assert "the best of 2 is worse than resnet9-tiny: -4.00 ± 1.24 points" in shown
+    assert "the best of 2 is worse than resnet9-tiny: -4.00 ± 1.60 points" in shown
     assert "best.json (best of 2)" in shown
     assert json.loads(output(capsys, "top", "--json"))[0]["value"] == 76.0
 
