@@ -24,7 +24,7 @@ from supernet_truth import RESULTS, of_recipe, table
 
 from fastcifar.data import load
 from fastcifar.names import counted
-from fastcifar.search.experiment.training import flops
+from fastcifar.search.experiment.sizes import flops
 from fastcifar.search.named import read_space
 from fastcifar.statistics.tau import Tau, kendall, tau, within
 from fastcifar.supernet import Material, Plan, scores, train_supernet

@@ -27,13 +27,15 @@ class Compare(RunFlags):
     a: Positional[Annotated[str | None, absent("[A]")]] = None
     """A named recipe or a JSON file."""
     b: Positional[Annotated[str | None, absent("[B]")]] = None
-    """The other; by default A again."""
+    """The other; by default A again, with the values of --set-b."""
     runs: Count = None
     """Runs of each, at least 3, with the seeds from --seed on; by default 5. With --resume: so many in all."""
     delta: Annotated[float | None, absent("POINTS")] = None
     """A difference that matters, in points of accuracy, e.g. 0.2; tells how many runs would find it."""
     set_b: Settings = ()
     """Values for fields of B alone, e.g. --set-b flip=alternating."""
+    null: bool = False
+    """Compare a recipe with itself, to see what chance and the machine do; without this, A and B have to differ."""
     seed: Annotated[int, arg(metavar="N")] = 0
     """The first pair's seed, which decides weights, order and augmentation."""
     resume: Annotated[str | None, absent("ID")] = None
@@ -72,7 +74,7 @@ class Compare(RunFlags):
 
     def _pair(self) -> "tuple[dict[str, Side], Dataset]":
         """Both sides and their images."""
-        from fastcifar.train.networks import check_used
+        from fastcifar.train.networks import check_differ, check_used
 
         if self.a is None:
             raise ValueError("A: a recipe is needed, e.g. resnet9-tiny; or --resume ID, or --of RUN ... --with RUN ...")
@@ -80,6 +82,7 @@ class Compare(RunFlags):
         a, b = self.side(self.a), self.side(self.a if self.b is None else self.b, changes)
         check_used([a.recipe, b.recipe], parse_settings(self.set))
         check_used([b.recipe], changes)
+        check_differ(a.recipe, b.recipe, self.null)
         if a.recipe.dataset != b.recipe.dataset:
             raise ValueError(
                 f"dataset: A is for {a.recipe.dataset}, B for {b.recipe.dataset}; --dataset says which for both"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
 
-from fastcifar.cli.flags import Count, Name, SpaceName, Switch, Time, absent, found_under
+from fastcifar.cli.flags import Count, Name, SpaceName, Switch, Time, absent, found_under, parse_settings
 from fastcifar.cli.run_flags import TrainingFlags
 from fastcifar.cli.threads import set_threads, trial_threads
 from fastcifar.machine import MOST_THREADS, share_of_cores
@@ -185,11 +185,11 @@ class Search(TrainingFlags):
             sys.path.insert(0, str(Path.cwd()))
             find_function(self.objective)
         if self.supernet is not None:
-            from fastcifar.search.experiment.training import check_space  # brings torch
+            from fastcifar.search.experiment.space_check import check_space  # brings torch
 
             evaluator = find_function(SUPERNET)(folder=Path(spec.supernet or ""))
             evaluator.check(Space.from_dict(spec.space))
-            check_space(evaluator.recipe_of, spec.plan().space)
+            check_space(evaluator.recipe_of, spec.plan().space, source=str(self.space), alone=False)
         if spec.gpus is not None:
             room = GPUs(**spec.gpus).capacity()  # infinite where they are hidden
             spec = replace(spec, concurrency=self.concurrency or (int(room) if self.trial_gpus else 1))
@@ -200,19 +200,24 @@ class Search(TrainingFlags):
     def _training(self, spec: "Spec") -> "Spec":
         """The spec with its recipe. Raises ValueError where the space does not fit the recipe."""
         from fastcifar.search import Space
-        from fastcifar.search.experiment.training import check_space, default_concurrency, spread
+        from fastcifar.search.experiment.space_check import check_space
+        from fastcifar.search.experiment.training import default_concurrency, spread
+        from fastcifar.search.experiment.trial_recipe import shares_text
         from fastcifar.train import resolve_device
 
         device = resolve_device(self.device)
         name, recipe = self.find_with_images(self.recipe)
-        check_space(recipe.with_params, Space.from_dict(spec.space))
+        spec, space = replace(spec, recipe=recipe.to_dict()), Space.from_dict(spec.space)
+        check_space(spec.recipes(), space, source=str(self.space), settings=parse_settings(self.set))
+        text = shares_text(space, recipe.total_epoch)
+        if text is not None:
+            print(text, file=sys.stderr)
         tuner = {"name": "Hyperband", "class_args": {"high": recipe.total_epoch, "budget": "total_epoch"}}
         gpus = spread(device)
         concurrency = self.concurrency or default_concurrency(device, gpus, self.threads or 1)
         return replace(
             spec,
             tuner=tuner if self.tuner.lower() == "hyperband" else spec.tuner,
-            recipe=recipe.to_dict(),
             recipe_name=name,
             device=str(device),
             gpus=gpus,

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from fastcifar.names import short
+from fastcifar.names import short, shown
 
 Value = Any  # what a trial receives: any JSON value
 MAX_VALUES = 100_000  # of a finite parameter, that are listed
-SHOWN = 20  # of the values, in a message
+SHOWN = 8  # of the values, in a message
 LARGEST_LOG = 709.78  # of a float, 1.8e308
 LEAST_POSITIVE = 1e-300  # stands for 0 where a logarithm is taken
 
@@ -133,7 +133,7 @@ class Parameter:
             try:
                 return float(self.places[_hashable(value)])
             except (KeyError, TypeError, RecursionError):  # also what no JSON has
-                raise ValueError(f"{self.key}: {short(value)} is none of its values: {_listed(self.values)}") from None
+                raise ValueError(f"{self.key}: {short(value)} is none of its values: {listed(self.values)}") from None
         if not isinstance(value, (int, float)) or isinstance(value, bool) or not abs(value) <= sys.float_info.max:
             raise ValueError(f"{self.key}: a number is needed, not {short(value)}")
         if self.log:
@@ -188,6 +188,12 @@ def distinct(values: Sequence[Value]) -> list[Value]:
     return list(found.values())
 
 
+def listed(values: Sequence[Value]) -> str:
+    """Values for a message; of many the first and the last."""
+    some = values if len(values) <= SHOWN else (*values[: SHOWN - 2], "...", values[-1])
+    return ", ".join(map(shown, some))
+
+
 def _whole(value: float) -> float | int:
     """A whole float as an int: what a trial receives."""
     return int(value) if float(value).is_integer() else float(value)
@@ -200,9 +206,3 @@ def _hashable(value: Value) -> Any:
         return tuple(sorted((key, _hashable(item)) for key, item in value.items()))
     # True, 1 and 1.0 are one key to a dict, but not one value to a trial.
     return (isinstance(value, bool), value)
-
-
-def _listed(values: Sequence[Value]) -> str:
-    """The values in a message, at most SHOWN of them."""
-    more = f", ... ({len(values)} in all)" if len(values) > SHOWN else ""
-    return ", ".join(map(short, values[:SHOWN])) + more

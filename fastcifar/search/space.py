@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from fastcifar.names import short, shown
+from fastcifar.names import nearest, short, shown
 from fastcifar.reading import UnreadableError, parse_json, read_text
 from fastcifar.search.extremes import fault
-from fastcifar.search.parameter import Parameter, distinct
+from fastcifar.search.parameter import Parameter, distinct, listed
 from fastcifar.search.rules import SpaceError, check_entry, check_plain
 
 Params = dict[str, Any]  # what a trial receives
 MAX_POINTS = 1_000_000  # of a finite space, that are counted one by one
+TOTAL_EPOCH = "_total_epoch"
+WORDS = (TOTAL_EPOCH,)  # keys of a space's JSON that are no parameters
 
 
 @dataclass(frozen=True)
@@ -24,10 +26,12 @@ class Space:
 
     A point of the space is a row of latents, one per parameter (see `Parameter.encode`), NaN where the parameter lies
     on a branch that was not taken. allowed: says of the parameters of a trial whether it may be tried; None is always.
+    total_epoch: the epochs of the trainings that numbers of epochs in the space are for; None where it does not say.
     """
 
     parameters: tuple[Parameter, ...]
     allowed: Callable[[Params], bool] | None = None
+    total_epoch: int | None = None
 
     @classmethod
     def load(cls, path: str | Path) -> "Space":
@@ -43,16 +47,17 @@ class Space:
 
     @classmethod
     def from_dict(cls, entries: Mapping[str, Any], source: str = "search space") -> "Space":
-        """Check a space that is given as a dict. Raises SpaceError."""
-        if not isinstance(entries, Mapping) or not entries:
+        """Check a space that is given as a dict; keys of WORDS are no parameters. Raises SpaceError."""
+        named = parameters_of(entries) if isinstance(entries, Mapping) else {}
+        if not named:
             raise SpaceError(f"{source}: a search space is an object with at least one parameter")
         for name, entry in entries.items():
             if not isinstance(name, str):
                 raise SpaceError(f"{source}: a name is text, not {short(name)}")
             check_plain({name: entry}, f"{source}: {shown(name)}")
         parameters: list[Parameter] = []
-        _collect(parameters, entries, "", None, source)
-        return cls(tuple(parameters))
+        _collect(parameters, named, "", None, source)
+        return cls(tuple(parameters), total_epoch=_total_epoch(entries, source))
 
     def __len__(self) -> int:
         return len(self.parameters)
@@ -119,7 +124,9 @@ class Space:
                 continue
             option = parameter.branch(value.get("_name") if isinstance(value, Mapping) else None)
             if option is None:
-                raise ValueError(f"{parameter.key}: {short(value)} is none of its options")
+                raise ValueError(
+                    f"{parameter.key}: {short(value)} is none of its options: {listed(parameter.branches)}"
+                )
             row[index] = option
             branch = parameter.branches[option]
             self._encode(row, value, (index, option), f"{parameter.key}/{branch}")
@@ -161,6 +168,20 @@ class Space:
         return rows
 
 
+def parameters_of(entries: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of a space that are parameters."""
+    return {key: entry for key, entry in entries.items() if key not in WORDS}
+
+
+def _total_epoch(entries: Mapping[str, Any], source: str) -> int | None:
+    value = entries.get(TOTAL_EPOCH)
+    if TOTAL_EPOCH in entries and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise SpaceError(
+            f"{source}: {TOTAL_EPOCH}: a whole number of epochs, at least 1, is needed, not {short(value)}"
+        )
+    return value
+
+
 def _collect(
     parameters: list[Parameter],
     entries: Mapping[str, Any],
@@ -171,6 +192,8 @@ def _collect(
     for name, entry in entries.items():
         key = f"{prefix}{name}"
         where = f"{source}: {shown(key)}"
+        if not prefix and name.startswith("_") and not isinstance(entry, Mapping):
+            raise SpaceError(f"{source}: {short(name)} is no word that a space has{nearest(name, WORDS)}")
         kind, args = check_entry(entry, where)
         nested = kind == "choice" and isinstance(args[0], Mapping) and "_name" in args[0]
         if prefix and "/" in name:

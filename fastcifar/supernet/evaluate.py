@@ -10,7 +10,7 @@ from torch import Tensor
 from fastcifar.data import load
 from fastcifar.search import Params, Space
 from fastcifar.search.experiment.evaluator import Reporter
-from fastcifar.search.experiment.training import flops, parameters
+from fastcifar.search.experiment.sizes import flops, parameters
 from fastcifar.supernet.material import Material
 from fastcifar.supernet.ranking import SCORED
 from fastcifar.supernet.record import Record, read_record

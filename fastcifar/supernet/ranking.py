@@ -15,7 +15,7 @@ import pandas as pd
 from fastcifar.data.split import HOLDOUT_SIZE
 from fastcifar.names import counted
 from fastcifar.search import Evolution, History, Params, SpaceExhausted, trial_rng
-from fastcifar.search.experiment.training import flops, parameters
+from fastcifar.search.experiment.sizes import flops, parameters
 from fastcifar.supernet.choices import Choices, size_of
 from fastcifar.supernet.material import Material
 from fastcifar.supernet.methods import drawn

@@ -13,9 +13,9 @@ from fastcifar.errors import Failure
 from fastcifar.search import Params
 from fastcifar.search.experiment.driver import Driver, trial_seed
 from fastcifar.search.experiment.kept import kept
+from fastcifar.search.experiment.sizes import flops
 from fastcifar.search.experiment.spec import Spec
 from fastcifar.search.experiment.store import FINISHED
-from fastcifar.search.experiment.training import flops
 from fastcifar.statistics.tau import Tau
 from fastcifar.supernet.choices import Choices
 from fastcifar.supernet.methods import drawn

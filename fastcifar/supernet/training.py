@@ -10,6 +10,7 @@ import torch
 
 from fastcifar.data import Dataset, derived_seed, load, num_classes
 from fastcifar.machine import check_threads
+from fastcifar.search.experiment.space_check import check_space
 from fastcifar.supernet.material import Material, check_images
 from fastcifar.supernet.methods import distils, drawn
 from fastcifar.supernet.plan import Plan
@@ -53,11 +54,13 @@ def train_supernet(
     init: a run's or a supernet's folder, whose weights are started from.
     out: folder to make the supernet's folder in; None keeps nothing on disk.
     hooks: `on_epoch`, whose answer counts for nothing, and `progress`. on_start: called once, before the first epoch.
-    KeyboardInterrupt is recorded and raised again. Raises ValueError for arguments that do not fit together, before
-    anything is kept; RecordError where `out` cannot be written or `init` cannot be read.
+    KeyboardInterrupt is recorded and raised again. Raises ValueError for arguments that do not fit together and for a
+    key of the space that does nothing, before anything is kept; RecordError where `out` cannot be written or `init`
+    cannot be read.
     """
     where = resolve_device(device)
     check_threads(threads)
+    check_space(plan.choices.of, plan.choices.space, alone=False)
     images = load(plan.recipe.dataset) if dataset is None else dataset
     settings = {
         "device": str(where),

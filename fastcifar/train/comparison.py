@@ -10,6 +10,7 @@ from fastcifar.names import counted
 from fastcifar.statistics import MIN_PAIRS, Paired, paired, pairs_needed, ratio
 from fastcifar.train.group import Side, begin, load_group
 from fastcifar.train.many import Summary, accuracy, has_finished, seconds, summarise, valid_acc
+from fastcifar.train.networks import check_differ
 from fastcifar.train.recipe import Recipe
 from fastcifar.train.record import RecordError
 from fastcifar.train.result import Result
@@ -69,6 +70,7 @@ def compare(
     seed: int = 0,
     delta: float | None = None,
     names: tuple[str, str] = ("a", "b"),
+    null: bool = False,
     hooks: Callable[[str, int], Hooks] = lambda which, seed: Hooks(),
     on_run: Callable[[str, Result], None] = lambda which, result: None,
     **settings: Unpack[RunSettings],
@@ -79,12 +81,15 @@ def compare(
     What a process does once is done before the first (`warm`). With `out`, the comparison has a folder of its own there
     (see `group`), and `resume_comparison` goes on with it.
     delta: a difference of accuracy that matters, a share of 1. names: of the recipes, for the records.
+    null: the recipes are the same; what differs then is what chance and the machine do.
     hooks: asked before each run with "A" or "B" and the seed. on_run: told of each run when it has ended.
 
-    Raises ValueError, before anything is built, for fewer runs than MIN_PAIRS, recipes of different datasets, and
-    recipes that do not fit their network or images; else what `train` raises.
+    Raises ValueError, before anything is built, for fewer runs than MIN_PAIRS, recipes of different datasets, recipes
+    that are the same (with `null`: that are not), and recipes that do not fit their network or images; else what
+    `train` raises.
     """
     check_request(runs, delta)
+    check_differ(recipe_a, recipe_b, null)
     dataset = load(recipe_a.dataset) if dataset is None else dataset
     sides = {"A": Side(name=names[0], recipe=recipe_a), "B": Side(name=names[1], recipe=recipe_b)}
     group = begin("compare", sides, dataset, settings, seed=seed, runs=runs, delta=delta)

@@ -1,32 +1,26 @@
 """The networks that a recipe can name."""
 
-import dataclasses
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from fastcifar.data import SIDE
 from fastcifar.net import Style, resnet9, speednet
 from fastcifar.train.checks import RecipeError
+from fastcifar.train.idle import ONLY, defaults, why_idle, without_idle
 
 if TYPE_CHECKING:
     from fastcifar.train.recipe import Recipe
 
 NETWORKS = ("resnet9", "speednet")
 MIN_SIDE = 8  # pixels
-ONLY = {  # fields that have a node in one network only
-    "resnet9": ("prep", "extra_layers", "extra_widths", "res_layers", "ks", "leave_out", "lr_instead"),
-    "speednet": ("convs",),
-}
 
 
 def check_network(recipe: "Recipe") -> None:
     """Raise RecipeError for a field that the recipe's network has no node for, sides that it cannot take, two rates."""
-    defaults = {field.name: field for field in dataclasses.fields(recipe)}
+    usual = defaults(recipe)
     for network, names in ONLY.items():
         for name in names if network != recipe.network else ():
-            field = defaults[name]
-            usual = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
-            if getattr(recipe, name) != usual:
+            if getattr(recipe, name) != usual[name]:
                 raise RecipeError(f"{name}: the network {recipe.network} has no node for it; it is {network}'s")
     for name in ("bias_lr", "head_lr") if recipe.lr_instead is not None else ():
         if getattr(recipe, name) is not None:
@@ -48,26 +42,23 @@ def check_network(recipe: "Recipe") -> None:
 
 def check_used(recipes: "Iterable[Recipe]", names: Iterable[str]) -> None:
     """Raise RecipeError for a field of `names` that does nothing in any of the recipes."""
-    idle = [_idle(recipe) for recipe in recipes]
+    made = list(recipes)
     for name in names:
-        if all(name in one for one in idle):
-            raise RecipeError(f"{name}: it does nothing {idle[0][name]}")
+        reasons = [why_idle(recipe, name) for recipe in made]
+        if all(reasons):
+            raise RecipeError(f"{name}: it does nothing {reasons[0]}")
 
 
-def _idle(recipe: "Recipe") -> dict[str, str]:
-    """Fields that do nothing in a recipe -> why."""
-    found: dict[str, str] = {}
-    if not recipe.whiten:
-        found |= dict.fromkeys(("whiten_images", "whiten_epochs"), "without whitening (whiten is 0)")
-    if recipe.optimizer != "muon":
-        found |= dict.fromkeys(("muon_lr", "muon_momentum", "muon_steps"), f"with {recipe.optimizer} (optimizer)")
-    if recipe.averaging == "none":
-        found |= dict.fromkeys(("average_every", "average_decay"), "without an average (averaging is none)")
-    if recipe.averaging != "tail":
-        found["tail_epochs"] = f"where averaging is {recipe.averaging}, not tail"
-    if recipe.tta != "six-unsure":
-        found["tta_share"] = f"where tta is {recipe.tta}, not six-unsure"
-    return found
+def check_differ(a: "Recipe", b: "Recipe", null: bool) -> None:
+    """Raise RecipeError where `a` and `b` train the same, or with `null` where they do not.
+
+    Fields that do nothing make no difference.
+    """
+    same = without_idle(a) == without_idle(b)
+    if same and not null:
+        raise RecipeError("A and B are the same recipe; --set-b changes B, --null compares a recipe with itself")
+    if null and not same:
+        raise RecipeError("--null: it compares a recipe with itself, but A and B differ")
 
 
 def describe(recipe: "Recipe", num_classes: int, leave_out: tuple[str, ...]) -> dict[str, Any]:

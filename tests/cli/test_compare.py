@@ -139,7 +139,7 @@ def test_compare(capsys):
 
 
 def test_a_recipe_and_itself_as_json(capsys):
-    assert run([*COMPARE, "--runs", "5", "--json", "--seed", "3"]) == 0
+    assert run([*COMPARE, "--null", "--runs", "5", "--json", "--seed", "3"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert set(document) == keys_in_docs("What `compare --json` prints")
     assert document["outcome"] == "identical" and document["pairs"] == [3, 4, 5, 6, 7]
@@ -161,7 +161,7 @@ def test_two_recipes_of_which_one_is_a_file(capsys):
 
 def test_a_comparison_that_is_interrupted(capsys, monkeypatch):
     interrupt_in_run(8, monkeypatch)
-    assert run([*COMPARE, "--runs", "9"]) == 130
+    assert run([*COMPARE, "--null", "--runs", "9"]) == 130
     out, err = capsys.readouterr()
     assert "\n3 of 9 pairs finished\n" in out and "in each of 3 pairs" in out and "fastcifar: interrupted" in err
     (group,) = Path("runs").glob("*-compare-*")
@@ -178,7 +178,7 @@ def test_a_comparison_that_is_interrupted(capsys, monkeypatch):
         document["id"] == group.name and document["mixed"] == {} and err.startswith("about ") and ": 1 run of " in err
     )
     interrupt_in_run(1, monkeypatch)
-    assert run([*COMPARE, "--runs", "9", "--json"]) == 130
+    assert run([*COMPARE, "--null", "--runs", "9", "--json"]) == 130
     document = json.loads(capsys.readouterr().out)
     assert (document["status"], document["outcome"], document["b"]["runs"]) == ("interrupted", "too_few", [])
     assert document["accuracy"] is None and document["a"]["runs"][0]["status"] == "interrupted"
@@ -256,7 +256,7 @@ def test_a_setting_for_one_of_both_is_no_mistake(capsys):
         (["compare", "--of", "nothing", "--with", "nothing"], 1, "there is no nothing"),
         (["compare", "--of", "nothing", "--with", "nothing", "--runs", "3"], 2, "nothing is trained; leave runs out"),
         ([*COMPARE, "--init", "nothing"], 1, "there is no nothing"),
-        ([*COMPARE, "--checkpoint-every", "0"], 2, "checkpoint_every"),
+        ([*COMPARE, "--null", "--checkpoint-every", "0"], 2, "checkpoint_every"),
         ([*COMPARE, "--runs", "2"], 2, "a comparison needs at least 3 runs of each recipe, not 2"),
         ([*COMPARE, "--delta", "0"], 2, "delta: a difference of accuracy is more than 0"),
         ([*COMPARE, "--set-b", "dataset=cifar100"], 2, "A is for synthetic, B for cifar100; --dataset"),
@@ -266,7 +266,9 @@ def test_a_setting_for_one_of_both_is_no_mistake(capsys):
         ([*COMPARE, "--set", "tta_share=0.5"], 2, "tta_share: it does nothing where tta is none"),
         ([*COMPARE, "--set-b", "batch_size=65"], 2, "batch_size: 65 is more than the 64"),
         (["compare", "resnet9-tiny", "resnet9-tin"], 2, "did you mean resnet9-tiny"),
-        ([*COMPARE, "--out", "/proc/nowhere"], 1, "cannot write to the output folder"),
+        ([*COMPARE], 2, "A and B are the same recipe; --set-b changes B"),
+        ([*COMPARE, "--null", "--set-b", "flip=none"], 2, "--null: it compares a recipe with itself"),
+        ([*COMPARE, "--null", "--out", "/proc/nowhere"], 1, "cannot write to the output folder"),
     ],
 )
 def test_what_is_asked_wrongly_gets_one_message(arguments, code, words, capsys):

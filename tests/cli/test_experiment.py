@@ -25,6 +25,8 @@ from fastcifar.search.experiment.export import json_values
 from fastcifar.search.experiment.flat import text_of, value_of
 from fastcifar.search.experiment.spec import Spec, driving, make_folder
 from fastcifar.search.experiment.store import Store, TrialRow, locked
+from fastcifar.search.named import named_space
+from fastcifar.train import named_recipe
 
 
 @pytest.fixture
@@ -198,6 +200,26 @@ def test_export(id, capsys):
 def test_cells_lose_nothing(value):
     found = value_of(text_of(value))
     assert found == value and type(found) is type(value)
+
+
+def test_another_space_is_checked_with_the_recipe(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "runs" / "1-search-ab12"
+    path.mkdir(parents=True)
+    recipe = named_recipe("resnet9-tiny").with_params({"total_epoch": 4})
+    spec = Spec(space=named_space("channels"), recipe=recipe.to_dict())
+    Store.create(path, {"spec": spec.to_dict()}).close()
+    for entries, message in (
+        ({"muon_lr": {"_type": "uniform", "_value": [1, 2]}}, "muon_lr does nothing with sgd (optimizer)"),
+        ({"peak_epoch": {"_type": "randint", "_value": [3, 10]}}, "peak_epoch: a number at least 0 and at most total"),
+    ):
+        Path("wrong.json").write_text(json.dumps(entries))
+        told = output(capsys, "update", path.name, "--space", "wrong.json", code=2)
+        assert told.startswith(f"fastcifar: wrong.json: {message}")
+    assert spec_of(path) == spec.to_dict()
+    assert run(["experiment", "update", path.name, "--space", "lr"]) == 0
+    assert "peak_epoch: 3 to 9 of 24 epochs becomes 0.5 to 1.5 of 4" in capsys.readouterr().err
+    assert spec_of(path)["space"] == named_space("lr")
 
 
 def test_update_where_it_does_not_run(id, capsys):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -40,6 +41,8 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "x.json").write_text('{"x": {"_type": "uniform", "_value": [0, 1]}}')
     (tmp_path / "keys.json").write_text('{"layr3": {"_type": "choice", "_value": [2, 3]}}')
     (tmp_path / "values.json").write_text('{"layer3": {"_type": "choice", "_value": [2, "three"]}}')
+    (tmp_path / "idle.json").write_text('{"muon_lr": {"_type": "uniform", "_value": [0.1, 1]}}')
+    (tmp_path / "peak.json").write_text('{"peak_epoch": {"_type": "randint", "_value": [3, 10]}}')
     (tmp_path / f"{name_of(tmp_path)}.py").write_text(MODULE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
@@ -85,7 +88,13 @@ F = "--space x.json --objective MODULE:f --trials 3"
         ("--space x.json --objective no_module:f --trials 1", "--objective no_module:f: No module named 'no_module'"),
         ("--space x.json --objective MODULE:slwo --trials 1", "has no slwo; did you mean slow?"),
         ("--space keys.json --recipe resnet9-tiny", "a recipe has no field 'layr3'; did you mean layer3 or"),
-        ("--space values.json --recipe resnet9-tiny", "layer3"),
+        ("--space values.json --recipe resnet9-tiny", "values.json: layer3: a whole number at least 1 and at most"),
+        ("--space idle.json --recipe resnet9-tiny", "fastcifar: idle.json: muon_lr does nothing with sgd (optimizer)"),
+        ("--space channels --recipe resnet9-tiny --set muon_lr=0.3", "muon_lr: it does nothing with sgd (optimizer)"),
+        (
+            "--space peak.json --recipe resnet9-tiny --epochs 4",
+            "peak.json: peak_epoch: a number at least 0 and at most total_epoch (4) is needed, not 9",
+        ),
         ("--space x.json --recipe resnet9-tny", "there is no recipe 'resnet9-tny'; did you mean resnet9-tiny or"),
         ("--resume 2026 --seed 3", "--seed: an experiment that is resumed goes on with its own settings"),
         ("--resume 2026 --space x.json", "--space: an experiment that is resumed goes on with its own settings"),
@@ -103,6 +112,21 @@ def test_dataset_and_epochs_are_the_recipes():
     recipe = Search(**flags, dataset="synthetic100", epochs=3)._spec().recipe
     assert (recipe["dataset"], recipe["total_epoch"], recipe["peak_epoch"]) == ("synthetic100", 3, 0.625)
     assert recipe["flip"] == "none"
+
+
+def test_the_peaks_of_lr_where_the_recipe_has_other_epochs(capsys):
+    """Kept as they are in the file, with the epochs that they are of; trained in those of the recipe."""
+    flags = {"space": "lr", "recipe": "resnet9-tiny", "device": "cpu"}
+    spec = Search(**flags, epochs=4)._spec()
+    assert capsys.readouterr().err == "peak_epoch: 3 to 9 of 24 epochs becomes 0.5 to 1.5 of 4\n"
+    params = {"peak_lr": 0.1, "peak_epoch": 9}
+    for one in (spec, Spec.from_dict(spec.to_dict())):
+        assert one.recipes()(params).peak_epoch == one.evaluator().recipe_of(params).peak_epoch == 1.5
+        assert replace(one, max_flops=1e12).plan().space.allowed(params)
+    Search(**flags, epochs=24)._spec()
+    assert capsys.readouterr().err == ""
+    kept = {key: entry for key, entry in spec.space.items() if key != "_total_epoch"}  # by a version without the word
+    assert replace(spec, space=kept).recipes()({"peak_epoch": 3}).peak_epoch == 3
 
 
 def test_synthetic_images_where_there_are_none(monkeypatch, capsys):

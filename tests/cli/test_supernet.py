@@ -13,8 +13,8 @@ import pytest
 from fastcifar.cli import run
 from fastcifar.cli.flags import parse_settings
 from fastcifar.search import Space
+from fastcifar.search.experiment.sizes import flops
 from fastcifar.search.experiment.store import Store
-from fastcifar.search.experiment.training import flops
 from fastcifar.supernet import Choices
 from fastcifar.train import named_recipe
 
@@ -32,6 +32,7 @@ SEARCH = f"search --space space.json {SMALL} --device cpu --trainings 6 --confir
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     (tmp_path / "space.json").write_text(json.dumps(SPACE))
+    (tmp_path / "idle.json").write_text('{"extra_widths.prep/extra": {"_type": "choice", "_value": [2, 4]}}')
     (tmp_path / "lr.json").write_text('{"peak_lr": {"_type": "uniform", "_value": [0.1, 1]}}')
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
@@ -157,6 +158,9 @@ def test_a_search_that_is_killed_goes_on_within_its_limits(folder, capsys):
     [
         ("train", "--space: a search space is needed, e.g. --space channels; `fastcifar spaces` lists them"),
         ("train --space nowhere.json", "the search space nowhere.json cannot be read"),
+        (f"{TRAIN} --space idle.json", "idle.json: extra_widths.prep/extra does nothing without that block"),
+        (f"{SEARCH} --space idle.json", "idle.json: extra_widths.prep/extra does nothing without that block"),
+        (f"{TRAIN} --set muon_lr=0.5", "muon_lr: it does nothing with sgd (optimizer)"),
         ("train --space lr.json", "peak_lr: networks that share weights differ in prep"),
         (f"{TRAIN} --method sandwitch", "--method: 'sandwitch' is not known"),
         (f"{TRAIN} --vary dept", "--vary: 'dept' is no choice"),

@@ -6,8 +6,9 @@ from supernets import ENTRIES, RECIPE, WIDTHS
 from fastcifar.cli.search_view import duration
 from fastcifar.cli.supernet.view import estimate
 from fastcifar.search.experiment.driver import confirm_seeds, trial_seed
+from fastcifar.search.experiment.sizes import flops
 from fastcifar.search.experiment.spec import Spec
-from fastcifar.search.experiment.training import Cost, flops
+from fastcifar.search.experiment.training import Cost
 from fastcifar.supernet.methods import drawn
 from fastcifar.supernet.ranking import Limits
 from fastcifar.supernet.search import Asked, plan_of

@@ -64,7 +64,7 @@ def test_training_two_recipes(recipe, images, tmp_path):
 
 def test_a_recipe_and_itself(recipe, images):
     recipe = recipe.with_params({"total_epoch": 1, "train_images": 64})
-    found = compare(recipe, recipe, images, 3, device="cpu")
+    found = compare(recipe, recipe.with_params({"muon_lr": 0.5}), images, 3, null=True, device="cpu")
     assert outcome(found) == "identical" and found.accuracy.p_value == 1
     assert verdict(found).startswith("no difference: A and B are equally accurate on test in each of 3 pairs; ")
 
@@ -166,14 +166,16 @@ def test_what_cannot_be_compared_is_said_before_anything_is_built(recipe, images
 
     monkeypatch.setattr(sys.modules["fastcifar.train.series"], "train", never)
     monkeypatch.setattr(sys.modules["fastcifar.train.series"], "warm", never)
-    other = recipe.with_params({"dataset": "synthetic100"})
+    other, longer = recipe.with_params({"dataset": "synthetic100"}), recipe.with_params({"total_epoch": 9})
     for words, arguments, settings in (
         ("at least 3 runs of each recipe, not 2", (recipe, recipe, images, 2), {}),
         ("more than 0 and at most 100 points, not 0", (recipe, recipe, images, 3), {"delta": 0}),
         ("A is for synthetic, B for synthetic100", (recipe, other, images, 3), {}),
+        ("A and B are the same recipe", (recipe, recipe.with_params({"muon_lr": 0.5}), images, 3), {}),
+        ("--null: it compares a recipe with itself", (recipe, longer, images, 3), {"null": True}),
         ("layer9", (recipe, recipe.with_params({"lr_scale.layer9": 1}), images, 3), {}),
         ("batch_size: 999", (recipe, recipe.with_params({"batch_size": 999}), images, 3), {}),
-        ("split: 'valid'", (recipe, recipe, images, 3), {"split": "valid"}),
+        ("split: 'valid'", (recipe, longer, images, 3), {"split": "valid"}),
     ):
         with pytest.raises(ValueError, match=words):
             compare(*arguments, device="cpu", **settings)

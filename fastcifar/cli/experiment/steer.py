@@ -55,6 +55,22 @@ class Stop(Telling):
         return 1 if left else 0
 
 
+def say_shares(folder: Path) -> None:
+    """Say what becomes of the space's numbers of epochs, where the recipe has other epochs than they are for."""
+    from fastcifar.search.experiment.spec import Spec
+    from fastcifar.search.experiment.store import Store
+
+    with closing(Store.read(folder)) as store:
+        spec = Spec.from_dict(store.meta()["spec"])
+    if spec.recipe is not None:
+        from fastcifar.search import Space
+        from fastcifar.search.experiment.trial_recipe import shares_text
+
+        text = shares_text(Space.from_dict(spec.space), spec.recipe["total_epoch"])
+        if text is not None:
+            say(text)
+
+
 def _going_on(folder: Path) -> str:
     """What resumes the experiment in a folder."""
     from fastcifar.search.experiment.spec import read_meta
@@ -118,11 +134,13 @@ class Update(Telling):
             raise ValueError("--trials, --duration, --concurrency or --space is needed: what is to change")
         space = None if self.space is None else find_space(self.space)[1]
         folder = self.folder(self.id)
-        answered = update(folder, limits, space, ANSWER)
+        answered = update(folder, limits, space, ANSWER, str(self.space))
         done = {"id": folder.name, "changed": answered, **limits} | ({} if space is None else {"space": space})
         if not answered:
             self.tell(f"{folder.name}: asked for the change, but it has not answered after {ANSWER:g} s", done)
             return 1
+        if space is not None:
+            say_shares(folder)
         changed = [f"{name} {value:g}" for name, value in limits.items()] + ["space"] * (space is not None)
         self.tell(f"{folder.name}: changed {', '.join(changed)}", done)
         return 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
-from fastcifar.cli.flags import Name, SpaceName, Switch, absent, found_under
+from fastcifar.cli.flags import Name, SpaceName, Switch, absent, found_under, parse_settings
 from fastcifar.cli.run_flags import ComputeFlags, TrainingFlags
 
 if TYPE_CHECKING:
@@ -45,14 +45,18 @@ class PlanFlags(CommonFlags, TrainingFlags):
     """Decides weights, order, augmentation and which networks are drawn."""
 
     def plan(self, recipe: "Recipe", vary: tuple[str, ...] = ()) -> "Plan":
-        """The plan. Raises ValueError where there is no space, or it is not for a supernet."""
+        """The plan. Raises ValueError where there is no space, or it is not for a supernet, or a key does nothing."""
+        from fastcifar.search.experiment.space_check import check_space
         from fastcifar.search.named import find_space
         from fastcifar.supernet import Plan
 
         if self.space is None:
             raise ValueError("--space: a search space is needed, e.g. --space channels; `fastcifar spaces` lists them")
         _, entries = find_space(self.space)
-        return Plan(recipe=recipe, space=entries, vary=vary, method=self.method, rates=self.rates, seed=self.seed)
+        plan = Plan(recipe=recipe, space=entries, vary=vary, method=self.method, rates=self.rates, seed=self.seed)
+        choices, settings = plan.choices, parse_settings(self.set)
+        check_space(choices.of, choices.space, source=self.space, settings=settings, alone=False)
+        return plan
 
     def only_resumes(self, allowed: Collection[str]) -> None:
         """Raise ValueError where a flag was given that what is resumed has its own value of."""

@@ -49,10 +49,13 @@ def trial(folder: Path, number: int) -> TrialRow:
     return found
 
 
-def update(folder: Path, limits: dict[str, Any], space: dict[str, Any] | None, patience: float) -> bool:
+def update(
+    folder: Path, limits: dict[str, Any], space: dict[str, Any] | None, patience: float, source: str = "search space"
+) -> bool:
     """Set `trials`, `seconds` or `concurrency`, and where it does not run the space; return whether it is done.
 
     A running experiment that has not answered yet will do it when it is back from what it does.
+    source: the file or the name of the space, for messages.
     Raises StoreError for a space while it runs, ValueError where a trial that was run does not fit it.
     """
     if in_use(folder):
@@ -68,21 +71,22 @@ def update(folder: Path, limits: dict[str, Any], space: dict[str, Any] | None, p
             if space is not None:
                 spec = replace(spec, space=space)
                 check_recipe(spec, folder)
-                _check(spec, store.trials())
+                _check(spec, store.trials(), source)
             store.set({"spec": spec.to_dict()})
         finally:
             store.close()
     return True
 
 
-def _check(spec: Spec, rows: Iterable[TrialRow]) -> None:
+def _check(spec: Spec, rows: Iterable[TrialRow], source: str) -> None:
     """Raise ValueError where the space is not for the recipe, or not for a trial that was run."""
     plan = spec.plan()
     if spec.recipe is not None:
-        from fastcifar.search.experiment.training import check_space  # brings torch
-        from fastcifar.train import Recipe
+        from fastcifar.search.experiment.space_check import check_space  # brings torch
 
-        check_space(Recipe.from_dict(spec.recipe).with_params, plan.space)
+        recipes = spec.recipes()
+        check_space(recipes, plan.space, source=source)
+        check_space(lambda params: recipes({**spec.short, **params}), plan.space, source=source)
     for row in rows:
         if row.kind == "search":
             try:

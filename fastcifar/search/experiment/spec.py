@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastcifar.machine import share_of_cores, short_waits
 from fastcifar.search.experiment.algorithm_config import AlgorithmConfig
@@ -24,7 +24,10 @@ from fastcifar.search.experiment.requests import Requests
 from fastcifar.search.experiment.store import FILE, Store, StoreError, locked
 from fastcifar.search.experiment.workers import WorkerEngine
 from fastcifar.search.simple import Grid
-from fastcifar.search.space import MAX_POINTS, Space
+from fastcifar.search.space import MAX_POINTS, TOTAL_EPOCH, Space
+
+if TYPE_CHECKING:
+    from fastcifar.train import Recipe
 
 SUPERNET = "fastcifar.supernet.evaluate:SupernetEvaluator"
 THREADS = "OMP_NUM_THREADS"  # what torch and most others read when they are loaded
@@ -146,6 +149,7 @@ class Spec:
                 data_dir=data_dir,
                 device=self.device,
                 epochs_of_space="total_epoch" in self.space,
+                space_epochs=self.space.get(TOTAL_EPOCH),
             )
         if self.supernet is not None:  # by name, as its room lies above this one
             data_dir = None if self.data_dir is None else Path(self.data_dir)
@@ -157,17 +161,27 @@ class Spec:
             return FunctionEvaluator(self.function, self.metric)
         raise StoreError("the objective of this experiment has no name; resume it from the program that made it")
 
+    def recipes(self) -> "Callable[[dict[str, Any]], Recipe]":
+        """What makes the recipe of a trial from its parameters, where trials are of networks."""
+        from fastcifar.search.experiment.trial_recipe import TrialRecipes  # brings torch
+        from fastcifar.train import Recipe
+
+        if self.supernet is not None:
+            made: Callable[[dict[str, Any]], Recipe] = find_function(SUPERNET)(folder=Path(self.supernet)).recipe_of
+            return made
+        return TrialRecipes(
+            recipe=Recipe.from_dict(self.recipe or {}),
+            epochs=self.space.get(TOTAL_EPOCH),
+            epochs_of_space="total_epoch" in self.space,
+        )
+
     def _allowed(self) -> "Callable[[dict[str, Any]], bool] | None":
         trains = self.recipe is not None or self.supernet is not None
         if not trains or (self.max_flops is None and self.max_parameters is None):
             return None
-        from fastcifar.search.experiment.training import flops, parameters
-        from fastcifar.train import Recipe
+        from fastcifar.search.experiment.sizes import flops, parameters
 
-        if self.supernet is None:
-            recipe_of = Recipe.from_dict(self.recipe or {}).with_params
-        else:
-            recipe_of = find_function(SUPERNET)(folder=Path(self.supernet)).recipe_of
+        recipe_of = self.recipes()
         limits = (self.max_flops, self.max_parameters)
         most_flops, most_parameters = (float("inf") if most is None else most for most in limits)
 

@@ -141,9 +141,7 @@ def write_best(spec: Spec, driver: Driver, params: Params) -> None:
     """Write best.json: where trials train a recipe that `fastcifar train` takes, else the parameters."""
     values: Any = params
     if spec.recipe is not None:
-        from fastcifar.train import Recipe
-
-        values = Recipe.from_dict(spec.recipe).with_params(params).to_dict()
+        values = spec.recipes()(params).to_dict()
     temporary = driver.store.folder / "best.json.new"
     temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     temporary.replace(driver.store.folder / "best.json")

@@ -1,7 +1,7 @@
 """Trials that train: the evaluator of a recipe, what a trial costs, and a budget that fits the device."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from fastcifar.data import SIDE, Dataset, load, num_classes
+from fastcifar.data import SIDE, Dataset, load
 from fastcifar.data.split import HOLDOUT_SIZE
 from fastcifar.errors import Failure
 from fastcifar.machine import cores, free_memory
-from fastcifar.net import count_flops
 from fastcifar.search.experiment.engine import Ended, Engine, Report, Trial
 from fastcifar.search.experiment.evaluator import Reporter
 from fastcifar.search.experiment.gpus import GPUs
-from fastcifar.search.space import Params, Space
-from fastcifar.train import Hooks, Recipe, RecipeError, describe_network, train
+from fastcifar.search.experiment.sizes import ARCHITECTURE, flops
+from fastcifar.search.experiment.space_check import check_space
+from fastcifar.search.experiment.trial_recipe import TrialRecipes, name_of
+from fastcifar.search.space import Params
+from fastcifar.train import Hooks, Recipe, RecipeError, train
 from fastcifar.train.networks import side_at
 
 if TYPE_CHECKING:
@@ -42,21 +44,19 @@ class TrainEvaluator:
     """Trains a recipe with the trial's parameters; the result is the accuracy on the holdout, in percent.
 
     A trial that confirms looks at the test images too, once, at its end: `test_acc`.
-    epochs_of_space: whether `total_epoch` is of the space. Where it is not, a trial that has it is a shorter one, in
-        which all that the parameters say in epochs (peak_epoch, sizes) has its share.
+    epochs_of_space, space_epochs: `epochs_of_space` and `epochs` of TrialRecipes.
     """
 
     recipe: Recipe
     data_dir: Path | None = None
     device: str = "auto"
     epochs_of_space: bool = False
+    space_epochs: int | None = None
 
     def recipe_of(self, params: Params) -> Recipe:
         """The recipe of a trial. Raises RecipeError for parameters that no recipe can have."""
-        if self.epochs_of_space or "total_epoch" not in params:
-            return self.recipe.with_params(params)
-        whole = self.recipe.with_params({name: value for name, value in params.items() if name != "total_epoch"})
-        return whole.with_params({"total_epoch": params["total_epoch"]})
+        recipes = TrialRecipes(recipe=self.recipe, epochs=self.space_epochs, epochs_of_space=self.epochs_of_space)
+        return recipes(params)
 
     def __call__(self, params: Params, seed: int, report: Reporter, confirm: bool) -> dict[str, Any]:
         recipe = self.recipe_of(params)
@@ -108,66 +108,6 @@ def load_images(name: str, data_dir: Path | None) -> int:
     return len(load(name, data_dir).train.labels) - HOLDOUT_SIZE
 
 
-ARCHITECTURE = (  # fields that decide how many products and parameters there are
-    *("dataset", "network", "prep", "layer1", "layer2", "layer3", "convs", "whiten", "pool_first"),
-    *("extra_layers", "extra_widths", "res_layers", "ks", "leave_out"),
-)
-
-
-def flops(recipe: Recipe) -> int:
-    """FLOPs of one image's forward pass."""
-    return _sizes(_architecture(recipe))[0]
-
-
-def parameters(recipe: Recipe) -> int:
-    """The number of the network's parameters."""
-    return _sizes(_architecture(recipe))[1]
-
-
-def _architecture(recipe: Recipe) -> Recipe:
-    """The recipe with nothing in it but its network."""
-    values = recipe.to_dict()
-    return Recipe.from_dict({name: values[name] for name in ARCHITECTURE})
-
-
-@lru_cache(maxsize=4096)
-def _sizes(recipe: Recipe) -> tuple[int, int]:
-    network = describe_network(recipe, num_classes(recipe.dataset))
-    return count_flops(network), sum(weight.numel() for weight in network.parameters())
-
-
-def check_space(recipe_of: Callable[[Params], Recipe], space: Space, samples: int = 64) -> list[Recipe]:
-    """Recipes of points drawn from the space, of those that may be tried; of the smallest where none of them may.
-
-    Raises RecipeError for a key or a value that no recipe can have, ValueError where none may be tried.
-    """
-    params = [space.decode(row) for row in space.sample(np.random.default_rng(0), samples)]
-    recipes = [recipe_of(one) for one in params]
-    if space.allowed is None:
-        return recipes
-    allowed = [made for made, one in zip(recipes, params, strict=True) if space.allowed(one)]
-    if allowed:
-        return allowed
-    least = [_least(recipe_of, space, params[0], cost) for cost in (flops, parameters)]
-    allowed = [recipe_of(one) for one in least if space.allowed(one)]
-    if not allowed:
-        few, small = flops(recipe_of(least[0])), parameters(recipe_of(least[1]))
-        raise ValueError(
-            f"no network of the space was found within --max-flops and --max-params; the smallest have {few:,} FLOPs "
-            f"and {small:,} parameters"
-        )
-    return allowed
-
-
-def _least(recipe_of: Callable[[Params], Recipe], space: Space, start: Params, cost: Callable[[Recipe], int]) -> Params:
-    """The point that costs least, from `start`: each parameter with a list of values at that which costs least."""
-    for parameter in space.parameters:
-        if parameter.values is not None and parameter.parent is None and parameter.branches is None:
-            others = [{**start, parameter.key: value} for value in parameter.values]
-            start = min(others, key=lambda one: cost(recipe_of(one)))
-    return start
-
-
 @dataclass(frozen=True, kw_only=True)
 class Cost:
     """What training costs here, for one FLOP of a forward pass and one image. available: images to train on."""
@@ -212,17 +152,20 @@ def measured(spec: "Spec", driver: "Driver") -> tuple["Spec", list[Recipe], Cost
     Raises what `check_space` and `load` raise, and ProbeError.
     """
     assert spec.recipe is not None
-    recipe, space = Recipe.from_dict(spec.recipe), driver.plan.space
+    recipe, recipes, space = Recipe.from_dict(spec.recipe), spec.recipes(), driver.plan.space
     available = load_images(recipe.dataset, None if spec.data_dir is None else Path(spec.data_dir))
-    samples = check_space(recipe.with_params, space)
+    samples = check_space(recipes, space, source=spec.name, images=available)
     most = max(one.train_images or 0 for one in (recipe, *samples))
     if most > available:
         raise RecipeError(f"train_images: {most} is more than the {available} that are not held out")
     middle = sorted(samples, key=flops)[len(samples) // 2]
     cost = probe(driver.engine, middle, driver.store.folder, available)
-    fixed = {parameter.key.partition(".")[0] for parameter in space.parameters}
+    fixed = {name_of(parameter).partition(".")[0] for parameter in space.parameters}
     whole = spec.device.startswith("cuda") or driver.plan.budget is not None  # of Hyperband
-    spec = replace(spec, short={} if whole else shortened(recipe, samples, cost, fixed))
+    short = {} if whole else shortened(recipe, samples, cost, fixed)
+    if short:
+        check_space(lambda params: recipes({**short, **params}), space, source=spec.name, images=available)
+    spec = replace(spec, short=short)
     driver.store.set({"spec": spec.to_dict(), MEASURED: True})
     driver.plan = replace(driver.plan, short=spec.short)
     return spec, samples, cost
@@ -263,7 +206,8 @@ def shortened(recipe: Recipe, samples: list[Recipe], cost: Cost, fixed: set[str]
     if "train_images" not in fixed and mean_seconds() > seconds:
         share = seconds / mean_seconds()
         available = min(recipe.train_images or cost.available, cost.available)
-        changes["train_images"] = max(MIN_IMAGES, round(available * share) // 1000 * 1000)
+        least = max(MIN_IMAGES, *(sample.batch_size for sample in samples))
+        changes["train_images"] = max(least, round(available * share) // 1000 * 1000)
     if changes and fixed <= set(ARCHITECTURE):
         changes |= _smaller_batches(recipe.with_params(changes), cost.available)
     return changes

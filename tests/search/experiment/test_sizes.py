@@ -6,7 +6,7 @@ import pytest
 
 from fastcifar.data import num_classes
 from fastcifar.net import count_flops
-from fastcifar.search.experiment.training import flops, parameters
+from fastcifar.search.experiment.sizes import flops, parameters
 from fastcifar.train import Recipe, describe_network
 
 RESNET = {"prep": 4, "layer1": 4, "layer2": 8, "layer3": 8, "extra_layers": {"layer1": 1}}

@@ -12,15 +12,13 @@ from fastcifar.cli.search_view import estimate
 from fastcifar.search import Space
 from fastcifar.search.experiment import training
 from fastcifar.search.experiment.engine import Ended, Report
+from fastcifar.search.experiment.sizes import flops, parameters
 from fastcifar.search.experiment.spec import Spec
 from fastcifar.search.experiment.training import (
     WORKER_BYTES,
     Cost,
     TrainEvaluator,
-    check_space,
     default_concurrency,
-    flops,
-    parameters,
     probe,
     shortened,
 )
@@ -38,6 +36,8 @@ TINY = {
     "layer2": 4,
     "layer3": 4,
 }
+
+RECIPE = {name: value for name, value in TINY.items() if name != "train_images"}
 
 
 @pytest.fixture
@@ -176,6 +176,21 @@ def test_a_budget_is_shortened_first_in_epochs_then_in_images():
     assert fixed == {"train_images": 22_000}
 
 
+def test_a_shortened_trial_has_images_for_the_largest_batch():
+    recipe = named_recipe("resnet9-tiny")
+    samples = [recipe, recipe.with_params({"batch_size": 6_144})]
+    short = shortened(recipe, samples, cost(1e-2, recipe), {"batch_size"}, seconds=10)
+    assert short == {"total_epoch": 5, "train_images": 6_144}
+
+
+def test_a_batch_of_the_space_that_has_more_images_than_there_are(monkeypatch):
+    monkeypatch.setattr(training, "load_images", lambda name, data_dir: 640)
+    spec = Spec(name="batches", space={"batch_size": {"_type": "choice", "_value": [32, 641]}}, recipe=RECIPE)
+    driver = SimpleNamespace(plan=SimpleNamespace(space=Space.from_dict(spec.space)))
+    with pytest.raises(ValueError, match="batches: batch_size: 641 is more than the 640 images to train on"):
+        training.measured(spec, driver)
+
+
 def test_a_short_trial_has_smaller_batches_where_only_networks_differ():
     recipe = named_recipe("resnet9-tiny").with_params({"bias_lr": 3.2, "batch_size": 500})
     slow = cost(2e-4, recipe)
@@ -186,31 +201,6 @@ def test_a_short_trial_has_smaller_batches_where_only_networks_differ():
     assert shortened(recipe, [recipe], slow, {"prep", "peak_lr"}, seconds=6).keys() == {"total_epoch", "train_images"}
     muon = recipe.with_params({"optimizer": "muon"})
     assert shortened(muon, [muon], slow, set(), seconds=6).keys() == {"total_epoch", "train_images"}
-
-
-def test_a_space_that_no_recipe_fits():
-    space = Space.from_dict({"pre": {"_type": "choice", "_value": [16, 32]}})
-    with pytest.raises(RecipeError, match="did you mean prep"):
-        check_space(Recipe().with_params, space)
-    space = Space.from_dict({"prep": {"_type": "choice", "_value": [16, -1]}})
-    with pytest.raises(RecipeError, match="prep"):
-        check_space(Recipe().with_params, space)
-
-
-def test_a_limit_that_few_networks_meet():
-    """One of 4,096, which no 64 drawn ones are."""
-    entries = {
-        layer: {"_type": "choice", "_value": [*range(8, 16)]} for layer in ("prep", "layer1", "layer2", "layer3")
-    }
-    recipe_of = Recipe().with_params
-    smallest = recipe_of(dict.fromkeys(entries, 8))
-    for cost in (flops, parameters):
-        space = replace(Space.from_dict(entries), allowed=lambda one: cost(recipe_of(one)) <= cost(smallest))  # noqa: B023
-        assert check_space(recipe_of, space) == [smallest, smallest]
-    space = replace(space, allowed=lambda one: False)
-    message = f"the smallest have {flops(smallest):,} FLOPs and {parameters(smallest):,} parameters"
-    with pytest.raises(ValueError, match=message):
-        check_space(recipe_of, space)
 
 
 @pytest.mark.usefixtures("few_images")
