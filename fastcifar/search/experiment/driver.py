@@ -288,6 +288,9 @@ def _warn(text: str) -> None:
     print(f"fastcifar: {text}", file=sys.stderr, flush=True)
 
 
+MOST_SEED = (2**63 - 1) // 1_000_000 - 1  # of a search, so that those of its trials are integers to SQLite
+
+
 def trial_seed(seed: int, number: int) -> int:
     """The seed of a trial of the search; confirmations count from the other end."""
     return seed * 1_000_000 + number

@@ -15,7 +15,8 @@ from fastcifar.machine import share_of_cores, short_waits
 from fastcifar.search.experiment.algorithm_config import AlgorithmConfig
 from fastcifar.search.experiment.algorithms import make_assessor, make_tuner
 from fastcifar.search.experiment.command import CommandEngine
-from fastcifar.search.experiment.driver import Driver, Limits, Plan
+from fastcifar.search.experiment.config_rules import whole
+from fastcifar.search.experiment.driver import MOST_SEED, Driver, Limits, Plan
 from fastcifar.search.experiment.engine import Engine, Variables, no_variables
 from fastcifar.search.experiment.evaluator import Evaluator, FunctionEvaluator, find_function
 from fastcifar.search.experiment.gpus import GPUs
@@ -92,6 +93,7 @@ class Spec:
 
     def plan(self) -> Plan:
         """The plan of the search. Raises ConfigError or SpaceError."""
+        whole(0, MOST_SEED)("seed", self.seed)
         tuner = make_tuner(AlgorithmConfig(**self.tuner), self.space)
         if isinstance(tuner.searcher, Grid) and Space.from_dict(self.space).size() > MAX_POINTS:
             raise ValueError(f"{self.tuner['name']}: a grid needs a space without continuous parameters, not too large")
