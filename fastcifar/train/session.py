@@ -14,7 +14,7 @@ from fastcifar.data import SIDE, Augmentation, Batches, Dataset, Split, derived_
 from fastcifar.errors import Failure
 from fastcifar.net import WhitenConv
 from fastcifar.train import checkpoint
-from fastcifar.train.build import build_state, init_weights, warm_up
+from fastcifar.train.build import init_weights, warm_up
 from fastcifar.train.device import keep_memory, kernels, synchronize
 from fastcifar.train.ending import ending
 from fastcifar.train.identity import identity
@@ -24,6 +24,7 @@ from fastcifar.train.precision import resolve_precision
 from fastcifar.train.recipe import Recipe
 from fastcifar.train.record import RecordError, RunFolder
 from fastcifar.train.result import Result, Times
+from fastcifar.train.reuse import Lease
 from fastcifar.train.schedule import learning_rate
 from fastcifar.train.start import start_from
 from fastcifar.train.table import EpochRow
@@ -114,14 +115,16 @@ class Session:
         with ending(result, lambda: self.epochs_done, self.write), using_threads(result.threads):
             self.hooks.on_start(result, self.epochs_done)
             with kernels(self.device, result.settings["deterministic"]), _memory_explained(result.recipe, self.device):
-                self.train(*self.prepare(self.build()))
+                lease = self.build()
+                self.train(*self.prepare(lease.state))
+                lease.end()
             ended = self.epochs_done == result.recipe.total_epoch
             result.status, result.message = "finished" if ended else "stopped", ""
         if self.folder:
             self.folder.remove(checkpoint.FILE)  # after the record, so that a crash between the two loses nothing
         return result
 
-    def build(self) -> State:
+    def build(self) -> Lease:
         """Make the network; on CUDA or compiled, warm it up. Its time is reported, not counted."""
         began = time.perf_counter()
         if self.device.type == "cpu":
@@ -130,7 +133,9 @@ class Session:
         precision = resolve_precision(self.result.precision, self.device)
         num_classes = len(self.dataset.classes)
         steps = len(self.train_split.labels) // recipe.batch_size
-        state = build_state(recipe, num_classes, self.device, precision, step, steps)
+        deterministic = self.result.settings["deterministic"]
+        lease = Lease(recipe, num_classes, self.device, precision, step, steps, deterministic)
+        state = lease.state
         if self.device.type == "cuda" or step == "compiled":
             valid_images = len(self.valid_split.labels)
             size = evaluation_batch(valid_images, self.device)
@@ -143,7 +148,7 @@ class Session:
         self.result.product_rate = product_rate(self.device, low, torch.get_num_threads())
         synchronize(self.device)
         self.result.times.build = self.before.build + time.perf_counter() - began
-        return state
+        return lease
 
     def warm_up_images(self, state: State, sides: set[int]) -> None:
         """Augment and evaluate blank images, as many as there will be."""
