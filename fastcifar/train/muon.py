@@ -16,20 +16,25 @@ def orthogonalize(matrices: Tensor, steps: int, dtype: torch.dtype) -> Tensor:
     """
     tall = matrices.shape[1] > matrices.shape[2]
     x = (matrices.mT if tall else matrices).to(dtype)
-    x = x / (x.float().norm(dim=(1, 2), keepdim=True) + EPS).to(dtype)
+    x = newton_schulz(x / (x.float().norm(dim=(1, 2), keepdim=True) + EPS).to(dtype), steps)
+    return x.mT if tall else x
+
+
+def newton_schulz(x: Tensor, steps: int) -> Tensor:
+    """The iterations alone, on matrices (B, M, N) that are not taller than wide and have the norm 1."""
     a, b, c = COEFFICIENTS
     for _ in range(steps):
         square = x @ x.mT
         polynomial = torch.baddbmm(square, square, square, beta=b, alpha=c)
         x = torch.baddbmm(x, polynomial, x, beta=a)
-    return x.mT if tall else x
+    return x
 
 
 class Muon:
     """Muon over convolutions' weights (out, in, k, k), each as a matrix (out, in k k), those of one shape together.
 
     Before a step a weight is brought to the norm sqrt(out), so that the rate alone decides how far it turns; there is
-    no weight decay. factors: of the learning rate, one for each weight.
+    no weight decay. factors: of the learning rate, one for each weight. `BatchedMuon` does the same in fewer launches.
     """
 
     def __init__(
@@ -38,7 +43,7 @@ class Muon:
         self.weights = list(weights)
         self.velocities = [torch.zeros_like(weight) for weight in self.weights]
         self.factors, self.momentum, self.steps, self.dtype = list(factors), momentum, steps, dtype
-        self.lr = 0.0
+        self.lr: float | Tensor = 0.0
         self.param_groups = [{"params": self.weights}]
 
     @torch.no_grad()

@@ -9,9 +9,11 @@ from coloured import coloured
 from fastcifar.train import Hooks, Recipe, named_recipe, resume, session, train
 from fastcifar.train.build import build_state, capture, init_weights, warm_up
 from fastcifar.train.capture import WARM_UP, cuda_graph
-from fastcifar.train.loop import State, forward_backward, train_epoch
+from fastcifar.train.loop import State, step_of, train_epoch, training_step
+from fastcifar.train.muon_batched import BatchedMuon
 from fastcifar.train.networks import step_kinds
 from fastcifar.train.precision import resolve_precision
+from fastcifar.train.sgd import FlatSGD
 from fastcifar.train.step import resolve_step
 from fastcifar.train.whiten import train_whitening
 
@@ -65,7 +67,9 @@ def batch(number: int, side: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize("averaging", ["none", "lookahead"])
 @pytest.mark.parametrize("precision", ["O0", "O1", "O2", "half"])
-def test_replays_are_what_was_not_recorded(precision, averaging):
+def test_replays_are_what_was_not_recorded(precision, averaging, monkeypatch):
+    monkeypatch.setattr("fastcifar.train.build.SGD", FlatSGD)  # a GPU's optimizers
+    monkeypatch.setattr("fastcifar.train.build.Muon", BatchedMuon)
     state, twin, recorder = states(RECIPE.with_params({"averaging": averaging, "average_every": 1}), precision)
     assert recorder.recorded == 4  # two sides, each with the whitening's bias trained and not
     recorder.replayed = 0
@@ -75,7 +79,7 @@ def test_replays_are_what_was_not_recorded(precision, averaging):
             train_whitening(one.network, epoch < 2)
             pairs = [batch(2 * epoch + i, side) for i in range(2)]
             batches = iter([(images.to(one.precision.images), labels) for images, labels in pairs])
-            losses.append(train_epoch(one, batches, lambda step: 0.01, RECIPE.label_smoothing, lambda step: None))
+            losses.append(train_epoch(one, batches, lambda step: 0.01 + step / 100, 0.2, lambda step: None))
         assert losses[0] == losses[1]
     assert recorder.recorded == 4 and recorder.replayed == 8  # nothing is recorded while it trains
     for name, value in twin.network.state_dict().items():
@@ -100,7 +104,7 @@ def test_what_a_schedule_needs_is_recorded_once_the_largest_first():
     assert recorded == [(32, True), (32, False), (24, True)] and recorder.pools == [POOL] * 3
     for side, trained in kinds:
         train_whitening(state.network, trained)
-        state.captured(*batch(0, side))
+        state.captured(*batch(0, side), 0.1)
     assert recorder.recorded == 3
 
 
@@ -120,6 +124,22 @@ def test_a_run_warms_up_for_the_epochs_that_it_has(monkeypatch, tmp_path):
         train(RECIPE.with_params(small), images, device="cpu", step="compiled", out=tmp_path, hooks=hooks)
     resume(next(tmp_path.iterdir()), images)
     assert asked == [(32, {40}, [(24, True), (32, True), (32, False)]), (32, {40}, [(32, False)])]
+
+
+def test_recording_leaves_everything_as_it_was():
+    """Also in the middle of a training, though steps are made to record one."""
+    state, twin, recorder = states(RECIPE, "O0")
+    for one in (state, twin):
+        one.network.train()
+        train_whitening(one.network, True)
+        training_step(one, *batch(0, 32), 0.1, 0.2)
+    del state.captured.recordings[next(iter(state.captured.recordings))]
+    for one in (state, twin):
+        training_step(one, *batch(1, 32), 0.1, 0.2)
+    assert recorder.recorded == 5
+    changed = ([*one.network.state_dict().values(), *one.optimizer.velocities] for one in (state, twin))
+    for mine, twins in zip(*changed, strict=True):
+        assert torch.equal(mine, twins)
 
 
 class FakeCUDA:
@@ -189,8 +209,9 @@ def test_what_is_compiled_can_be_recorded(monkeypatch):
             train_whitening(one.network, side == 24)
             one.network.train()
         images, labels = batch(side, side)
-        logits, loss = state.captured(images, labels)
-        exact_logits, exact_loss = forward_backward(twin, images, labels, RECIPE.label_smoothing)
+        loss, right, logits = state.captured(images, labels, 0.01)
+        exact_loss, exact_right, exact_logits = step_of(twin, images, labels, 0.01, RECIPE.label_smoothing)
+        assert int(right) == int(exact_right)
         torch.testing.assert_close(logits, exact_logits)
         torch.testing.assert_close(loss, exact_loss)
         for weight, exact in zip(state.weights, twin.weights, strict=True):

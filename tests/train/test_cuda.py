@@ -8,11 +8,15 @@ import pytest
 import torch
 from coloured import coloured
 
+from fastcifar.data.augment import resize_folded, resize_plain
+from fastcifar.data.upload import upload
 from fastcifar.net import BatchNorm
 from fastcifar.train import Recipe, named_recipe, train
 from fastcifar.train.build import build_state, init_weights, warm_up
 from fastcifar.train.device import kernels
-from fastcifar.train.loop import forward_backward
+from fastcifar.train.loop import forward_backward, optimizer_step
+from fastcifar.train.muon import Muon
+from fastcifar.train.muon_batched import BatchedMuon
 from fastcifar.train.precision import resolve_precision
 from fastcifar.train.whiten import train_whitening
 
@@ -54,11 +58,14 @@ def compare_passes(recipe, precision, step):
             batch = batch.contiguous(memory_format=torch.channels_last)
             labels = torch.randint(0, 10, (64,), generator=generator).to(device)
             if state.captured:
-                logits, loss = state.captured(batch, labels)
+                loss, right, logits = state.captured(batch, labels, 0.0)
+                assert int(right) == int((logits.argmax(1) == labels).sum())
             else:
                 logits, loss = forward_backward(state, batch, labels, recipe.label_smoothing)
             gradients = [None if weight.grad is None else weight.grad.float().clone() for weight in state.weights]
             statistics = [m.running_mean.clone() for m in state.network.modules() if isinstance(m, BatchNorm)]
+            if not state.captured and not state.scaler:
+                optimizer_step(state, 0.0)  # which is recorded too, and leaves the gradients as they are
             passes.append((logits.float().clone(), float(loss), gradients, statistics))
         found.append(passes)
     close = 0.01 if precision == "O0" else 0.1  # a maximum that falls the other way changes a gradient by a percent
@@ -77,6 +84,40 @@ def test_it_learns(recipe, images, step):
     result = train(recipe.with_params({"total_epoch": 6}), images, device="cuda", step=step)
     assert result.status == "finished" and result.epochs[-1].train_acc > 0.3  # chance is 0.1
     assert result.tta_acc is None or result.tta_acc > 0.2
+
+
+@pytest.mark.parametrize("recipe", [SPEEDRUN, RESNET], ids=["speednet", "resnet9"])
+def test_a_recorded_training_is_the_plain_one(recipe, images):
+    """To what order the sums of a kernel are made in; the first epochs, before such differences grow."""
+    short = recipe.with_params(
+        {"precision": "O0", "total_epoch": 2, "sizes": {"24": 1}, "peak_lr": 0.01, "muon_lr": 0.01}
+    )
+    results = [train(short, images, device="cuda", step=step) for step in ("eager", "captured")]
+    for plain, recorded in zip(*(result.epochs for result in results), strict=True):
+        assert math.isclose(plain.train_loss, recorded.train_loss, rel_tol=2e-3)
+
+
+def test_what_a_gpu_does_instead_is_the_same():
+    """Resizing in one image, kernels in one batch, copies in parts: beside the plain ways, on the GPU."""
+    device, generator = torch.device("cuda"), torch.Generator().manual_seed(0)
+    images = torch.randn(500, 3, 32, 32, generator=generator).to(device, torch.half)
+    images = images.contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(resize_folded(images, 24), resize_plain(images, 24), atol=4e-3, rtol=0)
+    values = torch.randint(0, 256, (2**25 + 77, 1), generator=generator, dtype=torch.uint8)
+    assert torch.equal(upload(values, device).cpu(), values)
+    shapes, found = [(64, 24, 3, 3), (64, 64, 3, 3), (16, 3, 1, 1), (64, 64, 3, 3)], []
+    for kind in (Muon, BatchedMuon):
+        generator.manual_seed(1)
+        weights = [torch.randn(shape, generator=generator).to(device) for shape in shapes]
+        weights = [weight.contiguous(memory_format=torch.channels_last) for weight in weights]
+        for weight in weights:
+            weight.grad = torch.randn(weight.shape, generator=generator).to(weight)
+        optimizer = kind(weights, factors=[1.0] * 4, momentum=0.6, steps=3, dtype=torch.bfloat16)
+        optimizer.lr = 0.05
+        optimizer.step()
+        found.append(weights)
+    for plain, batched in zip(*found, strict=True):
+        torch.testing.assert_close(plain, batched, atol=5e-4, rtol=0)
 
 
 @pytest.mark.parametrize("step", ["eager", "captured"])
