@@ -130,10 +130,15 @@ def autocast(precision: Precision, device: torch.device, cache: bool = True) -> 
 
 
 def backward(state: State, loss: Tensor) -> None:
-    """Fill the gradients of the network's weights."""
+    """Fill the gradients of the network's weights, those of the loss times its scale."""
     for weight in state.network.parameters():
         weight.grad = None
-    (state.scaler.scale(loss) if state.scaler else loss).backward()
+    (state.scaler.scale(loss) if state.scaler else scaled(state.precision, loss)).backward()
+
+
+def scaled(precision: Precision, loss: Tensor) -> Tensor:
+    """The loss times the scale that `precision` always has, which the optimizer divides by."""
+    return loss if precision.loss_scale == 1 else loss * precision.loss_scale
 
 
 def optimizer_step(state: State, lr: float | Tensor) -> None:
