@@ -71,4 +71,4 @@ class Muon:
             n, k, h, w = shape
             for i, update in zip(places, updates, strict=True):
                 turned = update.view(n, h, w, k).permute(0, 3, 1, 2)
-                weights[i].add_(turned, alpha=-self.lr * self.factors[live[i]])
+                weights[i].add_(turned, alpha=-float(self.lr) * self.factors[live[i]])
