@@ -1,136 +1,231 @@
-"""Kill a search at random moments until it is done, and compare it with one that was left alone.
+"""End searches and trainings by signals at random moments, go on with them, and look whether anything was lost.
 
-    python benchmarks/kill_loop.py [--kills 50] [--trials 60] [--tuner GP] [--concurrency 1] [--seed 0]
+    python benchmarks/kill_loop.py [--kills 200] [--kinds functions commands training supernet]
+                                   [--signals KILL TERM HUP QUIT INT] [--seed 0] [--write benchmarks/results/kills.md]
 
-Runs `fastcifar search --objective ...` and then `--resume` in processes of their own. Each of the first --kills is
-ended by SIGKILL at a random moment, while it starts or during its first trials; then one is let go on to the end. After
-each kill everything that was announced on stderr must be in the store as it was announced. At the end no trial may be
-missing or there twice, and with one worker (and the same seed) parameters, seeds, states, values and reports must be
-those of the undisturbed search. Prints a report; exits 1 where something was lost.
+Each kind (see `kill_kinds.py`) is run once undisturbed. Then it is begun, gets a signal at a random moment (INT twice),
+is gone on with, gets the next one, and so on; whenever it has come to its end, another begins; the last is let go on to
+its end. After each signal everything that was announced must be stored as it was announced, the command must have ended
+within seconds, with the exit code of that signal, and no process of it may be left (they are found by a word in their
+environment). What has ended must be all that was undisturbed, nothing twice, and where the clock decides nothing, equal
+to it: parameters, seeds, states, values, reports, losses. Prints a table; exits 1 where something was lost.
 """
 
 import argparse
-import json
 import os
+import platform
 import random
-import re
+import resource
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from fastcifar.search.experiment.store import FILE, RUNNING, Store
+from kill_kinds import KINDS, PYTHON, Facts, Kind
 
-MODULE = """
-import time
+from fastcifar.search.experiment.marks import VARIABLE, find
 
-def objective(params, seed, report):
-    for step in range(4):
-        time.sleep(0.03)
-        report(params["x"] * step)
-    if seed % 13 == 5:
-        raise RuntimeError("bad luck")
-    return {"default": -(params["x"] - 0.3) ** 2 - params["y"] ** 2, "seed": seed}
-"""
-SPACE = {"x": {"_type": "uniform", "_value": [0, 1]}, "y": {"_type": "quniform", "_value": [-1, 1, 0.1]}}
-ANNOUNCED = re.compile(r"^trial (\d+) (finished|stopped|failed)(?: (\S+),)?", re.MULTILINE)
+SIGNALS = ("KILL", "TERM", "HUP", "QUIT", "INT")
+SHARES = {"functions": 0.35, "commands": 0.35, "training": 0.2, "supernet": 0.1}  # of the kills
+BY_SIGNAL = {"TERM": 130, "HUP": 130, "INT": 130}  # exit codes where the signal is handled
+PROMPT = 15.0  # seconds from a signal to the end: two of grace, five that a command has to clean up, a busy machine
+GONE = 5.0  # seconds from the end to that of the last process that it has begun
 
 
-def command(folder: Path, out: Path, options: argparse.Namespace) -> list[str]:
-    """The search, or its resumption where there is something to resume."""
-    program = [sys.executable, "-m", "fastcifar.search", "--out", str(out)]
-    found = [path.parent for path in out.glob(f"*/{FILE}")]
-    assert len(found) < 2, "a second experiment was made"
-    if found:
-        return [*program, "--resume", found[0].name]
-    flags = {"trials": options.trials, "seed": options.seed, "tuner": options.tuner, "assessor": "Medianstop"}
-    flags |= {"concurrency": options.concurrency, "space": folder / "space.json", "objective": "objective:objective"}
-    return [*program, *(word for name, value in flags.items() for word in (f"--{name}", str(value)))]
+@dataclass(kw_only=True)
+class Tally:
+    """What has happened to one kind. moments: seconds to the first and between all announcements, undisturbed."""
+
+    sent: Counter[str] = field(default_factory=Counter)
+    announced: int = 0
+    runs: int = 0
+    slowest: float = 0.0  # seconds from a signal to the end
+    wrong: list[str] = field(default_factory=list)
+    moments: tuple[float, float] = (0.0, 0.0)
 
 
-def stored(out: Path) -> dict[int, tuple[Any, ...]]:
-    """The trials that have ended, without their times; {} where there is no experiment yet."""
-    found = list(out.glob(f"*/{FILE}"))
-    if not found:
-        return {}
-    store = Store.read(found[0].parent)
-    reports = store.reports()
-    rows = [row for row in store.trials() if row.state != RUNNING]
-    store.close()
-    return {
-        row.number: (row.kind, row.params, row.seed, row.state, row.value, row.message, reports.get(row.number))
-        for row in rows
-    }
+class Loop:
+    """Runs one kind again and again."""
+
+    def __init__(self, kind: Kind, tally: Tally, signals: list[str], rng: random.Random) -> None:
+        self.kind, self.tally, self.signals, self.rng = kind, tally, signals, rng
+        self.out = kind.folder / "calm"
+        self.said: Facts = {}  # of all sessions of what is under `out`
+
+    def calm(self) -> Facts:
+        """Run it undisturbed; all that is stored."""
+        began, first = time.monotonic(), 0.0
+        with self._begun() as process:
+            while process.poll() is None:
+                if not first and self.kind.announced(self._text()):
+                    first = time.monotonic() - began
+                time.sleep(0.02)
+        assert process.returncode == 0, self._text()
+        want = self._compared()
+        self.tally.moments = first, (time.monotonic() - began - first) / max(1, len(self.said) - 1)
+        return want
+
+    def killed(self, kills: int, want: Facts) -> None:
+        """Kill it so many times; then let it come to its end."""
+        done = 0
+        while True:
+            self.tally.runs += 1
+            self.out, self.said = self.kind.folder / f"killed-{self.tally.runs}", {}
+            while True:
+                code = self._run(self.signals[done % len(self.signals)] if done < kills else "")
+                if code == 0:
+                    break
+                done += 1
+                if self.kind.ended(self.kind.path(self.out)):
+                    break
+            self._same(self._compared(), want)
+            if done >= kills:
+                return
+
+    def _run(self, name: str) -> int:
+        """Begin or go on, and send the signal, if it has not ended before; the exit code."""
+        first, each = self.tally.moments
+        mark = f"kill-{os.getpid()}-{self.tally.runs}-{self.tally.sent.total()}"
+        with self._begun(mark) as process:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(self.rng.uniform(0.3 * first, first + 4 * each) if name else None)
+            if process.poll() is None:
+                self._end(process, name)
+        code = process.returncode
+        if code not in (0, *((-getattr(signal, f"SIG{name}"), BY_SIGNAL.get(name)) if name else ())):
+            self.tally.wrong.append(f"exit code {code} after {name or 'nothing'}:\n{self._text()}")
+            assert name, self.tally.wrong
+        until = time.monotonic() + GONE
+        while (left := find([mark]).groups) and time.monotonic() < until:
+            time.sleep(0.05)
+        self.tally.wrong += [f"left after {name}: {', '.join(map(_command, left))}"] if left else []
+        self._compared()
+        return code
+
+    def _begun(self, mark: str = "") -> "subprocess.Popen[bytes]":
+        path = self.kind.path(self.out)
+        words = self.kind.begin(self.out) if path is None else self.kind.go_on(path)
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", VARIABLE: mark, "PYTHONUNBUFFERED": "1"}
+        with (self.kind.folder / "printed").open("wb") as printed:
+            return subprocess.Popen(
+                [PYTHON, *words],
+                cwd=self.kind.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=printed,
+                stderr=printed,
+                env=environment,
+                preexec_fn=_defaults,
+            )
+
+    def _end(self, process: "subprocess.Popen[bytes]", name: str) -> None:
+        self.tally.sent[name] += 1
+        began = time.monotonic()
+        process.send_signal(getattr(signal, f"SIG{name}"))
+        if name == "INT":
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.2)
+            process.send_signal(signal.SIGINT)
+        process.wait()
+        seconds = time.monotonic() - began
+        self.tally.slowest = max(self.tally.slowest, seconds)
+        if seconds > PROMPT:
+            self.tally.wrong.append(f"{name}: {seconds:.1f} s to the end")
+
+    def _text(self) -> str:
+        return (self.kind.folder / "printed").read_text(errors="replace")
+
+    def _compared(self) -> Facts:
+        """Look whether all that was announced is stored; return all that is."""
+        for key, what in self.kind.announced(self._text()).items():
+            self.tally.announced += key not in self.said
+            if self.said.setdefault(key, what) != what:
+                self.tally.wrong.append(f"{key} was announced as {self.said[key]} and as {what}")
+        path = self.kind.path(self.out)
+        said, all_of = ({}, {}) if path is None else self.kind.stored(path)
+        lost = {key: what for key, what in self.said.items() if said.get(key) != what}
+        self.tally.wrong += [f"{key} was announced as {what}; stored: {said.get(key)}" for key, what in lost.items()]
+        return all_of
+
+    def _same(self, found: Facts, want: Facts) -> None:
+        """Compare what has come to its end with what was undisturbed."""
+        self.tally.wrong += [f"{key} is missing or too much" for key in found.keys() ^ want.keys()]
+        if self.kind.exact:
+            differ = [key for key in found.keys() & want.keys() if found[key] != want[key]]
+            self.tally.wrong += [f"{key} is {found[key]}, undisturbed {want[key]}" for key in differ]
+
+
+def _defaults() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # of SIGQUIT
+
+
+def _command(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    return str(pid)
+
+
+def shares(kills: int, kinds: list[str]) -> dict[str, int]:
+    """The number of kills for each kind: by their shares, all together `kills`."""
+    total, counts, left = sum(SHARES[kind] for kind in kinds), {}, kills
+    for kind in kinds[1:]:
+        counts[kind] = min(left, max(1, round(kills * SHARES[kind] / total)))
+        left -= counts[kind]
+    return {kinds[0]: left, **counts}
+
+
+def table(tallies: dict[str, Tally], signals: list[str], seconds: float, seed: int) -> str:
+    """The report as Markdown."""
+    head = ["", *signals, "announced", "lost", "seconds to the end"]
+    lines = ["| " + " | ".join(head) + " |", "| " + " | ".join("---" for _ in head) + " |"]
+    for name, one in tallies.items():
+        lost = len(one.wrong) or "nothing"
+        cells = [name, *(one.sent[each] for each in signals), one.announced, lost, f"at most {one.slowest:.1f}"]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    kills = sum(one.sent.total() for one in tallies.values())
+    wrong = [f"- {name}: {what}" for name, one in tallies.items() for what in one.wrong]
+    machine = f"{platform.system()} {platform.release()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    return "\n".join(
+        [
+            f"# {kills} signals at random moments",
+            "",
+            f"`python benchmarks/kill_loop.py --kills {kills} --seed {seed}`: {seconds / 60:.0f} minutes on {machine}.",
+            "What is counted, and when something is lost, is said in that program. INT is sent twice.",
+            "",
+            *lines,
+            "",
+            *(wrong or ["Nothing that was announced was lost or came twice, and no process was left."]),
+            "",
+        ]
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--trials", type=int, default=60)
-    parser.add_argument("--tuner", default="GP")
-    parser.add_argument("--concurrency", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0, help="of the search and of the moments")
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--kinds", nargs="+", choices=list(SHARES), default=list(SHARES))
+    parser.add_argument("--signals", nargs="+", choices=SIGNALS, default=list(SIGNALS), help="one after the other")
+    parser.add_argument("--seed", type=int, default=0, help="of the searches, the trainings and the moments")
+    parser.add_argument("--write", type=Path, help="the file of the table, besides stdout")
     options = parser.parse_args()
-    rng = random.Random(options.seed)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        (folder / "objective.py").write_text(MODULE)
-        (folder / "space.json").write_text(json.dumps(SPACE))
-        calm, killed = folder / "calm", folder / "killed"
-
-        def run(out: Path, seconds: float | None) -> tuple[int, str]:
-            with (folder / "stderr").open("w+") as stderr:
-                words = command(folder, out, options)
-                process = subprocess.Popen(words, cwd=folder, stdout=subprocess.DEVNULL, stderr=stderr, env=environment)
-                try:
-                    process.wait(seconds)
-                except subprocess.TimeoutExpired:
-                    process.send_signal(signal.SIGKILL)
-                    process.wait()
-                stderr.seek(0)
-                return process.returncode, stderr.read()
-
-        began = time.monotonic()
-        code, text = run(calm, None)
-        assert code == 0, text
-        times = [row.started for row in Store.read(next(calm.glob(f"*/{FILE}")).parent).trials()]
-        start = time.monotonic() - began - (times[-1] - times[0])  # of the program, with its end
-        each = (times[-1] - times[0]) / (len(times) - 1)
-        kills, done, wrong = 0, Counter[str](), []
-        announced: dict[int, tuple[str, str]] = {}
-        while True:
-            moment = rng.uniform(0.6 * start, start + 4 * each)
-            code, text = run(killed, moment if kills < options.kills else None)
-            before = len(announced)
-            for number, state, value in ANNOUNCED.findall(text):
-                if announced.setdefault(int(number), (state, value)) != (state, value):
-                    wrong.append(f"trial {number} was announced twice, differently")
-            rows = stored(killed)
-            for number, (state, value) in announced.items():
-                if number not in rows or rows[number][3] != state or (value and f"{rows[number][4]:.6g}" != value):
-                    wrong.append(f"trial {number} was announced as {state} {value}; stored: {rows.get(number)}")
-            done["with new trials" if len(announced) > before else "without"] += 1
-            if code == 0:
-                break
-            assert code == -signal.SIGKILL, text
-            kills += 1
-        want = stored(calm)
-        wrong += [f"trial {number} is missing" for number in want.keys() - rows.keys()]
-        wrong += [f"trial {number} is too much" for number in rows.keys() - want.keys()]
-        if options.concurrency == 1:
-            wrong += [f"trial {n} differs: {rows[n]}, not {want[n]}" for n in want if n in rows and rows[n] != want[n]]
-        states = Counter(row[3] for row in rows.values())
-        print(f"{kills} kills ({done['with new trials']} of the runs ended trials, {done['without']} ended none)")
-        print(f"{len(rows)} trials: {', '.join(f'{count} {state}' for state, count in states.most_common())}")
-        same = "the same as an undisturbed search" if options.concurrency == 1 else "none missing, none twice"
-        print("\n".join(wrong) or f"nothing lost, nothing twice; {same}")
-        print(f"{options.tuner}, {options.concurrency} at a time; {time.monotonic() - began:.0f} s in all")
-    sys.exit(bool(wrong))
+    began, tallies = time.monotonic(), {}
+    for kind, kills in shares(options.kills, options.kinds).items():
+        made = next(one for one in KINDS if one.name.startswith(kind))
+        with tempfile.TemporaryDirectory(prefix="kill-loop-") as folder:
+            tally = tallies[made.name] = Tally()
+            loop = Loop(made(Path(folder), options.seed), tally, options.signals, random.Random(options.seed))
+            print(f"{made.name}: undisturbed, then {kills} kills", file=sys.stderr, flush=True)
+            loop.killed(kills, loop.calm())
+    text = table(tallies, options.signals, time.monotonic() - began, options.seed)
+    print(text, end="")
+    if options.write is not None:
+        options.write.write_text(text, encoding="utf-8")
+    sys.exit(any(tally.wrong for tally in tallies.values()))
 
 
 if __name__ == "__main__":

@@ -61,6 +61,8 @@ SYNONYMS = {  # words that people know -> names that mean the same here: fields,
     "workers": "concurrency",
 }
 
+FOLDER_BYTES = 100
+
 
 def meant(name: object, names: Iterable[str]) -> list[str]:
     """Which of `names` someone meant who wrote `name`: what it is a synonym of, else up to three that look like it."""
@@ -99,6 +101,11 @@ def short(value: Any) -> str:
 def shown(name: Any, most: int = 2 * SHORT) -> str:
     """A key as it is, where it is text of one line of at most so many characters; else `short`."""
     return name if isinstance(name, str) and name.isprintable() and len(name) <= most else short(name)
+
+
+def for_a_folder(name: str) -> str:
+    """The beginning of a name that fits into the name of a folder, where a file system takes 255 bytes."""
+    return name.encode("utf-8", "replace")[:FOLDER_BYTES].decode("utf-8", "ignore")
 
 
 def writable(text: str) -> bool:

@@ -1,6 +1,9 @@
 import time
 
-from fastcifar.names import nearest, short, shown
+from fastcifar.names import for_a_folder, nearest, short, shown
+from fastcifar.new_folder import new_folder
+from fastcifar.search.experiment.spec import find_folder, make_folder
+from fastcifar.search.experiment.store import Store
 
 
 def test_a_value_is_short_whatever_it_is():
@@ -31,3 +34,12 @@ def test_names_are_shown_as_they_are_where_they_fit_a_line():
     assert len(shown("x" * 500)) <= 60 and shown(3) == "3"
     assert nearest("x" * 10**6, ["lr", "wd"]) == "; there are lr, wd"
     assert nearest("l r", ["lr", "wd"]) == "; did you mean lr?"
+
+
+def test_a_long_name_is_cut_for_its_folder(tmp_path):
+    assert for_a_folder("short") == "short" and for_a_folder("x" * 300) == "x" * 100
+    assert for_a_folder("ä" * 300) == "ä" * 50 and for_a_folder("a" + "ä" * 300) == "a" + "ä" * 49
+    folder = make_folder(tmp_path, "ä" * 300)
+    Store.create(folder, {}).close()
+    assert find_folder(tmp_path, folder.name[:30]) == folder
+    new_folder(tmp_path, "x" * 300)

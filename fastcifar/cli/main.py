@@ -4,7 +4,6 @@ Results go to stdout, progress and warnings to stderr. Exit 0 done, 1 failed, 2 
 """
 
 import os
-import signal
 import sys
 import warnings
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from fastcifar.cli.supernet import Supernets
 from fastcifar.cli.train import Train
 from fastcifar.errors import Failure, Notice
 from fastcifar.machine import short_waits
+from fastcifar.stopping import INTERRUPTED, stoppable
 
 COMMANDS: dict[str, Any] = {
     "train": Train,
@@ -76,13 +76,18 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:  # of --help
         _forget_stdout()
         return 1
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    with stoppable(leaves=True):
+        return _run(command)
+
+
+def _run(command: Command) -> int:
+    """Run the subcommand; its exit code, also for what it raises."""
     try:
         with _notices():
             return command.run()
     except KeyboardInterrupt:
         print("fastcifar: interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:  # whoever read the output has gone
         _forget_stdout()
         return 1
@@ -93,8 +98,6 @@ def run(arguments: list[str]) -> int:
         message = str(error) if known else f"unexpected {type(error).__name__}: {error}; --debug shows where"
         print(f"fastcifar: {message}", file=sys.stderr)
         return 2 if isinstance(error, ValueError) and not isinstance(error, Failure) else 1
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _parse(arguments: list[str]) -> Command:
@@ -130,8 +133,3 @@ def _notices() -> Iterator[None]:
 def _forget_stdout() -> None:
     """Let what is left in the buffer go nowhere, or the interpreter complains when it ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-
-
-def _interrupt(signum: int, frame: object) -> None:
-    """SIGTERM is treated as Ctrl-C: recorded, then 130."""
-    raise KeyboardInterrupt

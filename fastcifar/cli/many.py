@@ -10,6 +10,7 @@ from fastcifar.cli.runs_view import RunsView
 from fastcifar.cli.summary import comparison_lines, group_lines, run_lines
 from fastcifar.data import Dataset
 from fastcifar.errors import Failure
+from fastcifar.stopping import last_words
 from fastcifar.train import Result, resolve_device
 from fastcifar.train.advice import advice
 from fastcifar.train.alike import mixed, mixed_line
@@ -52,6 +53,8 @@ def run_many(group: Group, dataset: Dataset, as_json: bool) -> int:
         quiet=as_json,
     )
     early: BaseException | None = None
+    going_on = f"go on with: fastcifar {COMMANDS[group.kind]} --resume {group.path}"
+    last_words(lambda: going_on)
     try:
         run_group(
             group,
@@ -62,7 +65,8 @@ def run_many(group: Group, dataset: Dataset, as_json: bool) -> int:
         )
     except (KeyboardInterrupt, Failure) as error:
         begun = view.ended_early()
-        print(f"go on with: fastcifar {COMMANDS[group.kind]} --resume {group.path}", file=sys.stderr)
+        if group.path is not None and is_group(group.path):  # it may have been deleted
+            print(going_on, file=sys.stderr)
         if not begun:
             raise
         early = error

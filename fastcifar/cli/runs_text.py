@@ -10,6 +10,7 @@ from fastcifar.cli.table import params_text, table, terminal_width
 from fastcifar.names import counted
 from fastcifar.train.changes import settings_text
 from fastcifar.train.folder import Folder, RecordError
+from fastcifar.train.guarded import as_record
 from fastcifar.train.listing import RECORDS, RUN, UNREADABLE, Overview, overview
 from fastcifar.train.table import COLUMNS, EpochRow, format_closing, format_header, format_row
 
@@ -78,6 +79,11 @@ def document(path: Path, kind: str) -> dict[str, Any]:
 def show_text(path: Path, kind: str) -> str:
     """All that is known of a run or a supernet. Raises RecordError."""
     one, record, rows = _read(path, kind)
+    with as_record(path / RECORDS[kind]):
+        return _text(one, record, rows)
+
+
+def _text(one: Overview, record: dict[str, Any], rows: Sequence[EpochRow]) -> str:
     lines = [f"{name:<12}{value}" for name, value in _head(one, record)]
     if rows:
         lines += ["", format_header(), *map(format_row, rows), format_closing(rows), *_closing(record, rows)]

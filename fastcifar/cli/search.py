@@ -14,6 +14,7 @@ from fastcifar.cli.flags import Count, Name, SpaceName, Switch, Time, absent, fo
 from fastcifar.cli.run_flags import TrainingFlags
 from fastcifar.cli.threads import set_threads, trial_threads
 from fastcifar.machine import MOST_THREADS, share_of_cores
+from fastcifar.stopping import last_words
 
 if TYPE_CHECKING:
     from fastcifar.cli.search_view import SearchView
@@ -58,6 +59,8 @@ class Search(TrainingFlags):
     as many as the free memory holds."""
     trial_gpus: Count = None
     """GPUs that a trial of a function or command sees; more trials than GPUs share them. A training has one."""
+    max_failures: Count = None
+    """End the search when its first N trials have all failed; by default 20; 0 is never."""
     confirm: Annotated[str | None, absent("KxN")] = None
     """Run the best K again on N fresh seeds, at full budget; by default 2x3 where trials train, else 0x0."""
     seed: Annotated[int, arg(metavar="N")] = 0
@@ -74,6 +77,8 @@ class Search(TrainingFlags):
     """Count a trial of the search whose training takes longer as failed."""
     resume: Annotated[str | None, absent("ID")] = None
     """Go on with this experiment (its folder, or its id under --out), with its own settings."""
+    trust: Switch = False
+    """With --resume: run the command, function and classes of an experiment that was loaded."""
     json: Switch = False
     """Print the summary as one JSON document."""
 
@@ -90,18 +95,22 @@ class Search(TrainingFlags):
             if "supernet" in meta:
                 raise ValueError(f"--resume: fastcifar supernet search --resume {folder} goes on with this one")
         else:
+            if self.trust:
+                raise ValueError("--trust: it goes with --resume")
             spec = self._spec()
             spec.plan()  # whatever is wrong with it is said before a folder is made
             folder = make_folder(self.out, spec.name)
         view = SearchView(quiet=self.json)
+        going_on = f"go on with: fastcifar search --resume {folder}"
+        last_words(lambda: going_on)
         try:
-            with driving(folder, spec, view.watch) as driver:
+            with driving(folder, spec, view.watch, trust=self.trust) as driver:
                 if not driver.store.meta().get("measured"):  # also where an earlier session came no further
                     spec = self._fitted(spec, driver)
                 document = self._searched(spec, driver, view)
         except KeyboardInterrupt:
             view.close()
-            print(f"go on with: fastcifar search --resume {folder}", file=sys.stderr)
+            print(going_on, file=sys.stderr)
             raise
         finally:
             view.close()
@@ -127,6 +136,7 @@ class Search(TrainingFlags):
     def _spec(self) -> "Spec":
         """What was asked for. Raises ValueError for flags that do not fit together."""
         from fastcifar.search.experiment.config_rules import seconds
+        from fastcifar.search.experiment.failures import MAX_FAILURES
         from fastcifar.search.experiment.spec import Spec
         from fastcifar.search.named import find_space
 
@@ -155,6 +165,7 @@ class Search(TrainingFlags):
             max_flops=self.max_flops,
             max_parameters=self.max_params,
             max_seconds=self.max_seconds,
+            max_failures=MAX_FAILURES if self.max_failures is None else self.max_failures,
             threads=self.threads,
         )
         return self._training(spec) if self._trains else self._calling(spec)
@@ -240,7 +251,7 @@ class Search(TrainingFlags):
         return spec
 
     def _only_resumes(self) -> None:
-        names = {field.name for field in fields(self)} - {"resume", "out", "json", "debug"}
+        names = {field.name for field in fields(self)} - {"resume", "trust", "out", "json", "debug"}
         self._refuse(names, "an experiment that is resumed goes on with its own settings; leave it out")
 
     def _refuse(self, names: Collection[str], why: str) -> None:
@@ -266,7 +277,7 @@ class Search(TrainingFlags):
             self._refuse(names, f"only trainings have it, not --{self._instead}")
         numbers = (
             *(("trials", 1, MANY), ("concurrency", 1, MANY), ("seed", 0, 10**9), ("trial_gpus", 0, MANY)),
-            ("threads", 1, MOST_THREADS),
+            *(("threads", 1, MOST_THREADS), ("max_failures", 0, MANY)),
         )
         for name, least, most in numbers:
             value = getattr(self, name)

@@ -51,13 +51,16 @@ class RunView:
     def interrupted(self) -> None:
         """Say how to go on."""
         self.clear()
+        if how := self.how_to_go_on():
+            print(how, file=sys.stderr)
+
+    def how_to_go_on(self) -> str:
+        """A line for the user; '' where nothing is kept."""
         if self.result is None or self.result.path is None:
-            return
+            return ""
         if self.result.epochs:
-            how = f"the epochs so far are in {self.result.path}; go on with --resume {self.result.path}"
-        else:
-            how = "interrupted before the first epoch's end; start again with the same command"
-        print(how, file=sys.stderr)
+            return f"the epochs so far are in {self.result.path}; go on with --resume {self.result.path}"
+        return "interrupted before the first epoch's end; start again with the same command"
 
     def clear(self) -> None:
         """Take the progress line away."""

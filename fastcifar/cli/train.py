@@ -10,6 +10,7 @@ from tyro.conf import Positional, arg
 from fastcifar.cli.flags import Count, Switch, absent, found_under, parse_settings, refuse_others
 from fastcifar.cli.run_flags import RunFlags
 from fastcifar.cli.threads import say
+from fastcifar.stopping import last_words
 
 if TYPE_CHECKING:
     from fastcifar.cli.show import RunView
@@ -48,6 +49,7 @@ class Train(RunFlags):
         if self.resume is not None and (group := self._found()) is not None:
             return self._more(group)
         view = RunView(quiet=self.json)
+        last_words(view.how_to_go_on)
         try:
             result = self._start(view) if self.resume is None else self._continue(view)
         except KeyboardInterrupt:

@@ -6,8 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fastcifar.data.augment import SIDE, Augmentation, crop, cut_out, draw_plan, resize
+from fastcifar.data.augment import SIDE, Augmentation, resize
 from fastcifar.data.dataset import Dataset, Split
+from fastcifar.data.epoch import Epoch
+from fastcifar.data.upload import upload
 from fastcifar.machine import free_memory
 
 # Mean and standard deviation of the training pixels (red, green, blue; of 255) of the canonical images, as
@@ -80,10 +82,11 @@ class Batches:
         self.device = torch.device(device)
         self.num_images = len(split.labels)
         self.passes = 0  # epochs that have been begun by iterating
-        self.labels = torch.from_numpy(split.labels).to(self.device)
+        self._next: tuple[int, Epoch] | None = None  # drawn beforehand
+        self.labels = upload(torch.from_numpy(split.labels), self.device)
         self._mean = torch.tensor(mean, device=self.device)
         self._scale = 1 / torch.tensor(std, device=self.device)
-        pixels = torch.from_numpy(split.images).to(self.device).view(-1, 3)
+        pixels = upload(torch.from_numpy(split.images).view(-1, 3), self.device)
         if storage == "auto":
             needed = pixels.numel() * dtype.itemsize
             storage = "dtype" if needed <= _free_memory(self.device) / 4 else "uint8"
@@ -112,20 +115,22 @@ class Batches:
                 images = self._normalise(self.pixels.view(-1, 32, 32, 3)[part])
                 yield images.permute(0, 3, 1, 2), self.labels[part]
             return
-        plan = draw_plan(self.num_images, self.augmentation, self.seed, epoch)
-        order, shift, flip = (x.to(self.device) for x in (plan.order, plan.shift, plan.flip))
-        corner, size = plan.cutout.to(self.device), self.augmentation.cutout
-        jitter = plan.jitter.to(self.device, self.dtype)
+        varied = self._begun(epoch)
         for start in range(0, len(self) * self.batch_size, self.batch_size):
             part = slice(start, start + self.batch_size)
-            images = self._normalise(crop(self.pixels, order[part], shift[part], flip[part]))
-            if len(jitter):
-                factor, term = jitter[part, :, None, None, None].unbind(1)
-                images = images * factor + term
-            if size:
-                cut_out(images, corner[part], size)
+            images = varied.change(self._normalise(varied.take(self.pixels, part)), part)
             images = images.permute(0, 3, 1, 2)  # channels last: only the strides change
-            yield (images if side == SIDE else resize(images, side)), self.labels[order[part]]
+            yield (images if side == SIDE else resize(images, side)), self.labels[varied.plan.order[part]]
+        if self.device.type != "cpu":
+            self._next = epoch + 1, self._draw(epoch + 1)  # while the device is busy with the steps of this one
+
+    def _begun(self, epoch: int) -> Epoch:
+        drawn, self._next = self._next, None
+        return drawn[1] if drawn and drawn[0] == epoch else self._draw(epoch)
+
+    def _draw(self, epoch: int) -> Epoch:
+        assert self.augmentation is not None
+        return Epoch.draw(self.num_images, self.augmentation, self.seed, epoch, self.device, self.dtype)
 
     def _normalise(self, pixels: Tensor) -> Tensor:
         if pixels.dtype != torch.uint8:

@@ -14,6 +14,7 @@ from typing import IO
 from fastcifar.data.connection import Answer, Unreachable, connect
 from fastcifar.data.dataset import DataError
 from fastcifar.data.published import BASE_URL, Archive
+from fastcifar.stopping import check
 
 MIRROR_VARIABLE = "FASTCIFAR_MIRROR"
 BLOCK_BYTES = 1 << 18
@@ -106,6 +107,7 @@ def _copy(answer: Answer, stream: IO[bytes], archive: Archive, url: str) -> None
             if not block:
                 break
             stream.write(block)
+            check()
             done += len(block)
             advance(len(block))
         stream.flush()

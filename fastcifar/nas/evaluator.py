@@ -55,7 +55,8 @@ class Classification:
             raise ValueError(f"epochs: a whole number at least 1 is needed, not {self.epochs!r}")
         if not self.lr > 0:
             raise ValueError(f"lr: a number more than 0 is needed, not {self.lr!r}")
-        find_device(self.device)
+        if self.device is not None:
+            named_device(self.device)
         for name in ("train", "valid"):
             batches = getattr(self, name)
             if not isinstance(batches, Iterable) or isinstance(batches, Iterator):
@@ -94,8 +95,20 @@ def on_device(batches: Batches, device: torch.device, epoch: int = 0) -> Iterato
 
 
 def find_device(name: str | None) -> torch.device:
-    """The device of that name; by default a GPU where there is one. Raises ValueError for a name that is none."""
+    """The device of that name; by default a GPU where there is one. Raises ValueError for a name that is none.
+
+    Not for the process that begins a search by copies of itself: asking for a GPU keeps CUDA from all its copies.
+    """
+    if name is not None:
+        return named_device(name)
+    # In a copy that is kept from CUDA, a GPU is taken all the same: the trial says why it fails, and is no slow one.
+    spoilt = torch.cuda._is_in_bad_fork() and torch.cuda.device_count() > 0
+    return torch.device("cuda" if spoilt or torch.cuda.is_available() else "cpu")
+
+
+def named_device(name: str) -> torch.device:
+    """The device of that name, which need not be there. Raises ValueError for a name that is none."""
     try:
-        return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-    except RuntimeError:
+        return torch.device(name)
+    except (RuntimeError, TypeError):
         raise ValueError(f"device: {name!r} is none; cpu, cuda or cuda:N is needed") from None

@@ -9,6 +9,7 @@ from fastcifar.lazy import lazy
 
 if TYPE_CHECKING:
     from fastcifar.search.assess import ASHA, Assessor, MedianStop
+    from fastcifar.search.brackets import hyperband_brackets
     from fastcifar.search.evolution import Evolution
     from fastcifar.search.experiment.algorithms import HyperoptTuner
     from fastcifar.search.experiment.experiment import Experiment
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from fastcifar.search.experiment.optimize import optimize
     from fastcifar.search.gp import GP
     from fastcifar.search.history import FAILED, FINISHED, RUNNING, STOPPED, History
-    from fastcifar.search.hyperband import Hyperband, hyperband_brackets
+    from fastcifar.search.hyperband import Hyperband
     from fastcifar.search.parameter import Parameter
     from fastcifar.search.rules import SpaceError
     from fastcifar.search.searcher import Searcher, SpaceExhausted, trial_rng
@@ -76,7 +77,8 @@ HOMES = {  # where the names are, as the imports above say it to type checkers
     "experiment.optimize": "optimize",
     "gp": "GP",
     "history": "FAILED FINISHED RUNNING STOPPED History",
-    "hyperband": "Hyperband hyperband_brackets",
+    "brackets": "hyperband_brackets",
+    "hyperband": "Hyperband",
     "parameter": "Parameter",
     "rules": "SpaceError",
     "searcher": "Searcher SpaceExhausted trial_rng",

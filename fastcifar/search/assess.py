@@ -33,8 +33,10 @@ class MedianStop:
         if step == 0 or step < self.start_step:
             return True
         others = [history.loss_curve(int(number))[:step] for number in np.flatnonzero(history.states == FINISHED)]
-        averages = [other.mean() for other in others if len(other) == step]
-        return not averages or bool(curve.min() <= np.median(averages))
+        with np.errstate(invalid="ignore"):  # infinities of both signs have no mean: as bad as NaN
+            averages = [other.mean() for other in others if len(other) == step]
+        median = np.median(np.nan_to_num(averages, nan=np.inf, posinf=np.inf)) if averages else np.inf
+        return bool(curve.min() <= median)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from fastcifar.supernet.plan import Plan
-from fastcifar.train import EpochRow, RecordError, Times
+from fastcifar.train import EpochRow, Times
+from fastcifar.train.guarded import DATASET, SETTINGS, as_record, check_keys
 from fastcifar.train.identity import as_metadata
 from fastcifar.train.record import RunFolder
+from fastcifar.typed import check_types
 
 FILE = "supernet.json"
 
@@ -74,11 +76,12 @@ def read_record(path: str | Path) -> Record:
     """The record in the folder `path`. Raises RecordError where there is none, or it is damaged."""
     folder = RunFolder(Path(path))
     document = folder.read_json(FILE)
-    try:
+    with as_record(folder.path / FILE):
         record = Record.from_dict(document)
-    except ValueError as error:  # of the recipe or the space
-        raise RecordError(f"{folder.path / FILE}: not a record of this version ({error})") from None
-    except (KeyError, TypeError) as error:
-        raise RecordError(f"{folder.path / FILE}: not a record of this version ({error!r})") from None
+        check_types(record)
+        check_types(record.times)
+        check_keys(record.dataset, DATASET, "dataset")
+        check_keys(record.settings, SETTINGS, "settings")
+        check_keys(record.provenance, {"threads": int}, "provenance")
     record.path, record.epochs = str(folder.path), folder.read_epochs()
     return record

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fastcifar.net import Graph, Network, fuse, run_graph
+from fastcifar.stopping import check
 from fastcifar.supernet.calibration import calibrate
 from fastcifar.supernet.supernet import Supernet
 from fastcifar.train import Recipe, describe_network
@@ -65,6 +66,7 @@ def scores(
             loss=float(F.cross_entropy(logits, labels)), accuracy=float((logits.argmax(1) == labels).float().mean())
         )
         progress(len(found))
+        check()
     return [found[index] for index in range(len(recipes))]
 
 

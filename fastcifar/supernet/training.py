@@ -11,6 +11,7 @@ import torch
 from fastcifar.data import Dataset, derived_seed, load, num_classes
 from fastcifar.machine import check_threads
 from fastcifar.search.experiment.space_check import check_space
+from fastcifar.stopping import gently
 from fastcifar.supernet.material import Material, check_images
 from fastcifar.supernet.methods import distils, drawn
 from fastcifar.supernet.plan import Plan
@@ -30,6 +31,7 @@ from fastcifar.train.record import RunFolder
 from fastcifar.train.session import rate_at
 from fastcifar.train.step import resolve_step, resumed_step
 from fastcifar.train.threads import kept_threads, using_threads
+from fastcifar.train.watch import watched
 
 CHECKED = 1000  # images of the holdout on which the full network is looked at after each epoch
 
@@ -195,7 +197,7 @@ class _Training:
         self.write()
         with ending(record, lambda: self.epochs_done, self.write), using_threads(record.threads):
             on_start(record)
-            with kernels(self.supernet.device, record.settings["deterministic"], by_trial=False):
+            with kernels(self.supernet.device, record.settings["deterministic"], by_trial=False), gently():
                 self.train()
             record.status = "finished"
         return record
@@ -228,7 +230,7 @@ class _Training:
         """One pass over the training images; mean loss and accuracy of the first network of each step."""
         batches = self.material.batches
         losses, correct = [], []
-        for step, (images, labels) in enumerate(batches.epoch(epoch)):
+        for step, (images, labels) in enumerate(watched(batches.epoch(epoch), self.folder)):
             recipes = drawn(self.plan.choices, self.plan.method, self.plan.seed, epoch * len(batches) + step)
             members = [self.supernet.member(recipe) for recipe in recipes]
             distil = distils(self.plan.method)

@@ -9,17 +9,19 @@ import torch
 from torch import Tensor, nn
 
 from fastcifar.data import SIDE
+from fastcifar.data.upload import upload
 from fastcifar.net import BatchNorm, Network, convert
 from fastcifar.train.averaging import Average
 from fastcifar.train.capture import Captured, Recorder, cuda_graph
-from fastcifar.train.loop import State, evaluate, forward_backward
+from fastcifar.train.loop import State, evaluate, forward_backward, step_of, training_step
 from fastcifar.train.muon import Muon
+from fastcifar.train.muon_batched import BatchedMuon
 from fastcifar.train.networks import describe
 from fastcifar.train.optimizer import Optimizer, Several
-from fastcifar.train.precision import Precision, has_bf16_products
+from fastcifar.train.precision import Precision, fast_format
 from fastcifar.train.recipe import Recipe
 from fastcifar.train.schedule import instead_factors, scale_factors
-from fastcifar.train.sgd import SGD
+from fastcifar.train.sgd import SGD, FlatSGD
 from fastcifar.train.step import CAPTURED, make_forward
 from fastcifar.train.whiten import train_whitening
 
@@ -46,7 +48,7 @@ def build_state(
     weights: list[Tensor] = list(trained)
     if precision.masters:
         weights = [torch.empty_like(weight, dtype=torch.float32, requires_grad=False) for weight in weights]
-    optimizer = make_optimizer(recipe, trained_paths(network), weights, factors)
+    optimizer = make_optimizer(recipe, trained_paths(network), weights, factors, precision.loss_scale)
 
     state = State(
         network=network,
@@ -61,44 +63,57 @@ def build_state(
     if step not in CAPTURED:
         return state
     gc.collect()  # a recording refers to itself, and an earlier run's would keep its memory
-    return capture(state, recipe.label_smoothing, cuda_graph)
+    return capture(state, recipe.label_smoothing, cuda_graph, torch.cuda.graph_pool_handle())
 
 
-def capture(state: State, label_smoothing: float, record: Recorder) -> State:
-    """The state whose passes forward and backward are recorded."""
+def capture(state: State, label_smoothing: float, record: Recorder, pool: object = None) -> State:
+    """The state whose steps are recorded. pool: the memory of all recordings.
 
-    def one_pass(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        return forward_backward(captured, images, labels, label_smoothing)
+    With a loss scale the optimizer stays outside: whether it takes its step depends on the gradients, which the CPU
+    has to look at.
+    """
 
-    captured = dataclasses.replace(state, captured=Captured(one_pass, state.weights, record))
+    def one_step(images: Tensor, labels: Tensor, rate: Tensor) -> tuple[Tensor, ...]:
+        if captured.scaler is None:
+            return step_of(captured, images, labels, rate, label_smoothing)
+        logits, loss = forward_backward(captured, images, labels, label_smoothing)
+        return loss, (logits.argmax(1) == labels).sum(), logits
+
+    network, optimizer = state.network, state.optimizer
+    changed = [*network.parameters(), *network.buffers(), *optimizer.weights, *optimizer.velocities]
+    captured = dataclasses.replace(state, captured=Captured(one_step, state.weights, changed, record, pool))
     return captured
 
 
 def make_optimizer(
-    recipe: Recipe, paths: Sequence[str], weights: Sequence[Tensor], factors: Sequence[float]
+    recipe: Recipe, paths: Sequence[str], weights: Sequence[Tensor], factors: Sequence[float], loss_scale: float = 1.0
 ) -> Optimizer:
-    """The recipe's optimizer over `weights`, which lie at `paths` and have `factors` of the scheduled rate."""
+    """The recipe's optimizer over `weights`, which lie at `paths` and have `factors` of the scheduled rate.
+
+    loss_scale: of the loss that the gradients come from. SGD's rate is divided by it, and its decay multiplied, since
+    the rate multiplies that too; Muon's steps do not depend on it.
+    """
     decay = recipe.base_wd * recipe.batch_size  # for the summed loss
     own = [_own_lr(recipe, path) / recipe.peak_lr for path in paths]
     muon = [i for i, weight in enumerate(weights) if recipe.optimizer == "muon" and weight.ndim == 4]
     rest = [i for i in range(len(weights)) if i not in muon]
-    sgd = SGD(
+    on_a_cpu = weights[0].device.type == "cpu"
+    sgd = (SGD if on_a_cpu else FlatSGD)(
         [weights[i] for i in rest],
-        factors=[factors[i] * own[i] for i in rest],
-        weight_decay=[decay / own[i] if own[i] else 0.0 for i in rest],
+        factors=[factors[i] * own[i] / loss_scale for i in rest],
+        weight_decay=[decay / own[i] * loss_scale if own[i] else 0.0 for i in rest],
         momentum=recipe.momentum,
     )
     if not muon:
         return sgd
-    low = weights[0].device.type == "cuda" or has_bf16_products()
     # Its steps do not grow with the gradient, so its rate is not divided by the batch size, as that of SGD is.
     scale = recipe.muon_lr * recipe.batch_size / recipe.peak_lr
-    turning = Muon(
+    turning = (Muon if on_a_cpu else BatchedMuon)(
         [weights[i] for i in muon],
         factors=[factors[i] * scale for i in muon],
         momentum=recipe.muon_momentum,
         steps=recipe.muon_steps,
-        dtype=torch.bfloat16 if low else torch.float32,
+        dtype=fast_format(weights[0].device),
     )
     return Several([(turning, muon), (sgd, rest)])
 
@@ -169,9 +184,10 @@ def init_weights(state: State, seed: int, *, identity: bool = False, unit_head: 
             module.reset_running_stats()
             values[module.weight], values[module.bias] = torch.ones(module.weight.shape), torch.zeros(module.bias.shape)
     for parameter in state.network.parameters():
-        parameter.copy_(values[parameter])
-    for target, trained in zip(state.optimizer.weights, state.weights, strict=True):
-        target.copy_(values[trained])
+        parameter.copy_(upload(values[parameter], parameter.device))
+    if state.precision.masters:
+        for target, trained in zip(state.optimizer.weights, state.weights, strict=True):
+            target.copy_(upload(values[trained], target.device))
     for velocity in state.optimizer.velocities:
         velocity.zero_()
     if state.average:
@@ -187,10 +203,15 @@ def _make_identity(weight: Tensor) -> None:
 
 
 def warm_up(
-    state: State, num_classes: int, train_size: int, valid_sizes: Iterable[int], sides: Iterable[int] = (SIDE,)
+    state: State,
+    num_classes: int,
+    train_size: int,
+    valid_sizes: Iterable[int],
+    kinds: Iterable[tuple[int, bool]] = ((SIDE, True),),
 ) -> None:
-    """Compile, and let the library choose its kernels, for the batch sizes and sides to come; on random data.
+    """Compile, record, and let the library choose its kernels, for the batches to come; on random data.
 
+    train_size, valid_sizes: images in a batch. kinds: of training steps, as `step_kinds` gives them.
     Weights and statistics are left to be set by `init_weights`, which follows.
     """
     device = next(state.network.parameters()).device
@@ -201,14 +222,15 @@ def warm_up(
         labels = torch.randint(0, num_classes, (size,), generator=generator).to(device)
         return images.contiguous(memory_format=torch.channels_last), labels
 
-    def one_pass(images: Tensor, labels: Tensor) -> object:
-        return forward_backward(state, images, labels, 0.0)
-
+    scale = state.scaler.state_dict() if state.scaler else {}
     init_weights(state, 0)
-    every, sizes = [random_batch(train_size, side) for side in sides], list(valid_sizes)
-    for trained in (True, False) if train_whitening(state.network, True) else (True,):
+    ordered, sizes = sorted(kinds, reverse=True), list(valid_sizes)  # the largest recording first: see `Captured`
+    for side, trained in ordered:
         train_whitening(state.network, trained)
         state.network.train()
-        for images, labels in every:
-            (state.captured or one_pass)(images, labels)
+        training_step(state, *random_batch(train_size, side), 0.0, 0.0)
+    for trained in dict.fromkeys(trained for _, trained in ordered) or (True,):
+        train_whitening(state.network, trained)
         evaluate(state, (random_batch(size) for size in sizes))  # compiled once for each, too
+    if state.scaler:
+        state.scaler.load_state_dict(scale)

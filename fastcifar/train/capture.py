@@ -1,28 +1,40 @@
-"""A step's pass forward and backward as CUDA graphs, recorded once and replayed: no launch costs the CPU time."""
+"""A step of training as CUDA graphs, recorded once and replayed: no launch costs the CPU time."""
 
-from collections.abc import Callable, Sequence
-from functools import cache
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
 
-Pass = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # images (B, 3, H, W), labels (B,) -> logits, loss
-Recorder = Callable[[Callable[[], tuple[Tensor, Tensor]]], tuple[tuple[Tensor, Tensor], Callable[[], None]]]
+# images (B, 3, H, W), labels (B,), rate () -> the loss, how many are right, logits
+Step = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, ...]]
+Work = Callable[[], tuple[Tensor, ...]]
+Recorder = Callable[[Work, Any], tuple[tuple[Tensor, ...], Callable[[], None]]]  # the work, a pool of memory
 WARM_UP = 3  # runs before the recording, in which the libraries choose their kernels
 
 
 class Captured:
-    """Does what `step` does, which fills the gradients of `weights`, by a recording of it for each shape of the images.
+    """Does what `step` does by a recording of it for each shape of the images.
 
-    Weights that have stopped being trained make another recording. Its tensors are the same at every call: what is
-    returned and the gradients hold until the next one. record: `cuda_graph`, or what stands for it.
+    Weights that have stopped being trained make another recording. All recordings share one pool of memory, so they
+    take as much as the largest of them, if that one is made first. A call overwrites what an earlier call returned,
+    and its gradients, whichever recordings the two calls used.
+    weights: whose gradients the step fills. changed: all tensors that it changes; to record it leaves them as they are.
+    record: `cuda_graph`, or what stands for it. pool: what `torch.cuda.graph_pool_handle` gives.
     """
 
-    def __init__(self, step: Pass, weights: Sequence[Tensor], record: Recorder) -> None:
-        self.step, self.weights, self.record = step, list(weights), record
+    def __init__(
+        self, step: Step, weights: Sequence[Tensor], changed: Sequence[Tensor], record: Recorder, pool: Any
+    ) -> None:
+        self.step, self.weights, self.changed = step, list(weights), list(changed)
+        self.record, self.pool = record, pool
+        self.rate = torch.zeros((), dtype=torch.float64, device=self.weights[0].device)
         self.recordings: dict[tuple[torch.Size, tuple[bool, ...]], _Recording] = {}
 
-    def __call__(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, images: Tensor, labels: Tensor, lr: float) -> tuple[Tensor, ...]:
+        self.rate.fill_(lr)
         key = images.shape, tuple(weight.requires_grad for weight in self.weights)
         if key not in self.recordings:
             self.recordings[key] = _Recording(self, images, labels)
@@ -33,10 +45,15 @@ class _Recording:
     def __init__(self, parent: Captured, images: Tensor, labels: Tensor) -> None:
         self.weights = parent.weights
         self.images, self.labels = images.clone(memory_format=torch.preserve_format), labels.clone()
-        self.outputs, self.replay = parent.record(lambda: parent.step(self.images, self.labels))
+        before = [tensor.detach().clone(memory_format=torch.preserve_format) for tensor in parent.changed]
+        work = functools.partial(parent.step, self.images, self.labels, parent.rate)
+        self.outputs, self.replay = parent.record(work, parent.pool)
         self.gradients = [weight.grad for weight in self.weights]
+        with torch.no_grad():
+            for tensor, value in zip(parent.changed, before, strict=True):
+                tensor.copy_(value)
 
-    def __call__(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, images: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
         self.images.copy_(images)
         self.labels.copy_(labels)
         self.replay()
@@ -45,10 +62,11 @@ class _Recording:
         return self.outputs
 
 
-def cuda_graph(
-    work: Callable[[], tuple[Tensor, Tensor]],
-) -> tuple[tuple[Tensor, Tensor], Callable[[], None]]:
-    """Record `work` as a CUDA graph; the tensors that it returns, and what runs it again."""
+def cuda_graph(work: Work, pool: Any) -> tuple[tuple[Tensor, ...], Callable[[], None]]:
+    """Record `work` as a CUDA graph in `pool`; the tensors that it returns, and what runs it again.
+
+    Raises torch.OutOfMemoryError where the memory does not suffice.
+    """
     stream = _stream(torch.cuda.current_device())
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
@@ -56,12 +74,30 @@ def cuda_graph(
             work()
     torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, stream=stream):
+    with out_of_memory_first(), torch.cuda.graph(graph, pool=pool, stream=stream):
         outputs = work()
     return outputs, graph.replay
 
 
-@cache
+@contextmanager
+def out_of_memory_first() -> Iterator[None]:
+    """Raise the torch.OutOfMemoryError that lies behind another error.
+
+    Where the memory runs out inside a recording, its end fails too ("operation failed due to a previous error"), and
+    that second error hides the first.
+    """
+    try:
+        yield
+    except Exception as error:
+        first: BaseException | None = error
+        while first is not None and not isinstance(first, torch.OutOfMemoryError):
+            first = first.__cause__ or first.__context__
+        if first is None or first is error:
+            raise
+        raise first from None
+
+
+@functools.cache
 def _stream(device: int) -> torch.cuda.Stream:
     """A device's stream for recordings: cuBLAS keeps memory for each stream that it has seen."""
     return torch.cuda.Stream(device)

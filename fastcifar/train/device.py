@@ -1,14 +1,15 @@
 """Where a run computes."""
 
 import ctypes
-import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
 
 import torch
 
+TF32 = "tf32"  # torch's name of it
 # Of glibc's malloc.h: no block has a mapping of its own, the top is given back never, and grows by 64 MiB.
 MALLOC = {-4: 0, -1: 2**31 - 1, -2: 64 << 20}  # M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD
 
@@ -52,25 +53,46 @@ def kernels(device: torch.device, deterministic: bool, by_trial: bool = True) ->
     """Choose convolution kernels by trial on CUDA or, where `deterministic`, such that the same seed repeats itself.
 
     by_trial: false where shapes keep changing, as the first convolution of each costs a trial of all kernels.
+    Products of fp32 numbers are in fp32 inside, not in TF32, whatever this process has set.
     On a CPU the kernels repeat themselves, and there is nothing to choose.
     """
     if device.type != "cuda":
         yield
         return
-    before = torch.get_deterministic_debug_mode()
-    # cuBLAS reads it when it starts, so a first run that need not repeat itself sets it for a second one that must.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    if deterministic:
-        torch.set_deterministic_debug_mode("error")
-    tf32 = torch.backends.cudnn.allow_tf32  # the user's: `flags` would switch it on
+    cudnn, debug_mode = torch.backends.cudnn, torch.get_deterministic_debug_mode()
+    before = cudnn.benchmark, cudnn.deterministic
     try:
-        flags = torch.backends.cudnn.flags(
-            enabled=torch.backends.cudnn.enabled,  # else it is off inside
-            benchmark=by_trial and not deterministic,
-            deterministic=deterministic,
-            allow_tf32=tf32,
-        )
-        with torch.cuda.device(device), flags:  # streams and graphs are those of the current device
+        if deterministic:
+            torch.set_deterministic_debug_mode("error")
+        cudnn.benchmark, cudnn.deterministic = by_trial and not deterministic, deterministic
+        with torch.cuda.device(device), exact_products():  # streams and graphs are those of the current device
             yield
     finally:
-        torch.set_deterministic_debug_mode(before)
+        cudnn.benchmark, cudnn.deterministic = before
+        torch.set_deterministic_debug_mode(debug_mode)
+
+
+@contextmanager
+def exact_products() -> Iterator[None]:
+    """Compute products of fp32 numbers on CUDA in fp32.
+
+    By default torch lets cuDNN's convolutions round their factors to TF32, 10 bits of 23. torch has an older and a
+    newer way to say so, and raises where one is asked after the other has been used: the older is left alone then.
+    """
+    cudnn: Any = torch.backends.cudnn
+    matmul: Any = torch.backends.cuda.matmul
+    with ExitStack() as undo:
+
+        def change(place: Any, name: str, value: object) -> None:
+            before = getattr(place, name)
+            undo.callback(setattr, place, name, before)
+            setattr(place, name, value)
+
+        if cudnn.conv.fp32_precision == TF32:
+            with suppress(RuntimeError, AttributeError):
+                change(cudnn, "allow_tf32", False)  # the older; torch's compiler asks it, and wants cudnn.rnn to agree
+                change(cudnn.rnn, "fp32_precision", "ieee")
+            change(cudnn.conv, "fp32_precision", "ieee")
+        if matmul.fp32_precision == TF32:
+            change(matmul, "fp32_precision", "ieee")
+        yield

@@ -9,7 +9,6 @@ import csv
 import fcntl
 import json
 import os
-import secrets
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from fastcifar.errors import Failure
+from fastcifar.names import shown
+from fastcifar.new_folder import new_folder
+from fastcifar.reading import UnreadableError, parse_json, read_text
 from fastcifar.train.table import COLUMNS, EpochRow
 
 PATIENCE = 0.5  # seconds, for one that only looks whether a run is held
@@ -32,6 +34,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._lock: tuple[int, int] | None = None  # device and inode of the lock, while it is held
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -48,7 +51,16 @@ class Folder:
                     if time.monotonic() > until:
                         raise RecordError(f"{self.path}: another process is at work on this run") from None
                     time.sleep(0.01)
-            yield
+            self._lock = _identity(file.fileno())  # the open file keeps its number, so no other gets it
+            try:
+                yield
+            finally:
+                self._lock = None
+
+    def check(self) -> None:
+        """Raise RecordError where the folder that is held is no longer the one at its path."""
+        if self._lock is not None and _identity(self.path / "lock") != self._lock:
+            raise RecordError(f"{self.path} was deleted or moved while it was in use; nothing more is kept")
 
     def in_use(self) -> bool:
         """Whether a process holds the run."""
@@ -64,9 +76,8 @@ class Folder:
     @classmethod
     def create(cls, out: Path, name: str, needed_bytes: int) -> Self:
         """Make a new folder under `out` and see that it can be written and has room for `needed_bytes`."""
-        path = out / new_id(name)
         try:
-            path.mkdir(parents=True)
+            path = new_folder(out, name)
             (path / "epochs.csv").write_text(",".join(COLUMNS) + "\n", encoding="utf-8")
             free = shutil.disk_usage(path).free
         except OSError as error:
@@ -83,7 +94,8 @@ class Folder:
         return self.path.name
 
     def write_json(self, document: Mapping[str, Any], name: str = "run.json") -> None:
-        """Replace run.json, or the file of that name."""
+        """Replace run.json, or the file of that name. Raises RecordError where the folder has gone."""
+        self.check()
         with replacing(self.path / name) as temporary:
             temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
@@ -91,20 +103,19 @@ class Folder:
         """The document in run.json, or in the file of that name."""
         path = self.path / name
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
+            document = parse_json(read_text(path), str(path))
         except OSError as error:
             kind = "run" if name == "run.json" else path.stem
             raise RecordError(f"{self.path} is no {kind}: {name} cannot be read ({error.strerror})") from error
-        except json.JSONDecodeError as error:
-            raise RecordError(f"{path}, line {error.lineno}: not JSON: {error.msg}") from None
-        except (ValueError, RecursionError) as error:  # not UTF-8, a number of too many digits, too many brackets
-            raise RecordError(f"{path}: not JSON: {error}") from None
+        except UnreadableError as error:
+            raise RecordError(str(error)) from None
         if not isinstance(document, dict) or "recipe" not in document:
             raise RecordError(f"{path}: not the record of a run")
         return document
 
     def write_epochs(self, rows: list[EpochRow]) -> None:
-        """Replace epochs.csv, and wait until it is on disk."""
+        """Replace epochs.csv, and wait until it is on disk. Raises RecordError where the folder has gone."""
+        self.check()
         with replacing(self.path / "epochs.csv") as temporary:
             lines = [",".join(COLUMNS), *(",".join(repr(value) for value in row.values()) for row in rows)]
             temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -122,7 +133,7 @@ class Folder:
                     values = {name: float(line[name]) for name in COLUMNS if name != "epoch_time"}
                     rows.append(EpochRow(epoch=int(values.pop("epoch")), **values))
         except (OSError, csv.Error, KeyError, TypeError, ValueError, OverflowError) as error:
-            raise RecordError(f"{path}: not a whole table of epochs ({error!r})") from None
+            raise RecordError(f"{path}: not a whole table of epochs ({shown(repr(error), 200)})") from None
         return rows
 
     def write_text(self, text: str, name: str) -> None:
@@ -144,9 +155,13 @@ class Folder:
                 self.path.unlink()
 
 
-def new_id(name: str) -> str:
-    """A new name for a folder: date, time, `name`, four random characters."""
-    return f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-{secrets.token_hex(2)}"
+def _identity(file: int | Path) -> tuple[int, int] | None:
+    """Device and inode, which tell a file from another in its place; None where there is none."""
+    try:
+        status = os.stat(file)  # noqa: PTH116  of an open file, too
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 @contextmanager

@@ -4,7 +4,6 @@ The folder lies beside those of its runs and has one file, group.json. A run's r
 `settings["group"]` has `kind`, `id` and `side`.
 """
 
-import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,12 +12,16 @@ from pathlib import Path
 from typing import Any, cast
 
 from fastcifar.data import Dataset
+from fastcifar.new_folder import new_folder
+from fastcifar.reading import parse_json, read_text
 from fastcifar.train.device import resolve_device
+from fastcifar.train.guarded import DATASET, SETTINGS, as_record, check_keys
 from fastcifar.train.recipe import Recipe
-from fastcifar.train.record import RecordError, RunFolder, new_id
+from fastcifar.train.record import RecordError, RunFolder
 from fastcifar.train.result import Result
 from fastcifar.train.run import RunSettings, check_run, load_result
 from fastcifar.train.step import resolve_step
+from fastcifar.typed import check_types
 
 FILE = "group.json"
 KINDS = {"runs": ("",), "compare": ("A", "B")}  # the sides of each
@@ -115,13 +118,14 @@ class Group:
             RunFolder(self.path).write_json(self.to_dict(), FILE)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> Iterator[RunFolder | None]:
         """Hold the folder for this process. Raises RecordError where another holds it."""
         if self.path is None:
-            yield
+            yield None
             return
-        with RunFolder(self.path).locked():
-            yield
+        folder = RunFolder(self.path)
+        with folder.locked():
+            yield folder
 
     def to_dict(self) -> dict[str, Any]:
         """The record as JSON values."""
@@ -191,13 +195,19 @@ def load_group(path: Path) -> Group:
     """Read the record of a group. Raises RecordError where the folder has none, or it is damaged."""
     file = path / FILE
     try:
-        return Group.from_dict(json.loads(file.read_text(encoding="utf-8")), path)
+        text = read_text(file)
     except OSError as error:
         raise RecordError(
             f"{path} is no series of runs and no comparison: {FILE} cannot be read ({error.strerror})"
         ) from None
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RecordError(f"{file}: not a record of this version ({error!r})") from None
+    with as_record(file):
+        group = Group.from_dict(parse_json(text, str(file)), path)
+        check_types(group)
+        for side in group.sides.values():
+            check_types(side)
+        check_keys(group.dataset, DATASET, "dataset")
+        check_keys(group.settings, SETTINGS, "settings")
+    return group
 
 
 def turns(runs: int, seed: int, sides: tuple[str, ...] = KINDS["compare"]) -> Iterator[tuple[str, int]]:
@@ -217,12 +227,10 @@ def _settled(settings: RunSettings) -> RunSettings:
 
 
 def _make_folder(out: Path, kind: str, sides: Mapping[str, Side]) -> Path:
-    path = out / new_id(f"{kind}-{next(iter(sides.values())).name}")
     try:
-        path.mkdir(parents=True)
+        return new_folder(out, f"{kind}-{next(iter(sides.values())).name}")
     except OSError as error:
         raise RecordError(f"cannot write to the output folder {out}: {error.strerror}") from error
-    return path
 
 
 def _members(path: Path) -> list[Result]:

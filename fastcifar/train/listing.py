@@ -9,6 +9,7 @@ from typing import Any
 
 from fastcifar.names import nearest
 from fastcifar.train.folder import Folder, RecordError
+from fastcifar.train.guarded import as_record, check_keys
 from fastcifar.train.origin import EXPERIMENT, id_of, stem_of
 
 RUN, SUPERNET = "run", "supernet"
@@ -55,6 +56,16 @@ class Overview:
         return asdict(self)
 
 
+KINDS = {  # of what a record says
+    "dataset": str,
+    "canonical": bool,
+    "train_images": int,
+    "seed": int,
+    "of": int,
+    "recipe": str,
+    "split": str,
+    "device": str,
+}
 COLUMNS = tuple(field.name for field in fields(Overview))
 
 
@@ -156,10 +167,10 @@ def _record(folder: Folder, kind: str) -> dict[str, Any]:
     """What the record says. Raises RecordError where it is damaged."""
     name = RECORDS[kind]
     record = folder.read_json(name)
-    try:
-        return {**_common(folder, record), **(_run(record) if kind == RUN else _supernet(folder, record))}
-    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-        raise RecordError(f"{folder.path / name}: not a record of this version ({error!r})") from None
+    with as_record(folder.path / name):
+        found = {**_common(folder, record), **(_run(record) if kind == RUN else _supernet(folder, record))}
+        check_keys(found, KINDS, "record")
+    return found
 
 
 def _common(folder: Folder, record: Mapping[str, Any]) -> dict[str, Any]:

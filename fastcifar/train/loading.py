@@ -21,7 +21,7 @@ from fastcifar.train.recipe import Recipe
 from fastcifar.train.record import RecordError
 from fastcifar.train.result import Result
 from fastcifar.train.run import load_result
-from fastcifar.train.session import EVALUATION_BATCH
+from fastcifar.train.session import evaluation_batch
 from fastcifar.train.start import FILE, check_fit, read_file
 from fastcifar.train.step import COMPILED, make_forward, resolve_step
 from fastcifar.train.views import VIEWS, logits_of_views
@@ -82,7 +82,8 @@ class TrainedNetwork(Network):
         """Logits (N, num_classes), in fp32 on the network's device, of pixels (N, 32, 32, 3), uint8, red green blue.
 
         views: none, flip, six or six-unsure: the mean over several views of each image, see `Recipe.tta`.
-        The network computes as in evaluation, whether it is in training mode or not, in batches of 512 images.
+        The network computes as in evaluation, whether it is in training mode or not, in batches of 512 images, on a
+        GPU of up to 2,000.
         Raises ValueError for images of another shape or format, and for views that are not known.
         """
         pixels = _pixels(images)
@@ -92,7 +93,7 @@ class TrainedNetwork(Network):
             return torch.empty(0, self.num_classes, device=self.device)
         batches = Batches(
             Split(images=pixels, labels=np.zeros(len(pixels), dtype=np.int64)),
-            batch_size=EVALUATION_BATCH,
+            batch_size=evaluation_batch(len(pixels), self.device),
             mean=self.mean,
             std=self.std,
             device=self.device,
@@ -108,7 +109,7 @@ class TrainedNetwork(Network):
                     lambda: (images for images, _ in batches.epoch()),
                     views,
                     self.recipe.tta_share,
-                    EVALUATION_BATCH,
+                    batches.batch_size,
                 )
         finally:
             self.train(training)

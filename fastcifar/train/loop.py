@@ -32,7 +32,7 @@ class State:
     precision: Precision
     scaler: torch.amp.GradScaler | None
     average: Average | None = None
-    captured: Captured | None = None  # does a pass forward and backward, where CUDA graphs do
+    captured: Captured | None = None  # does a step, or all of it but the optimizer's, where CUDA graphs do
 
 
 def train_epoch(
@@ -54,16 +54,11 @@ def train_epoch(
     correct: list[Tensor] = []
     images_seen = 0
     for step, (images, labels) in enumerate(batches):
-        if state.captured:
-            logits, loss = state.captured(images, labels)
-            loss = loss.clone()  # its place is written to again
-        else:
-            logits, loss = forward_backward(state, images, labels, label_smoothing)
-        optimizer_step(state, lr(step))
+        loss, right = training_step(state, images, labels, lr(step), label_smoothing)
         if state.average and state.average.after(steps_before + step + 1):
             copy_masters(state)
         losses.append(loss)
-        correct.append((logits.argmax(1) == labels).sum())
+        correct.append(right)
         images_seen += len(labels)
         # Reading a value waits for a GPU, so only a CPU looks at every step.
         if loss.device.type == "cpu" and not torch.isfinite(loss):
@@ -84,6 +79,28 @@ def evaluate(state: State, batches: Iterator[Batch]) -> tuple[float, float]:
         correct.append((logits.argmax(1) == labels).sum())
         images_seen += len(labels)
     return float(torch.stack(losses).double().sum()) / images_seen, int(torch.stack(correct).sum()) / images_seen
+
+
+def training_step(
+    state: State, images: Tensor, labels: Tensor, lr: float, label_smoothing: float
+) -> tuple[Tensor, Tensor]:
+    """Train on a batch; the summed loss, and for how many images the largest logit was the right one."""
+    if not state.captured:
+        loss, right, _ = step_of(state, images, labels, lr, label_smoothing)
+        return loss, right
+    loss, right, _ = state.captured(images, labels, lr)
+    if state.scaler:
+        optimizer_step(state, lr)
+    return loss.clone(), right.clone()  # their places are written to again
+
+
+def step_of(
+    state: State, images: Tensor, labels: Tensor, lr: float | Tensor, label_smoothing: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A step with nothing recorded: the summed loss, how many are right, the logits (B, num_classes)."""
+    logits, loss = forward_backward(state, images, labels, label_smoothing)
+    optimizer_step(state, lr)
+    return loss, (logits.argmax(1) == labels).sum(), logits
 
 
 def forward_backward(state: State, images: Tensor, labels: Tensor, label_smoothing: float) -> tuple[Tensor, Tensor]:
@@ -113,13 +130,18 @@ def autocast(precision: Precision, device: torch.device, cache: bool = True) -> 
 
 
 def backward(state: State, loss: Tensor) -> None:
-    """Fill the gradients of the network's weights."""
+    """Fill the gradients of the network's weights, those of the loss times its scale."""
     for weight in state.network.parameters():
         weight.grad = None
-    (state.scaler.scale(loss) if state.scaler else loss).backward()
+    (state.scaler.scale(loss) if state.scaler else scaled(state.precision, loss)).backward()
 
 
-def optimizer_step(state: State, lr: float) -> None:
+def scaled(precision: Precision, loss: Tensor) -> Tensor:
+    """The loss times the scale that `precision` always has, which the optimizer divides by."""
+    return loss if precision.loss_scale == 1 else loss * precision.loss_scale
+
+
+def optimizer_step(state: State, lr: float | Tensor) -> None:
     """Change the weights by their gradients; with master copies, those, and the weights after them."""
     optimizer = state.optimizer
     optimizer.lr = lr

@@ -15,21 +15,31 @@ def orthogonalize(matrices: Tensor, steps: int, dtype: torch.dtype) -> Tensor:
     Newton-Schulz iterations on the matrix over its Frobenius norm, in `dtype`; the singular vectors stay.
     """
     tall = matrices.shape[1] > matrices.shape[2]
-    x = (matrices.mT if tall else matrices).to(dtype)
-    x = x / (x.float().norm(dim=(1, 2), keepdim=True) + EPS).to(dtype)
+    x = (matrices.mT if tall else matrices).to(matrices.dtype if dtype == torch.float16 else dtype)
+    x = newton_schulz(over_norm(x, x.float().norm(dim=(1, 2), keepdim=True) + EPS, dtype), steps)
+    return x.mT if tall else x
+
+
+def over_norm(x: Tensor, norms: Tensor, dtype: torch.dtype) -> Tensor:
+    """The matrices x over their norms (B, 1, 1) in fp32, in `dtype`; fp16 may not hold a norm."""
+    return (x.float() / norms).to(dtype) if dtype == torch.float16 else x / norms.to(dtype)
+
+
+def newton_schulz(x: Tensor, steps: int) -> Tensor:
+    """The iterations alone, on matrices (B, M, N) that are not taller than wide and have the norm 1."""
     a, b, c = COEFFICIENTS
     for _ in range(steps):
         square = x @ x.mT
         polynomial = torch.baddbmm(square, square, square, beta=b, alpha=c)
         x = torch.baddbmm(x, polynomial, x, beta=a)
-    return x.mT if tall else x
+    return x
 
 
 class Muon:
     """Muon over convolutions' weights (out, in, k, k), each as a matrix (out, in k k), those of one shape together.
 
     Before a step a weight is brought to the norm sqrt(out), so that the rate alone decides how far it turns; there is
-    no weight decay. factors: of the learning rate, one for each weight.
+    no weight decay. factors: of the learning rate, one for each weight. `BatchedMuon` does the same in fewer launches.
     """
 
     def __init__(
@@ -38,7 +48,7 @@ class Muon:
         self.weights = list(weights)
         self.velocities = [torch.zeros_like(weight) for weight in self.weights]
         self.factors, self.momentum, self.steps, self.dtype = list(factors), momentum, steps, dtype
-        self.lr = 0.0
+        self.lr: float | Tensor = 0.0
         self.param_groups = [{"params": self.weights}]
 
     @torch.no_grad()
@@ -61,4 +71,4 @@ class Muon:
             n, k, h, w = shape
             for i, update in zip(places, updates, strict=True):
                 turned = update.view(n, h, w, k).permute(0, 3, 1, 2)
-                weights[i].add_(turned, alpha=-self.lr * self.factors[live[i]])
+                weights[i].add_(turned, alpha=-float(self.lr) * self.factors[live[i]])

@@ -102,3 +102,13 @@ def side_at(recipe: "Recipe", epoch: int) -> int:
             return int(side)
         epoch -= epochs
     return SIDE
+
+
+def step_kinds(recipe: "Recipe", first: int = 0) -> list[tuple[int, bool]]:
+    """The kinds of training steps from epoch `first` on, in their order: each shape of the tensors that they compute.
+
+    A kind is (side in pixels of the images, whether the bias of the whitening convolution is trained).
+    """
+    epochs = range(first, recipe.total_epoch)
+    trained = [not recipe.whiten or epoch < recipe.whiten_epochs for epoch in epochs]
+    return list(dict.fromkeys(zip((side_at(recipe, epoch) for epoch in epochs), trained, strict=True)))

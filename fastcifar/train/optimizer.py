@@ -12,12 +12,12 @@ class Optimizer(Protocol):
     """Changes `weights` by their `.grad`, which it may overwrite; one without a gradient stays as it is.
 
     velocities: what it remembers, one tensor per weight, of its shape. lr: the rate of the next step, for the summed
-    loss. param_groups: what torch.amp.GradScaler looks for.
+    loss; on a GPU it may be a tensor there. param_groups: what torch.amp.GradScaler looks for.
     """
 
     weights: list[Tensor]
     velocities: list[Tensor]
-    lr: float
+    lr: float | Tensor
     param_groups: list[dict[str, Any]]
 
     def step(self) -> None: ...
@@ -32,7 +32,7 @@ class Several:
         velocities = {i: v for part, places in parts for i, v in zip(places, part.velocities, strict=True)}
         self.weights = [weights[i] for i in range(len(weights))]
         self.velocities = [velocities[i] for i in range(len(weights))]
-        self.lr = 0.0
+        self.lr: float | Tensor = 0.0
         self.param_groups = [{"params": self.weights}]
 
     def step(self) -> None:

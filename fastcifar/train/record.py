@@ -21,10 +21,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from fastcifar.net import GraphvizError, Network, draw
-from fastcifar.train.folder import Folder, RecordError, explained, new_id, replacing
+from fastcifar.train.folder import Folder, RecordError, explained, replacing
 
-__all__ = ["RecordError", "RunFolder", "new_id", "read_tensors", "save_drawing"]
+__all__ = ["RecordError", "RunFolder", "read_tensors", "save_drawing"]
 CHECKSUM = "checksum"  # in the metadata of a safetensors file
+WITH_CHECKSUM = "fingerprint"  # a name in the metadata of runs, which came with the checksum
 
 
 class RunFolder(Folder):
@@ -32,6 +33,7 @@ class RunFolder(Folder):
 
     def save_tensors(self, name: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
         """Replace `name`, a safetensors file. Its metadata get a checksum over everything in it."""
+        self.check()
         whole = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
         try:
             with replacing(self.path / name) as temporary:
@@ -62,6 +64,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise RecordError(f"{path}: not a whole safetensors file ({error})") from None
     said = metadata.pop(CHECKSUM, None)
+    if said is None and WITH_CHECKSUM in metadata:
+        raise RecordError(f"{path}: damaged: its checksum is missing")
     if said is not None and said != checksum(tensors, metadata):
         raise RecordError(f"{path}: damaged: its content has another checksum than when it was written")
     return tensors, metadata

@@ -15,6 +15,7 @@ from fastcifar.train.build import describe_network, rate_factors
 from fastcifar.train.changes import changed_fields
 from fastcifar.train.checks import RecipeError
 from fastcifar.train.device import resolve_device
+from fastcifar.train.guarded import DATASET, SETTINGS, as_record, check_keys
 from fastcifar.train.named import find_recipe
 from fastcifar.train.precision import resolve_precision
 from fastcifar.train.provenance import provenance
@@ -26,6 +27,7 @@ from fastcifar.train.start import check_weights
 from fastcifar.train.step import resolve_step, resumed_step
 from fastcifar.train.threads import kept_threads
 from fastcifar.train.work import training_flops
+from fastcifar.typed import check_types
 
 
 class RunSettings(TypedDict, total=False):
@@ -201,11 +203,12 @@ def load_result(path: str | Path) -> Result:
     """Read the record of the run in the folder `path`. Raises RecordError where there is none, or it is damaged."""
     folder = RunFolder(Path(path))
     document = folder.read_json()
-    try:
+    with as_record(folder.path / "run.json"):
         result = Result.from_dict(document)
-    except RecipeError as error:
-        raise RecordError(f"{folder.path / 'run.json'}: not a record of this version ({error})") from None
-    except (KeyError, TypeError) as error:
-        raise RecordError(f"{folder.path / 'run.json'}: not a record of this version ({error!r})") from None
+        check_types(result)
+        check_types(result.times)
+        check_keys(result.dataset, DATASET, "dataset")
+        check_keys(result.settings, SETTINGS, "settings")
+        check_keys((result.resumed or [result.provenance])[-1], {"threads": int}, "provenance")
     result.id, result.path, result.epochs = folder.id, str(folder.path), folder.read_epochs()
     return result

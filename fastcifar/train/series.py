@@ -8,6 +8,7 @@ from fastcifar.train.pace import expected, warm
 from fastcifar.train.result import Result
 from fastcifar.train.run import resume, train
 from fastcifar.train.session import Hooks
+from fastcifar.train.watch import look
 
 
 def run_group(
@@ -29,13 +30,14 @@ def run_group(
     """
     group.check_images(dataset)
     results: dict[str, list[Result]] = {which: [] for which in group.sides}
-    with group.held():
+    with group.held() as folder:
         group.save()
         found = group.found()
         estimate = _warmed(group, found, dataset)
         if estimate:
             on_estimate(estimate)
         for which, seed in group.turns():
+            look(folder)
             result = found.get((which, seed))
             if result is None:
                 side, settings = group.sides[which], group.run_settings(which)

@@ -7,31 +7,37 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from fastcifar.data import SIDE, Augmentation, Batches, Dataset, Split, derived_seed, parts, statistics
 from fastcifar.errors import Failure
 from fastcifar.net import WhitenConv
+from fastcifar.stopping import gently
 from fastcifar.train import checkpoint
-from fastcifar.train.build import build_state, init_weights, warm_up
+from fastcifar.train.build import init_weights, warm_up
 from fastcifar.train.device import keep_memory, kernels, synchronize
 from fastcifar.train.ending import ending
 from fastcifar.train.identity import identity
 from fastcifar.train.loop import Diverged, State, evaluate, run_forward, train_epoch
-from fastcifar.train.networks import side_at
+from fastcifar.train.networks import side_at, step_kinds
 from fastcifar.train.precision import resolve_precision
 from fastcifar.train.recipe import Recipe
 from fastcifar.train.record import RecordError, RunFolder
 from fastcifar.train.result import Result, Times
+from fastcifar.train.reuse import Lease
 from fastcifar.train.schedule import learning_rate
 from fastcifar.train.start import start_from
+from fastcifar.train.step import CAPTURED
 from fastcifar.train.table import EpochRow
 from fastcifar.train.threads import using_threads
-from fastcifar.train.views import logits_of_views
+from fastcifar.train.views import even_batch, logits_of_views
+from fastcifar.train.watch import watched
 from fastcifar.train.whiten import train_whitening, whitening_filters
 from fastcifar.train.work import product_rate
 
 EVALUATION_BATCH = 512  # images, as in cifar10-fast
+GPU_EVALUATION_BATCH = 2000  # at most, which divides the 10,000 of the test
 
 
 class TrainError(Failure, RuntimeError):
@@ -73,6 +79,11 @@ def training_batches(recipe: Recipe, split: Split, seed: int, **on_device: Any) 
     return Batches(split, batch_size=recipe.batch_size, augmentation=augmentation, seed=seed, **on_device)
 
 
+def evaluation_batch(images: int, device: torch.device) -> int:
+    """Images in a batch where so many are evaluated."""
+    return EVALUATION_BATCH if device.type == "cpu" else even_batch(images, GPU_EVALUATION_BATCH)
+
+
 def rate_at(recipe: Recipe, passed: float) -> float:
     """The recipe's learning rate, for the mean loss, after so many epochs."""
     rates = recipe.peak_lr, recipe.peak_epoch, recipe.total_epoch, recipe.lr_start, recipe.lr_end
@@ -106,15 +117,19 @@ class Session:
         self.write()
         with ending(result, lambda: self.epochs_done, self.write), using_threads(result.threads):
             self.hooks.on_start(result, self.epochs_done)
-            with kernels(self.device, result.settings["deterministic"]), _memory_explained(result.recipe, self.device):
-                self.train(*self.prepare(self.build()))
+            with kernels(self.device, result.settings["deterministic"]), _memory_explained(result, self.device):
+                lease = self.build()
+                made = self.prepare(lease.state)
+                with gently():
+                    self.train(*made)
+                lease.end()
             ended = self.epochs_done == result.recipe.total_epoch
             result.status, result.message = "finished" if ended else "stopped", ""
         if self.folder:
             self.folder.remove(checkpoint.FILE)  # after the record, so that a crash between the two loses nothing
         return result
 
-    def build(self) -> State:
+    def build(self) -> Lease:
         """Make the network; on CUDA or compiled, warm it up. Its time is reported, not counted."""
         began = time.perf_counter()
         if self.device.type == "cpu":
@@ -123,16 +138,36 @@ class Session:
         precision = resolve_precision(self.result.precision, self.device)
         num_classes = len(self.dataset.classes)
         steps = len(self.train_split.labels) // recipe.batch_size
-        state = build_state(recipe, num_classes, self.device, precision, step, steps)
+        deterministic = self.result.settings["deterministic"]
+        lease = Lease(recipe, num_classes, self.device, precision, step, steps, deterministic)
+        state = lease.state
         if self.device.type == "cuda" or step == "compiled":
             valid_images = len(self.valid_split.labels)
-            valid_sizes = {min(EVALUATION_BATCH, valid_images), valid_images % EVALUATION_BATCH} - {0}
-            warm_up(state, num_classes, recipe.batch_size, valid_sizes, {*map(int, recipe.sizes), SIDE})
+            size = evaluation_batch(valid_images, self.device)
+            valid_sizes = {min(size, valid_images), valid_images % size} - {0}
+            kinds = step_kinds(recipe, self.epochs_done)
+            warm_up(state, num_classes, recipe.batch_size, valid_sizes, kinds)
+            if self.device.type == "cuda":
+                self.warm_up_images(state, {side for side, _ in kinds})
         low = precision.autocast or precision.weights
         self.result.product_rate = product_rate(self.device, low, torch.get_num_threads())
         synchronize(self.device)
         self.result.times.build = self.before.build + time.perf_counter() - began
-        return state
+        return lease
+
+    def warm_up_images(self, state: State, sides: set[int]) -> None:
+        """Augment and evaluate blank images, as many as there will be."""
+        recipe, on_device = self.result.recipe, self.on_device(state)
+        blank = [
+            Split(images=np.zeros((number, SIDE, SIDE, 3), np.uint8), labels=np.zeros(number, np.int64))
+            for number in (recipe.batch_size, len(self.valid_split.labels))
+        ]
+        batches = training_batches(recipe, blank[0], 0, **on_device)
+        for side in sides:
+            for _ in batches.epoch(0, side):
+                pass
+        if recipe.tta != "none":
+            self.accuracy(state, self.evaluation_batches(blank[1], state))
 
     def prepare(self, state: State) -> tuple[State, Batches, Batches]:
         """Set the weights, and bring the images to the device. Counted."""
@@ -140,7 +175,7 @@ class Session:
         recipe = self.result.recipe
         on_device = self.on_device(state)
         batches = training_batches(recipe, self.train_split, self.result.seed, **on_device)
-        valid_batches = Batches(self.valid_split, batch_size=EVALUATION_BATCH, **on_device)
+        valid_batches = self.evaluation_batches(self.valid_split, state)
         init_weights(
             state, derived_seed(self.result.seed, "weights"), identity=recipe.identity_init, unit_head=recipe.unit_head
         )
@@ -176,11 +211,15 @@ class Session:
             "dtype": state.precision.images,
         }
 
+    def evaluation_batches(self, split: Split, state: State) -> Batches:
+        """All images of a split, in order."""
+        return Batches(split, batch_size=evaluation_batch(len(split.labels), self.device), **self.on_device(state))
+
     def train(self, state: State, batches: Batches, valid_batches: Batches) -> None:
         """Train and evaluate, epoch by epoch; a row is on disk before it is announced."""
         result, every = self.result, self.result.settings["checkpoint_every"]
         for epoch in range(self.epochs_done, result.recipe.total_epoch):
-            row = _epoch(result.recipe, state, batches, valid_batches, epoch, self.hooks)
+            row = _epoch(result.recipe, state, batches, valid_batches, epoch, self.hooks, self.folder)
             # A row that an earlier session announced after the last checkpoint stays until it is trained again.
             rows = [*result.epochs[:epoch], row, *result.epochs[epoch + 1 :]]
             if self.folder:
@@ -198,8 +237,7 @@ class Session:
             result.tta_acc = self.accuracy(state, valid_batches)
             result.times.tta = time.perf_counter() - began
         if result.settings.get("report_test"):
-            test_batches = Batches(self.dataset.test, batch_size=EVALUATION_BATCH, **self.on_device(state))
-            result.test_acc = self.accuracy(state, test_batches)
+            result.test_acc = self.accuracy(state, self.evaluation_batches(self.dataset.test, state))
         if self.folder:
             self.folder.save_tensors("weights.safetensors", state.network.state_dict(), self.identity)
 
@@ -209,12 +247,12 @@ class Session:
         state.network.eval()
 
         def images() -> Iterator[torch.Tensor]:
-            return (images for images, _ in batches.epoch())
+            return (images for images, _ in watched(batches.epoch(), self.folder))
 
         def forward(images: torch.Tensor) -> torch.Tensor:
             return run_forward(state, images)
 
-        logits = logits_of_views(forward, images, recipe.tta, recipe.tta_share, EVALUATION_BATCH)
+        logits = logits_of_views(forward, images, recipe.tta, recipe.tta_share, batches.batch_size)
         return int((logits.argmax(1) == batches.labels).sum()) / len(batches.labels)
 
     def count_times(self, epochs_done: int) -> None:
@@ -237,7 +275,13 @@ class Session:
 
 
 def _epoch(
-    recipe: Recipe, state: State, batches: Batches, valid_batches: Batches, epoch: int, hooks: Hooks
+    recipe: Recipe,
+    state: State,
+    batches: Batches,
+    valid_batches: Batches,
+    epoch: int,
+    hooks: Hooks,
+    folder: RunFolder | None,
 ) -> EpochRow:
     def lr_at(step: int) -> float:
         return rate_at(recipe, epoch + (step + 1) / len(batches))
@@ -246,14 +290,14 @@ def _epoch(
     train_whitening(state.network, epoch < recipe.whiten_epochs)
     train_loss, train_acc = train_epoch(
         state,
-        batches.epoch(epoch, side_at(recipe, epoch)),
+        watched(batches.epoch(epoch, side_at(recipe, epoch)), folder),
         lr=lambda step: lr_at(step) / recipe.batch_size,
         label_smoothing=recipe.label_smoothing,
         progress=lambda step: hooks.progress(epoch, step),
         steps_before=epoch * len(batches),
     )
     trained = time.perf_counter()
-    valid_loss, valid_acc = evaluate(state, valid_batches.epoch())
+    valid_loss, valid_acc = evaluate(state, watched(valid_batches.epoch(), folder))
     ended = time.perf_counter()
     if not (math.isfinite(train_loss) and math.isfinite(valid_loss)):
         raise Diverged
@@ -270,7 +314,7 @@ def _epoch(
 
 
 @contextmanager
-def _memory_explained(recipe: Recipe, device: torch.device) -> Iterator[None]:
+def _memory_explained(result: Result, device: torch.device) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -278,5 +322,7 @@ def _memory_explained(recipe: Recipe, device: torch.device) -> Iterator[None]:
         known = isinstance(error, (MemoryError, torch.OutOfMemoryError))
         if not known and "out of memory" not in text and "can't allocate memory" not in text:
             raise
-        batch = f"with batch_size {recipe.batch_size}"
-        raise TrainError(f"out of memory on {device} {batch}; ask for a smaller one") from error
+        batch = f"with batch_size {result.recipe.batch_size}"
+        # What was tried before a recording, and an earlier recording, may need memory at the same time.
+        eager = ", or for --step eager, which needs less" if result.settings["step"] in CAPTURED else ""
+        raise TrainError(f"out of memory on {device} {batch}; ask for a smaller one{eager}") from error

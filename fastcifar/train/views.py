@@ -1,5 +1,6 @@
 """Test-time augmentation: the mean of what the network says of several views of an image."""
 
+import math
 from collections.abc import Callable, Iterator
 
 import torch
@@ -30,16 +31,36 @@ def logits_of_views(
     if kind == "six":
         return (logits + torch.cat([_shifted(forward, images) for images in batches()])) / 2
     count = round(share * len(logits))
-    unsure = torch.zeros(len(logits), dtype=torch.bool, device=logits.device)
-    unsure[logits.softmax(1).amax(1).argsort(stable=True)[:count]] = True
-    wanted, first = [], 0
-    for images in batches():
-        wanted.append(images[unsure[first : first + len(images)]])
+    if not count:
+        return logits
+    unsure = logits.softmax(1).amax(1).argsort(stable=True)[:count].sort().values
+    if logits.device.type != "cpu":  # how many of them are in each batch is not known there without waiting for it
+        wanted, size = torch.cat(list(batches())).index_select(0, unsure), even_batch(count, batch_size)
+    else:
+        wanted, size = _chosen(batches(), unsure), batch_size
+    shifted = torch.cat([_shifted(forward, images) for images in wanted.split(size)])
+    return logits.index_copy(0, unsure, (logits.index_select(0, unsure) + shifted) / 2)
+
+
+def even_batch(number: int, most: int) -> int:
+    """The size of batches of at most so many, such that the last one is as large as the others, or nearly.
+
+    Each further size costs a GPU the choice of its kernels.
+    """
+    for size in range(min(number, most), most // 2, -1):
+        if number % size == 0:
+            return size
+    return math.ceil(number / math.ceil(number / most))
+
+
+def _chosen(batches: Iterator[Tensor], places: Tensor) -> Tensor:
+    """The images at `places`, in their order, without all of them in memory at once."""
+    found, first = [], 0
+    for images in batches:
+        here = places[(places >= first) & (places < first + len(images))]
+        found.append(images[here - first])
         first += len(images)
-    shifted = [_shifted(forward, images) for images in torch.cat(wanted).split(batch_size)] if count else []
-    if shifted:
-        logits[unsure] = (logits[unsure] + torch.cat(shifted)) / 2
-    return logits
+    return torch.cat(found)
 
 
 def _flip(forward: Forward, images: Tensor) -> Tensor:

@@ -76,6 +76,8 @@ def test_what_is_there_already_is_not_imported_again(id, capsys):
         (FITS, "good", "value: a number is needed, not 'good'"),
         (FITS, None, "a result is a number"),
         (FITS, "NaN", "the result is nan"),
+        (FITS, 10**400, "the result is a number beyond all floats, 2^1328..."),
+        (FITS, "[" * 100_000, "value: a number is needed, not '[[["),
     ],
 )
 def test_import_names_the_entry_that_does_not_fit(id, capsys, params, value, message):
@@ -95,9 +97,67 @@ def test_import_names_the_entry_that_does_not_fit(id, capsys, params, value, mes
         ("value,x,params/seed,net/_name\n1,0.5,1,c\n", "bad, line 2: net/_name: 'c' is none of 'a', 'b'"),
         ("value,x,params/seed,net/_name\n1,,1,b\n", "bad, line 2: x: it is missing"),
         ("value,x,params/seed,net/_name\n1,0.5,1,b,5,6\n", "bad, line 2: it has more cells"),
+        ("value,x,params/seed,net/_name\n1,0.5,1," + "b" * 200_000, "bad, line 2: not CSV: field larger"),
+        ("value" + "b" * 200_000, "bad, line 1: not CSV: field larger"),
+        ("value,x,params/seed,net/_name\n1,0.5,1," + "[" * 100_000, "bad, line 2: net/_name: '[[["),
+        ("[" * 100_000, "bad: lists and objects are nested too deeply"),
+        ("[1" + "0" * 5000 + "]", "bad: a number has thousands of digits"),
+        ("value,x,params/seed,net/_name,seed\n1,0.5,1,b,99999999999999999999\n", "bad, line 2: seed: a whole number"),
     ],
 )
 def test_import_of_a_bad_file(id, capsys, text, message):
     Path("bad").write_text(text)
     assert message in output(capsys, "import", id, "bad", code=2)
     assert len(rows_of(f"runs/{id}")) == 8
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"seed": 2**63}, "seed: a whole number from 0 to 9223372036854775807 is needed, not 9223372036854775808"),
+        ({"seed": -1}, "seed: a whole number from 0 to"),
+        ({"seed": 0.5}, "seed: a whole number from 0 to"),
+        ({"started": 1e300, "ended": 1.0}, "started: seconds since 1970 are needed, not 1e+300"),
+        ({"started": 1.0, "ended": "x"}, "ended: seconds since 1970 are needed, not 'x'"),
+        ({"started": -5}, "started: seconds since 1970 are needed, not -5"),
+    ],
+)
+def test_import_checks_seeds_and_times(id, capsys, fields, message):
+    before = spec_of(f"runs/{id}")["trials"]
+    Path("bad.json").write_text(
+        json.dumps([{"parameter": FITS, "value": 1}, {"parameter": FITS, "value": 2, **fields}])
+    )
+    assert f"bad.json, entry 1: {message}" in output(capsys, "import", id, "bad.json", code=2)
+    assert len(rows_of(f"runs/{id}")) == 8 and spec_of(f"runs/{id}")["trials"] == before
+    Path("good.json").write_text(json.dumps([{"parameter": FITS, "value": 1, "seed": 2**63 - 1}]))
+    output(capsys, "import", id, "good.json")
+    assert rows_of(f"runs/{id}")[-1].seed == 2**63 - 1
+
+
+def test_import_is_one_transaction(id, capsys, monkeypatch):
+    """Where the disk fails at the second trial, the first is not there either, and the limit is as it was."""
+    before = spec_of(f"runs/{id}")["trials"]
+    store = Store.open(Path("runs", id))
+    store.connection.execute(
+        "CREATE TRIGGER full BEFORE INSERT ON trials WHEN NEW.number = 9 BEGIN SELECT RAISE(ABORT, 'no room'); END"
+    )
+    store.close()
+    entries = [{"parameter": {**FITS, "x": x}, "value": 1, "intermediate": [1, "2", None]} for x in (0.1, 0.2, 0.3)]
+    Path("some.json").write_text(json.dumps(entries))
+    assert "no room" in output(capsys, "import", id, "some.json", code=1)
+    assert len(rows_of(f"runs/{id}")) == 8 and spec_of(f"runs/{id}")["trials"] == before
+    store = Store.open(Path("runs", id))
+    store.connection.execute("DROP TRIGGER full")
+    output(capsys, "import", id, "some.json")
+    assert store.reports()[9][:2] == [1.0, 2.0] and len(store.reports()[9]) == 3
+    store.close()
+    assert len(rows_of(f"runs/{id}")) == 11 and spec_of(f"runs/{id}")["trials"] == before + 3
+
+
+def test_poison_in_an_import(id, capsys):
+    entries = [{"parameter": FITS, "value": 1, "metrics": {"loss": 0.5, "flops": 10**400}}]
+    Path("some.json").write_text(json.dumps(entries))
+    output(capsys, "import", id, "some.json")
+    row = rows_of(f"runs/{id}")[-1]
+    assert row.metrics == {"loss": 0.5}
+    assert row.message == "imported from some.json; left out: 'flops' (a whole number beyond all floats)"

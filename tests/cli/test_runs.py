@@ -34,7 +34,7 @@ def runs(first, tmp_path, monkeypatch):
     changes = {"peak_lr": 0.3, "layer3": 128}
     device = "Intel(R) Xeon(R) Processor (AVX512)"
     record = {"status": "running", "changes": changes, "recipe_name": "resnet9", "device": device}
-    record["settings"] = {"step": "eager", "group": GROUP}
+    record["settings"] = {"step": "eager", "group": GROUP, "device": "cpu"}
     copied(Path("runs", ONE), TWO, epochs=[0.25, 0.7893], **record)
     return Path("runs")
 

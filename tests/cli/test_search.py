@@ -76,6 +76,7 @@ F = "--space x.json --objective MODULE:f --trials 3"
         (f"{F} --duration soon", "--duration: a duration is more than 0 seconds"),
         (f"{F} --seed -1", "--seed: a whole number from 0 to 1,000,000,000 is needed, not -1"),
         ("--space x.json --objective MODULE:f --trials 0", "--trials: a whole number from 1 to 500,000"),
+        (f"{F} --max-failures -1", "--max-failures: a whole number from 0 to 500,000 is needed, not -1"),
         (f"{F} --concurrency 0", "--concurrency: a whole number from 1 to 500,000 is needed, not 0"),
         (f"{F} --set total_epoch=1", "--set: only trainings have it, not --objective"),
         (f"{F} --dataset synthetic", "--dataset: only trainings have it, not --objective"),
@@ -202,7 +203,31 @@ def test_a_function_that_always_fails(folder, capsys):
 
 def test_a_command_that_does_not_exist(folder, capsys):
     search(folder, "--space x.json --command ./not-there --trials 1")
-    assert "trial 0 failed" in (err := capsys.readouterr().err) and "not-there: not found" in err
+    assert (
+        "trial 0 failed" in (err := capsys.readouterr().err) and "exit code 127" in err and "not-there: No such" in err
+    )
+
+
+def test_a_command_that_never_works(folder, capsys):
+    """The search ends although it has no limit."""
+    words = [
+        "search",
+        "--space",
+        "x.json",
+        "--duration",
+        "1h",
+        "--max-failures",
+        "3",
+        "--command",
+        "echo no luck >&2; false",
+    ]
+    assert run(words) == 1
+    why = "3 trials have failed in a row and none has had a result (max failures: 3); the last one: "
+    why += "the command ended with exit code 1 and no result: no luck"
+    out, err = capsys.readouterr()
+    assert out == "no trial has a result\n" and f"the search is over: {why}\n" in err
+    assert run(["search", "--space", "x.json", "--command", "false", "--trials", "25"]) == 1
+    assert "20 trials have failed in a row" in capsys.readouterr().err
 
 
 def test_another_driver_is_at_work(folder, capsys):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fastcifar.data import Augmentation, Batches, Dataset, Split, statistics
-from fastcifar.data.augment import crop, cut_out, draw_plan, resize
+from fastcifar.data.augment import crop, cut_out, draw_plan, resize, resize_folded, resize_plain
 
 MEAN, STD = (125.0, 120.0, 110.0), (60.0, 62.0, 66.0)
 RANDOM = Augmentation(shift=4, flip="random", cutout=8)
@@ -149,6 +149,29 @@ def test_smaller_images_are_the_same_scene(side):
     batches = Batches(split, batch_size=8, mean=MEAN, std=STD, augmentation=RANDOM, dtype=torch.bfloat16)
     large, little = (next(batches.epoch(0, s))[0] for s in (32, side))
     assert torch.equal(resize(large, side), little) and little.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize(("dtype", "rounding"), [(torch.float32, 5e-7), (torch.float16, 2e-3), (torch.bfloat16, 2e-2)])
+@pytest.mark.parametrize("side", [16, 24, 28])
+def test_folded_resizing_is_the_plain_one(dtype, rounding, side, monkeypatch):
+    images = torch.randn(5, 3, 32, 32, generator=torch.Generator().manual_seed(0)).to(dtype)
+    images = images.contiguous(memory_format=torch.channels_last)
+    plain, layouts = resize_plain(images, side), []
+    interpolate = torch.nn.functional.interpolate
+
+    def watched(inputs, **options):
+        layouts.append((inputs.shape[1], inputs.stride(), inputs.to(memory_format=torch.channels_last) is inputs))
+        outputs = interpolate(inputs, **options)
+        layouts.append((outputs.shape[1], outputs.stride(), True))
+        return outputs
+
+    monkeypatch.setattr(torch.nn.functional, "interpolate", watched)
+    folded = resize_folded(images, side)
+    torch.testing.assert_close(folded, plain, atol=rounding, rtol=0)
+    assert folded.stride() == plain.stride() == (3 * side**2, 1, 3 * side, 3)
+    # Channels last, by strides that torch takes for that, or its kernel for a GPU is the slow one.
+    wanted = [(15, (15 * s**2, 1, 15 * s, 15), True) for s in (32, side)]
+    assert layouts == wanted
 
 
 def test_plans_depend_on_seed_and_epoch_only():

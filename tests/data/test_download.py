@@ -1,6 +1,7 @@
 import hashlib
 import multiprocessing
 import resource
+import signal
 import socket
 import sys
 import threading
@@ -12,9 +13,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from signalled import send
 
+from fastcifar import stopping
 from fastcifar.data import download
 from fastcifar.data.connection import Unreachable
 from fastcifar.data.dataset import DataError, Dataset, NoDataError
@@ -22,6 +26,7 @@ from fastcifar.data.download import archive_url, fetch
 from fastcifar.data.formats import write_archive
 from fastcifar.data.load import load
 from fastcifar.data.published import CIFAR10, LAYOUTS, Archive
+from fastcifar.stopping import stoppable
 
 CONTENT = bytes(range(256)) * 4000  # 1 MB
 ARCHIVE = Archive(file_name="cifar-10-python.tar.gz", md5=hashlib.md5(CONTENT).hexdigest(), size_bytes=len(CONTENT))
@@ -342,3 +347,20 @@ def test_a_progress_bar_on_a_terminal(
     assert ARCHIVE.file_name in captured.err
     assert "1.0/1.0 MB" in captured.err
     assert captured.out == ""
+
+
+def test_a_signal_ends_a_download_after_the_block(tmp_path, monkeypatch):
+    """What has come is kept for the next try."""
+    monkeypatch.setattr(stopping, "GRACE", 60.0)
+    blocks = iter([b"a", b"b", b"c"])
+
+    class Body:
+        def read1(self, size):
+            block = next(blocks)
+            send(signal.SIGTERM) if block == b"b" else None
+            return block
+
+    archive = SimpleNamespace(file_name="x", size_bytes=10)
+    with stoppable(), pytest.raises(KeyboardInterrupt), (tmp_path / "part").open("wb") as stream:
+        download._copy(SimpleNamespace(start=0, body=Body()), stream, archive, "http://x")
+    assert (tmp_path / "part").read_bytes() == b"ab"

@@ -46,6 +46,17 @@ def test_median_stop_waits():
     assert MedianStop().assess(history, run(history, [9, 9, 9, 9]))  # no other has come that far
 
 
+@pytest.mark.filterwarnings("error")
+def test_median_stop_where_nothing_is_a_number():
+    nan, inf = float("nan"), float("inf")
+    history = make_history([[nan, 1], [nan, 1], [inf, 1], [-inf, 1]])
+    assert MedianStop().assess(history, run(history, [nan]))  # no worse than the others
+    history = make_history([[inf, -inf, 1], [-inf, inf, 1]])
+    assert MedianStop().assess(history, run(history, [nan, nan]))
+    history = make_history([[1, 1]])
+    assert not MedianStop().assess(history, run(history, [nan]))
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_asha(sign):
     """Rungs after 1, 3 and 9 reports, one in three goes on."""

@@ -4,10 +4,12 @@ from pathlib import Path
 import pytest
 from made_runs import copied, trained
 
+from fastcifar.cli import run
 from fastcifar.train import Recipe, RecordError, find_recipe, list_runs, named_recipe
 from fastcifar.train.changes import changed_fields, settings_text
 from fastcifar.train.folder import Folder
 from fastcifar.train.listing import COLUMNS, find, overviews, read_note, write_note
+from fastcifar.train.run import load_result
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +99,8 @@ def test_status_of_a_run_that_nobody_holds(folder):
     ("file", "harm", "why"),
     [
         ("run.json", b"{", "line 1: not JSON"),
-        ("run.json", b"\xff", "not JSON"),
-        ("run.json", b"[" * 100_000, "not JSON"),
+        ("run.json", b"\xff", "not UTF-8 text"),
+        ("run.json", b"[" * 100_000, "nested too deeply"),
         ("run.json", b"[]", "not the record of a run"),
         ("run.json", b'{"recipe": {}}', "not a record of this version"),
         ("run.json", b'{"recipe": 1, "dataset": "x"}', "not a record of this version"),
@@ -117,6 +119,42 @@ def test_a_damaged_run_is_listed_and_hides_no_other(folder, file, harm, why):
     assert (one.id, one.status, other.status) == ("damaged", "unreadable", "finished")
     assert str(path) in one.message and why in one.message
     assert other.id == folder.name
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"dataset": 3}, "TypeError("),
+        ({"seconds": 3}, "TypeError("),
+        ({"recipe": 4}, "TypeError("),
+        ({"recipe_name": 5}, "record.recipe cannot be 5"),
+        ({"seed": 10**400}, "record.seed cannot be 2^1328..."),
+        ({"seed": None}, "record.seed cannot be None"),
+        ({"device": ["a"]}, "record.device cannot be ['a']"),
+        ({"seconds": {"wall": 10**400}}, "OverflowError("),
+        ({"settings": 1}, "AttributeError("),
+        ({"changes": 7}, "TypeError("),
+    ],
+)
+def test_a_record_of_odd_values_is_unreadable(folder, changes, why, capsys):
+    path = copied(folder, "odd", **changes)
+    one = next(one for one in overviews(folder.parent) if one.id == "odd")
+    assert one.status == "unreadable"
+    assert one.message.startswith(f"{path / 'run.json'}: not a record of this version ({why}")
+    assert run(["runs", "--out", str(folder.parent)]) == 0
+    out, err = capsys.readouterr()
+    assert folder.name in out and "unreadable" in out and "unexpected" not in err
+    assert run(["runs", "show", "odd", "--out", str(folder.parent)]) == 1
+    assert capsys.readouterr().err == f"fastcifar: {one.message}\n"
+
+
+@pytest.mark.parametrize("changes", [{"dataset": 3}, {"seconds": 3}, {"recipe": 4}, {"seed": "x"}, {"settings": {}}])
+def test_an_odd_record_names_its_file(folder, changes):
+    """Also where it is a series' or a run that is gone on with."""
+    path = copied(folder, "odd", **changes)
+    with pytest.raises(RecordError) as caught:
+        load_result(path)
+    assert str(caught.value).startswith(f"{path / 'run.json'}: not a record of this version (")
 
 
 def test_what_is_no_run_is_passed_over(folder):

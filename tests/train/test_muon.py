@@ -1,7 +1,9 @@
 import pytest
 import torch
+from half_emulated import EmulatedHalf
 
 from fastcifar.train.muon import Muon, orthogonalize
+from fastcifar.train.muon_batched import BatchedMuon
 from fastcifar.train.optimizer import Several
 from fastcifar.train.sgd import SGD
 
@@ -27,6 +29,16 @@ def test_singular_values_come_near_one_and_vectors_stay(shape, dtype, rounding):
         for _ in range(5):
             expected = 3.4445 * expected - 4.7750 * expected**3 + 2.0315 * expected**5
         torch.testing.assert_close(diagonal, expected, atol=rounding, rtol=0)
+
+
+def test_fp16_takes_matrices_whose_norm_it_cannot_hold():
+    """On a GPU without bf16: their numbers fit, the root of the sum of their squares does not."""
+    matrices = (gradients(2, 64, 90) * 1500).half()
+    assert matrices.isfinite().all() and (matrices.float().norm(dim=(1, 2)) > 65504).all()
+    with EmulatedHalf():
+        result = orthogonalize(matrices, 5, torch.float16)
+    exact = orthogonalize(matrices.float(), 5, torch.float32)
+    assert result.dtype == torch.float16 and (result.float() - exact).norm() < 0.02 * exact.norm()
 
 
 def test_a_batch_is_one_by_one():
@@ -72,3 +84,55 @@ def test_several_optimizers_keep_the_order_and_skip_what_has_no_gradient():
     both.step()
     assert torch.allclose(bias, torch.full((6,), -0.19)) and torch.equal(idle, torch.ones(3))
     assert not torch.equal(filters, gradients(6, 4, 3, 3)) and both.velocities[0] is sgd.velocities[0]
+
+
+KERNELS = [(16, 6, 3, 3), (16, 16, 3, 3), (40, 3, 3, 3), (16, 16, 3, 3), (12, 40, 1, 1)]  # one is taller than wide
+
+
+def optimizers(weight_dtype: torch.dtype, dtype: torch.dtype) -> list[Muon]:
+    made = []
+    for kind in (Muon, BatchedMuon):
+        weights = [
+            gradients(*shape).to(weight_dtype).contiguous(memory_format=torch.channels_last) for shape in KERNELS
+        ]
+        factors = [1.0, 2.0, 0.5, 1.0, 3.0]
+        made.append(kind(weights, factors=factors, momentum=0.6, steps=3, dtype=dtype))
+        made[-1].lr = 0.03
+    return made
+
+
+def slopes(optimizer: Muon, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    for weight in optimizer.weights:
+        slope = torch.randn(weight.shape, generator=generator).to(weight.dtype)
+        weight.grad = slope.contiguous(memory_format=torch.channels_last)
+
+
+FP32, BF16, FP16 = torch.float32, torch.bfloat16, torch.float16
+
+
+@pytest.mark.parametrize(
+    ("weight_dtype", "dtype", "close"), [(FP32, FP32, 1e-5), (FP32, BF16, 2.4e-4), (FP16, BF16, 4e-3)]
+)
+def test_all_kernels_in_one_batch_are_one_by_one(weight_dtype, dtype, close):
+    plain, batched = optimizers(weight_dtype, dtype)
+    for seed in range(3):
+        for optimizer in (plain, batched):
+            slopes(optimizer, seed)
+            optimizer.step()
+    for kind in ("weights", "velocities"):
+        for mine, twin in zip(getattr(batched, kind), getattr(plain, kind), strict=True):
+            assert mine.stride() == twin.stride() or mine.shape[2] == 1
+            torch.testing.assert_close(mine, twin, atol=close, rtol=0)
+
+
+def test_a_batch_that_lacks_a_gradient_leaves_its_weight_alone():
+    plain, batched = optimizers(torch.float32, torch.float32)
+    for optimizer in (plain, batched):
+        slopes(optimizer, 0)
+        optimizer.step()
+        slopes(optimizer, 1)
+        optimizer.weights[1].grad = None
+        optimizer.step()
+    for mine, twin in zip(batched.weights, plain.weights, strict=True):
+        torch.testing.assert_close(mine, twin, atol=1e-5, rtol=0)

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fastcifar.train.views import logits_of_views
+from fastcifar.train.views import even_batch, logits_of_views
 
 IMAGES = torch.rand(7, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 READ = torch.randn(3 * 64, 4, generator=torch.Generator().manual_seed(1))
@@ -56,3 +56,32 @@ def test_views_cost_what_they_say():
         logits_of_views(counting, lambda: iter(IMAGES.split(3)), kind, 0.25, 5)
         assert sum(seen) == total
     assert F.cross_entropy(views("six"), torch.zeros(7, dtype=torch.long)).isfinite()
+
+
+def test_batches_are_even():
+    assert [even_batch(number, 2000) for number in (10_000, 5000, 2500, 2000, 700, 1)] == [
+        2000,
+        1250,
+        1250,
+        2000,
+        700,
+        1,
+    ]
+    assert even_batch(10_007, 2000) == 1668 and 10_007 % 1668 > 1600  # a prime number
+
+
+def test_the_unsure_of_a_gpu_are_those_of_a_cpu(monkeypatch):
+    """With logits that say that they are elsewhere."""
+
+    class Elsewhere(Tensor):
+        @property
+        def device(self) -> torch.device:
+            return torch.device("cuda")
+
+    def views_of(kind: type[Tensor]) -> Tensor:
+        return logits_of_views(
+            lambda x: forward(x).as_subclass(kind), lambda: iter(IMAGES.split(3)), "six-unsure", 0.6, 3
+        )
+
+    assert views_of(Elsewhere).device.type == "cuda"
+    torch.testing.assert_close(views_of(Elsewhere).as_subclass(Tensor), views_of(Tensor))

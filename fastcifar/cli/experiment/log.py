@@ -27,11 +27,12 @@ class Log(Action):
 
     def _of_trial(self, folder: Path, number: int) -> int:
         from fastcifar.cli.experiment.view import trial_dict
+        from fastcifar.search.experiment.attempts import latest
         from fastcifar.search.experiment.control import trial
         from fastcifar.search.experiment.listing import as_seen
 
         (row,) = as_seen(folder, [trial(folder, number)])
-        files = _files(folder / "trials" / str(row.number), ("stdout", "stderr"))
+        files = _files(latest(folder / "trials" / str(row.number)), ("stdout", "stderr"))
         traceback = row.metrics.get("traceback")
         if self.json:
             print(dumps({"trial": trial_dict(row), "files": _texts(files), "traceback": traceback}, indent=2))

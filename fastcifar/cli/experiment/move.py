@@ -136,9 +136,16 @@ class Load(Telling):
 
     def run(self) -> int:
         from fastcifar.search.experiment.archive import load
+        from fastcifar.search.experiment.spec import read_spec
+        from fastcifar.search.experiment.store import Store
+        from fastcifar.search.experiment.trust import would_run
 
         folder = load(self.file, self.out)
+        with closing(Store.read(folder)) as store:
+            runs = would_run(read_spec(store))
         if not self.json:
             print(folder)
-        self.tell(f"loaded {folder.name} from {self.file}", {"id": folder.name, "path": str(folder)})
+        warning = f"; it runs {'; '.join(runs)}, which resume does with --trust only" if runs else ""
+        done = {"id": folder.name, "path": str(folder), "runs": runs}
+        self.tell(f"loaded {folder.name} from {self.file}{warning}", done)
         return 0

@@ -20,6 +20,7 @@ def show_text(shown: dict[str, Any]) -> str:
         ("started", clock(shown["started"]) or "-"),
         ("trials", ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "none"),
         ("trial", _what(spec)),
+        *([("loaded", f"from {shown['untrusted']}; resume needs --trust")] if shown["untrusted"] else []),
         (
             "tuner",
             _algorithm(spec["tuner"]) + (f", assessor {_algorithm(spec['assessor'])}" if spec["assessor"] else ""),

@@ -50,10 +50,12 @@ class Resume(Action):
 
     id: ID
     """Its folder or id."""
+    trust: bool = False
+    """Run the command, function and classes of an experiment that was loaded."""
     json: bool = False
     """Print the summary as one JSON document."""
 
     def run(self) -> int:
         from fastcifar.cli.search import Search
 
-        return Search(resume=self.id, out=self.out, json=self.json, debug=self.debug).run()
+        return Search(resume=self.id, trust=self.trust, out=self.out, json=self.json, debug=self.debug).run()

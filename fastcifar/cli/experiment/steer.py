@@ -122,6 +122,8 @@ class Update(Telling):
     """How long to search in all, e.g. 45m or 2h."""
     concurrency: Count = None
     """Trials beside each other."""
+    max_failures: Count = None
+    """Trials that fail in a row from the start of a session, after which the search ends; 0 is never."""
     space: SpaceName = None
     """Another search space, by name or a JSON file, which every trial so far must fit; only where it does not run."""
 
@@ -131,7 +133,8 @@ class Update(Telling):
 
         limits = self._limits()
         if not limits and self.space is None:
-            raise ValueError("--trials, --duration, --concurrency or --space is needed: what is to change")
+            flags = "--trials, --duration, --concurrency, --max-failures or --space"
+            raise ValueError(f"{flags} is needed: what is to change")
         space = None if self.space is None else find_space(self.space)[1]
         folder = self.folder(self.id)
         answered = update(folder, limits, space, ANSWER, str(self.space))
@@ -149,9 +152,10 @@ class Update(Telling):
         from fastcifar.search.experiment.config_rules import seconds
 
         limits: dict[str, Any] = {}
-        for name in ("trials", "concurrency"):
+        for name, least in (("trials", 1), ("concurrency", 1), ("max_failures", 0)):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"--{name}: a whole number of at least 1 is needed, not {value}")
+            if value is not None and value < least:
+                flag = name.replace("_", "-")
+                raise ValueError(f"--{flag}: a whole number of at least {least} is needed, not {value}")
             limits |= {} if value is None else {name: value}
         return limits | ({} if self.duration is None else {"seconds": seconds(self.duration, "--duration")})

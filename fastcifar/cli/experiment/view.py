@@ -16,6 +16,7 @@ from fastcifar.search.experiment.kept_summary import in_order, read_summary
 from fastcifar.search.experiment.listing import Overview, as_seen, best_first, last_summary, overview
 from fastcifar.search.experiment.spec import read_meta
 from fastcifar.search.experiment.store import FINISHED, Store, TrialRow
+from fastcifar.search.experiment.trust import untrusted
 
 COLUMNS = ("number", "kind", "state", "value", "seconds")  # of a trial, before its parameters
 
@@ -30,13 +31,14 @@ def document(folder: Path) -> dict[str, Any]:
     """One experiment as JSON values.
 
     best: what was confirmed and is in best.json, or else the best trial so far. summary: of the last session that came
-    to one; None before.
+    to one; None before. untrusted: the archive of an experiment that was loaded, until its code is trusted.
     """
     meta, rows = read(folder)
     shown = overview(folder).to_dict()
     best = best_lines(folder, meta, rows)
     shown["seconds"] = meta.get("seconds")
     shown["best"] = best[0] if best else None
+    shown["untrusted"] = untrusted(meta)
     return shown | {"spec": meta["spec"], "summary": read_summary(meta, folder)}
 
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
 
-from fastcifar.cli.flags import Count, absent
+from fastcifar.cli.flags import Count, Switch, absent
 from fastcifar.cli.supernet.flags import LimitFlags, PlanFlags
 from fastcifar.cli.threads import chosen_threads, set_threads
 from fastcifar.machine import share_of_cores
+from fastcifar.stopping import last_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +39,8 @@ class Search(PlanFlags, LimitFlags):
     """Trainings beside each other; by default one a core or one a GPU, at most 8."""
     resume: Annotated[str | None, absent("ID")] = None
     """Go on with this search (its folder, or its id under --out), with its own settings."""
+    trust: Switch = False
+    """With --resume: run the classes that a search names which was loaded."""
 
     def run(self) -> int:
         from fastcifar.cli.search_view import SearchView
@@ -45,14 +48,18 @@ class Search(PlanFlags, LimitFlags):
         from fastcifar.supernet.search import SearchError, keep
 
         if self.resume is None:
+            if self.trust:
+                raise ValueError("--trust: it goes with --resume")
             spec, asked = self._asked()
             folder = make_folder(self.out, spec.name)
         else:
             spec, asked, folder = self._resumed(self.resume)
         view = SearchView(quiet=self.json)
+        going_on = f"go on with: fastcifar supernet search --resume {folder}"
+        last_words(lambda: going_on)
         document, over = None, False
         try:
-            with driving(folder, spec, view.watch) as driver:
+            with driving(folder, spec, view.watch, trust=self.trust) as driver:
                 keep(driver, asked)
                 document = self._searched(spec, asked, driver, view)
         except SearchError:
@@ -60,8 +67,8 @@ class Search(PlanFlags, LimitFlags):
             raise
         finally:
             view.close()
-            if document is None and not over:
-                print(f"go on with: fastcifar supernet search --resume {folder}", file=sys.stderr)
+            if document is None and not over and folder.exists():
+                print(going_on, file=sys.stderr)
         if document is None:  # Ctrl-C once: what ran has ended
             return 130
         if self.json:
@@ -163,7 +170,7 @@ class Search(PlanFlags, LimitFlags):
         from fastcifar.search.experiment.store import Store
         from fastcifar.supernet.search import KEY, Asked
 
-        self.only_resumes({"resume", "out", "json", "debug"})
+        self.only_resumes({"resume", "trust", "out", "json", "debug"})
         folder = find_folder(self.out, name)
         with closing(Store.read(folder)) as store:
             spec, meta = read_spec(store), store.meta()

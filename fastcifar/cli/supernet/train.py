@@ -10,6 +10,7 @@ from fastcifar.cli.flags import absent
 from fastcifar.cli.run_flags import RepeatFlags
 from fastcifar.cli.supernet.flags import PlanFlags
 from fastcifar.cli.threads import chosen_threads, say
+from fastcifar.stopping import last_words
 
 if TYPE_CHECKING:
     from fastcifar.cli.supernet.view import TrainView
@@ -33,6 +34,7 @@ class Train(PlanFlags, RepeatFlags):
         from fastcifar.cli.supernet.view import TrainView
 
         view = TrainView(quiet=self.json)
+        last_words(view.how_to_go_on)
         try:
             record = self._begin(view) if self.resume is None else self._go_on(view, self.resume)
         except KeyboardInterrupt:

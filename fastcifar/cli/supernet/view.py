@@ -50,9 +50,13 @@ class TrainView:
     def interrupted(self) -> None:
         """Say how to go on."""
         clear(self.progress)
-        if self.record and self.record.path:
-            path = self.record.path
-            print(f"the epochs so far are in {path}; go on with --resume {path}", file=sys.stderr)
+        if how := self.how_to_go_on():
+            print(how, file=sys.stderr)
+
+    def how_to_go_on(self) -> str:
+        """A line for the user; '' where nothing is kept."""
+        path = self.record.path if self.record else None
+        return f"the epochs so far are in {path}; go on with --resume {path}" if path else ""
 
     def end(self, record: Record) -> None:
         """Say what has become of it."""

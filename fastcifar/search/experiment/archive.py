@@ -12,6 +12,7 @@ from fastcifar.search.experiment.files import may_write
 from fastcifar.search.experiment.foreign import check_database, check_spec
 from fastcifar.search.experiment.listing import overview
 from fastcifar.search.experiment.store import FILE, Store, StoreError, locked
+from fastcifar.search.experiment.trust import mark
 from fastcifar.search.experiment.unpack import unpack
 
 ENDINGS = (".tar.gz", ".tgz")
@@ -61,6 +62,8 @@ def _pack(archive: tarfile.TarFile, folder: Path, name: str) -> None:
 def load(path: Path, out: Path) -> Path:
     """Unpack what `save` made into a new folder under `out`; return it. Nothing is written outside of it.
 
+    The experiment is marked: what it names runs only when someone trusts it.
+
     Raises StoreError for what is no such file, also for a database with more in it than an experiment's;
     FileExistsError.
     """
@@ -80,6 +83,8 @@ def load(path: Path, out: Path) -> Path:
             raise FileExistsError(f"{folder} is there already")
         _remove(made, LEFT)
         _check(path, made)
+        with closing(Store.open(made)) as store:
+            mark(store, path.name)
         _remove(made, (f"{FILE}-shm", f"{FILE}-wal"))  # of the check, which has brought what was in it into the file
         made.rename(folder)
     return folder

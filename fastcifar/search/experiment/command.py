@@ -1,29 +1,34 @@
 """Trials that are a shell command, as in NNI: parameters and results go through files, see `functions`."""
 
 import os
+import shutil
+import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import fastcifar
+from fastcifar.search.experiment.attempts import following
 from fastcifar.search.experiment.engine import Ended, Event, Trial, Variables, no_variables
-from fastcifar.search.experiment.group import Keeper
 from fastcifar.search.experiment.job import Job
+from fastcifar.search.experiment.keeper import Keeper
+from fastcifar.search.experiment.marks import mark_of, marked, new_mark
 
 POLL_SECONDS = 0.02
 TRIAL_PATH = (Path(__file__).parent / "nni_path", Path(fastcifar.__file__).parents[1])  # heads a trial's PYTHONPATH
 
 
 class CommandEngine:
-    """Runs each trial as a shell command, in a process group of its own.
+    """Runs each trial as a shell command, in a process group of its own: in bash, or where there is none in sh.
 
     code_directory: where the command runs. output: the folder that holds the trials' folders.
-    limit: seconds that a trial may take; a longer one fails. environment: a trial's further variables.
-    grace: seconds between SIGINT and SIGKILL.
-    A trial's folder gets parameters.json, reports.jsonl, stdout, stderr, output/ and pid; what it holds from an earlier
-    attempt goes, and so do processes of that attempt that still run, after the same grace.
-    A trial's whole group dies with the driver, also where that is killed. `start` belongs in a thread that outlives the
-    trials: on Linux a trial's first process dies with it.
+    limit: seconds that a trial may take; a longer one fails, unless it has its result. environment: a trial's further
+    variables. grace: seconds from SIGINT (to what a trial has left: SIGTERM) to SIGKILL.
+    Each attempt at a trial has a folder of its own (`attempts`), with parameters.json, reports.jsonl, stdout, stderr,
+    output/ and pid. Before it begins, processes of earlier attempts are ended, after the same grace.
+    With a trial ends all that it has started, on Linux in whatever session; also where the driver is killed. `start`
+    belongs in a thread that outlives the trials: on Linux a trial's first process dies with it.
     """
 
     def __init__(
@@ -38,19 +43,25 @@ class CommandEngine:
     ) -> None:
         if not code_directory.is_dir():
             raise ValueError(f"the code directory {code_directory} is no folder")
-        self._command, self._code, self._output = command, code_directory.resolve(), output.resolve()
+        self._command = [_shell(), "-c", command]
+        self._code, self._output = code_directory.resolve(), output.resolve()
         self._limit, self._environment, self._grace = limit, environment, grace
         self._jobs: dict[int, Job] = {}
-        self._keeper = Keeper()
+        self._mark = new_mark()
+        self._keeper = Keeper(self._mark)
 
     def start(self, trial: Trial) -> None:
-        """Begin a trial. Raises ValueError where its folder, which is emptied, is not under the output folder."""
+        """Begin a trial. Raises ValueError where its folder is not under the output folder."""
         folder = trial.folder.resolve()
         if self._output not in folder.parents:
             raise ValueError(f"the trial's folder {folder} is not under the output folder {self._output}")
         assert trial.number not in self._jobs
-        variables = _variables(trial, folder, self._code, {**os.environ, **self._environment(trial.number, self._jobs)})
-        self._jobs[trial.number] = Job(trial, self._command, folder, variables, self._limit, self._grace)
+        attempt = following(folder)
+        inherited = {**os.environ, **self._environment(trial.number, self._jobs)}
+        variables = marked(_variables(trial, attempt, self._code, inherited), self._mark, mark_of(folder))
+        self._jobs[trial.number] = Job(
+            replace(trial, folder=folder), self._command, attempt, variables, self._limit, self._grace, self._keeper
+        )
         self._keep()
 
     def events(self, timeout: float) -> list[Event]:
@@ -85,6 +96,14 @@ class CommandEngine:
 
     def _keep(self) -> None:
         self._keeper.keep(job.group for job in self._jobs.values() if job.group is not None)
+
+
+def _shell() -> str:
+    """The shell of commands: bash as in NNI, for `&>`, `[[ ]]`, `source` and `pipefail`."""
+    bash = shutil.which("bash")
+    if bash is None:
+        print("fastcifar: there is no bash on the PATH; trial commands run in /bin/sh", file=sys.stderr, flush=True)
+    return bash or "/bin/sh"
 
 
 def _variables(trial: Trial, folder: Path, code: Path, inherited: Mapping[str, str]) -> dict[str, str]:

@@ -40,7 +40,7 @@ def load_config(path: str | Path) -> ExperimentConfig:
     for key in (*dropped, *(name for name in VAIN if getattr(config, name))):
         print(f"fastcifar: {path}: {key} has no effect here", file=sys.stderr)
     try:
-        _resolve(config, path.resolve().parent)
+        _resolve(config, path.absolute().parent)  # of a link, too, the folder in which it lies
     except ConfigError as error:
         raise ConfigError(f"{source}: {error}") from None
     return config

@@ -1,13 +1,14 @@
 """The end of a search: the best points on fresh seeds, and what that says."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from fastcifar.search.experiment.custom import best_of
 from fastcifar.search.experiment.store import FINISHED, TrialRow
+from fastcifar.search.experiment.stored import finite
 from fastcifar.search.history import History
 from fastcifar.search.searcher import Searcher, ended_points, whole
 from fastcifar.search.space import Params
@@ -33,7 +34,7 @@ def finalists(searcher: Searcher, history: History, count: int) -> list[Params]:
     ranked = [
         history.space.decode(rows[index]) for index in np.argsort(losses, kind="stable") if losses[index] < np.inf
     ]
-    best = searcher.best(history)
+    best = best_of(searcher, history)
     if history.budget is not None:  # Hyperband's best has been run on the largest budget
         best = {key: value for key, value in best.items() if key != history.budget}
     return [best, *(params for params in ranked if params != best)][:count]
@@ -62,7 +63,7 @@ def difference(one: Candidate, other: Candidate, key: str | None = None) -> Esti
     def values(candidate: Candidate) -> dict[int, float]:
         rows = (row for row in candidate.rows if row.state == FINISHED)
         found = {row.seed: row.value if key is None else row.metrics.get(key) for row in rows}
-        return {seed: value for seed, value in found.items() if value is not None}
+        return {seed: number for seed, value in found.items() if (number := finite(value)) is not None}
 
     mine, theirs = values(one), values(other)
     return Estimate.student([mine[seed] - theirs[seed] for seed in mine if seed in theirs])
@@ -97,7 +98,7 @@ def shared_luck(found: Sequence[Candidate], key: str) -> float:
 
 def _candidate(rows: Sequence[TrialRow]) -> Candidate:
     ended = [row for row in rows if row.state == FINISHED and row.value is not None]
-    tests = [row.metrics["test_acc"] for row in ended if "test_acc" in row.metrics]
+    tests = [number for row in ended if (number := finite(row.metrics.get("test_acc"))) is not None]
     return Candidate(
         params=rows[0].params,
         result=Estimate.of([row.value for row in ended if row.value is not None]),
@@ -121,5 +122,4 @@ def pareto(rows: Sequence[TrialRow], metric: str, maximize: bool) -> list[TrialR
 
 
 def _number(metrics: Mapping[str, Any], name: str) -> bool:
-    value = metrics.get(name)  # a function may return anything
-    return isinstance(value, int | float) and math.isfinite(value)
+    return finite(metrics.get(name)) is not None  # a function may return anything

@@ -80,17 +80,17 @@ def update(
 
 def _check(spec: Spec, rows: Iterable[TrialRow], source: str) -> None:
     """Raise ValueError where the space is not for the recipe, or not for a trial that was run."""
-    plan = spec.plan()
+    space, budget = spec.search_space()
     if spec.recipe is not None:
         from fastcifar.search.experiment.space_check import check_space  # brings torch
 
         recipes = spec.recipes()
-        check_space(recipes, plan.space, source=source)
-        check_space(lambda params: recipes({**spec.short, **params}), plan.space, source=source)
+        check_space(recipes, space, source=source)
+        check_space(lambda params: recipes({**spec.short, **params}), space, source=source)
     for row in rows:
         if row.kind == "search":
             try:
-                check_fits(plan.space, row.params, plan.budget)
+                check_fits(space, row.params, budget)
             except ValueError as error:
                 raise ValueError(f"the space does not have the parameters of trial {row.number}: {error}") from None
 

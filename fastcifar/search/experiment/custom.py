@@ -2,13 +2,21 @@
 
 import importlib.util
 import sys
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from fastcifar.errors import Notice
 from fastcifar.names import short
 from fastcifar.search.experiment.algorithm_config import AlgorithmConfig
 from fastcifar.search.experiment.config_rules import ConfigError
+from fastcifar.search.experiment.gate import plain, text
+from fastcifar.search.history import History
+from fastcifar.search.searcher import Searcher, SpaceExhausted, best_mean
+from fastcifar.search.space import Params, Space
 
 
 def make_custom(config: AlgorithmConfig, methods: Iterable[str], args: Mapping[str, Any], where: str) -> Any:
@@ -33,6 +41,42 @@ def make_custom(config: AlgorithmConfig, methods: Iterable[str], args: Mapping[s
         return found(**args)
     except Exception as error:
         raise ConfigError(f"{where}.class_args: {config.class_name} fails: {type(error).__name__}: {error}") from error
+
+
+def suggested(searcher: Searcher, space: Space, history: History, rng: np.random.Generator) -> Params:
+    """What a searcher suggests. Raises ConfigError where a user's own fails, or suggests what is not of the space."""
+    if _ours(searcher):
+        return searcher.suggest(space, history, rng)
+    name = type(searcher).__name__
+    try:
+        params: Params = plain(searcher.suggest(space, history, rng))
+    except SpaceExhausted:
+        raise
+    except Exception as error:
+        raise ConfigError(f"the tuner {name} fails: {type(error).__name__}: {text(error)}") from error
+    try:
+        space.encode(params)
+    except ValueError as error:
+        raise ConfigError(f"the tuner {name} suggests {short(params)}: {error}") from None
+    return params
+
+
+def best_of(searcher: Searcher, history: History) -> Params:
+    """A searcher's estimate of the best point; where a user's own has none, the point with the best mean result."""
+    if _ours(searcher):
+        return searcher.best(history)
+    try:
+        best: Params = plain(searcher.best(history))
+        history.space.encode(best)
+        return best
+    except Exception as error:
+        why = f"{type(error).__name__}: {text(error)}"
+        warnings.warn(f"the tuner {type(searcher).__name__} knows no best point, {why}: the best mean is", Notice, 2)
+        return best_mean(history)
+
+
+def _ours(searcher: Searcher) -> bool:
+    return type(searcher).__module__.startswith("fastcifar.")
 
 
 def _imported(file: Path, directory: Path) -> Any:

@@ -1,30 +1,32 @@
 """The loop of an experiment: ask for a trial, run it, keep what comes, until a limit is reached."""
 
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import FrameType
 from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
+from fastcifar.errors import Failure
 from fastcifar.names import counted
 from fastcifar.search import history as states
 from fastcifar.search.assess import Assessor
+from fastcifar.search.experiment.custom import suggested
 from fastcifar.search.experiment.engine import Ended, Engine, Report, Trial, result_of
+from fastcifar.search.experiment.failures import MAX_FAILURES, Failures
+from fastcifar.search.experiment.gate import admitted, text
 from fastcifar.search.experiment.requests import Requests
 from fastcifar.search.experiment.store import FAILED, FINISHED, RUNNING, STOPPED, Store, TrialRow
+from fastcifar.search.experiment.stored import finite
 from fastcifar.search.history import History
 from fastcifar.search.searcher import Searcher, SpaceExhausted, trial_rng
 from fastcifar.search.space import Params, Space
+from fastcifar.stopping import Stopping, stoppable
 
 TICK = 0.5  # seconds between two looks at requests and limits, where nothing happens
-UPDATES = ("trials", "seconds", "concurrency")  # of a spec, that can change while it runs
 STATES = {FINISHED: states.FINISHED, STOPPED: states.STOPPED, FAILED: states.FAILED}
+MOST_SEED = (2**63 - 1) // 1_000_000 - 1  # of a search, so that those of its trials are integers to SQLite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,7 @@ class Plan:
     limits: Limits = Limits()
     budget: str | None = None  # the parameter that Hyperband gives trials besides
     short: Params = field(default_factory=dict)  # beneath the parameters of trials of the search; not confirmed with
+    max_failures: int = MAX_FAILURES  # in a row from the start, after which the search ends; 0 is never
 
 
 Next = Callable[[], tuple[str, Params, int] | None]  # kind, parameters and seed of the next trial
@@ -75,14 +78,19 @@ class Driver:
         self.again: list[TrialRow] = []  # running when an earlier driver ended
         self.running: set[int] = set()
         self.say: Callable[[str], None] = _warn
+        self.failures = Failures()
+        self.clocks: dict[int, float] = {}  # number of a trial -> `time.monotonic` at its start
         self.silent = False  # whether a trial has come to its end without a report
+        self.signals = Stopping()
+        self.interrupted = False  # by a first Ctrl-C
         self.stopping = False
         self.ended = ""  # why no new trial is begun
         self.told: set[int] = set()  # to stop
         self.killed: set[int] = set()  # by the user
+        self.spoilt: dict[int, str] = {}  # number of a trial whose report cannot be judged -> why
         self.requests = Requests(store.folder)
         self.blas = ThreadpoolController()
-        self.seconds_before = float(store.meta().get("seconds", 0.0))
+        self.seconds_before = finite(store.meta().get("seconds")) or 0.0
         self.began = self.noted = time.monotonic()
         self._remember()
 
@@ -91,10 +99,16 @@ class Driver:
         """How long the experiment has run, in all its sessions."""
         return self.seconds_before + time.monotonic() - self.began
 
+    @property
+    def hopeless(self) -> str:
+        """Why the search is given up, where no trial works; '' where it is not."""
+        return self.failures.verdict(self.plan.max_failures)
+
     def search(self) -> None:
         """Run trials until a limit is reached, the space is used up, or the user stops it.
 
-        Raises KeyboardInterrupt after a second Ctrl-C, StoppedNow where it was asked for; both leave what runs.
+        Raises KeyboardInterrupt after SIGTERM or a second Ctrl-C, StoppedNow where it was asked for; both leave what
+        runs. Raises StoreError where the folder has gone.
         """
         self._loop(self._suggested)
 
@@ -111,8 +125,9 @@ class Driver:
         return [row for one in wanted for row in trials(*one)]
 
     def _loop(self, following: Next) -> None:
-        with self._interruptible():
+        with stoppable() as self.signals, self.signals.gently():
             while True:
+                self._look()
                 self._fill(following)
                 if not self.running:
                     break
@@ -124,6 +139,15 @@ class Driver:
                 self.watch(self)
         self.store.set({"seconds": self.seconds})
         self.watch(self)
+
+    def _look(self) -> None:
+        """Obey signals, and notice that the folder has gone. A Ctrl-C while it stops anyway is the second one."""
+        asked = self.signals.asked
+        if asked > 1 or (asked and self.stopping and not self.interrupted):
+            self.signals.obey()
+        if asked and not self.interrupted:
+            self.interrupted, self.stopping, self.ended = True, True, "it was interrupted"
+        self.store.check()
 
     def _note_time(self) -> None:
         """Keep the time now and then, as there may be no end to do it at."""
@@ -144,10 +168,11 @@ class Driver:
                 if wanted is None:
                     return
                 row = self._begun(*wanted)
-            self.curves[row.number] = []
+            self.curves[row.number], self.clocks[row.number] = [], time.monotonic()
             self.running.add(row.number)
             self.engine.start(self._trial(row))
             self.watch(self)
+            self._look()
 
     def _suggested(self) -> tuple[str, Params, int] | None:
         limits, number = self.plan.limits, len(self.history)
@@ -155,11 +180,13 @@ class Driver:
             self.ended = counted(limits.trials, "trial was run", "trials were run")
         elif limits.seconds is not None and self.seconds >= limits.seconds:
             self.ended = f"{limits.seconds:,.0f} s have passed"
+        elif self.hopeless:
+            self.ended = self.hopeless
         else:
             try:
                 rng = trial_rng(self.plan.seed, number)
                 with self.blas.limit(limits=1):  # the cores are the trials'
-                    params = self.plan.searcher.suggest(self.plan.space, self.history, rng)
+                    params = suggested(self.plan.searcher, self.plan.space, self.history, rng)
                 return "search", params, trial_seed(self.plan.seed, number)
             except SpaceExhausted as error:
                 self.ended = str(error)
@@ -185,20 +212,62 @@ class Driver:
         )
 
     def _reported(self, event: Report) -> None:
+        """Keep a report; where that fails, the trial does, and not the search."""
         number = event.number
-        curve = self.curves[number]
-        self.store.report(number, len(curve), event.value)
-        curve.append(event.value)
-        place = self.places.get(number)
-        if place is not None:
-            self.history.report(place, event.value)
-            if self.plan.assessor is not None and not self.plan.assessor.assess(self.history, place):
-                self.told.add(number)
-                self.engine.stop(number)
-                return
-        self.engine.go_on(number)
+        try:
+            wanted = self._wanted(number, event.value)
+        except Failure:  # of the disk
+            raise
+        except Exception as error:
+            self.spoilt[number] = f"its report cannot be judged: {_named(error)}"
+            wanted = False
+        if wanted:
+            self.engine.go_on(number)
+        else:
+            self.told.add(number)
+            self.engine.stop(number)
+
+    def _wanted(self, number: int, value: float) -> bool:
+        """Keep a report, and say whether its trial is to go on."""
+        curve, place = self.curves[number], self.places.get(number)
+        self.store.report(number, len(curve), value)
+        curve.append(value)
+        if place is None:
+            return True
+        self.history.report(place, value)
+        return self.plan.assessor is None or self.plan.assessor.assess(self.history, place)
 
     def _ended(self, event: Ended) -> None:
+        """Keep how a trial has ended; where that fails, the trial does, and not the search."""
+        try:
+            row = self._judged(admitted(event))
+            self.store.end(row)
+        except Failure:  # of the disk
+            raise
+        except Exception as error:
+            row = self._failed(self.rows[event.number], f"its result cannot be kept: {_named(error)}")
+        self.rows[row.number] = row
+        self.failures.take(row, row.number in self.told | self.killed)
+        self.running.discard(row.number)
+        if row.number in self.places:
+            self.history.end(self.places[row.number], row.value, STATES[row.state])
+            if self.plan.assessor is not None and row.state == FINISHED:
+                self._silent(row.number)
+
+    def _failed(self, row: TrialRow, why: str) -> TrialRow:
+        """Keep that a trial has failed."""
+        row = replace(row, state=FAILED, value=None, metrics={}, message=text(why), ended=self._now(row))
+        self.store.end(row)
+        return row
+
+    def _silent(self, number: int) -> None:
+        """Say once that a trial has a result but has reported nothing."""
+        if not self.curves[number] and not self.silent:
+            self.silent = True
+            self.say(f"trial {number} has reported nothing before its result: the assessor cannot judge it")
+
+    def _judged(self, event: Ended) -> TrialRow:
+        """What a trial has come to."""
         number = event.number
         row, curve = self.rows[number], self.curves[number]
         state, value, message = (FINISHED if event.value is not None else FAILED), event.value, event.message
@@ -207,32 +276,28 @@ class Driver:
             try:
                 metrics["default"], (value, _) = value, result_of(metrics[self.plan.metric])
             except KeyError:
-                state, value, message = (
-                    FAILED,
-                    None,
-                    f"the result has no {self.plan.metric!r}; it has {', '.join(metrics) or 'nothing but itself'}",
-                )
+                why = f"the result has no {self.plan.metric!r}; it has {', '.join(metrics) or 'nothing but itself'}"
+                state, value, message = FAILED, None, why
             except ValueError as error:
                 state, value, message = FAILED, None, f"{self.plan.metric}: {error}"
         taken, most = metrics.get("train_seconds"), self.plan.max_seconds if row.kind == "search" else None
         if value is not None and most is not None and isinstance(taken, int | float) and taken > most:
             state, value, message = FAILED, None, f"training took {taken:.1f} s, more than {most:g}"
-        if event.value is None and number in self.told | self.killed:
+        if number in self.spoilt:
+            state, value, message = FAILED, None, self.spoilt[number]
+        elif event.value is None and number in self.told | self.killed:
             value = next((report for report in reversed(curve) if abs(report) < float("inf")), None)
             if number in self.killed:
                 value = None
             state = STOPPED if value is not None else FAILED
             message = "killed by the user" if number in self.killed else ""
-            message = message or ("" if value is not None else "stopped before it had a result")
-        row = replace(row, state=state, value=value, metrics=metrics, message=message, ended=time.time())
-        self.store.end(row)
-        self.rows[number] = row
-        self.running.discard(number)
-        if number in self.places:
-            self.history.end(self.places[number], value, STATES[state])
-            if self.plan.assessor is not None and state == FINISHED and not curve and not self.silent:
-                self.silent = True
-                self.say(f"trial {number} has reported nothing before its result: the assessor cannot judge it")
+            message = message or ("" if value is not None else _stopped_early(curve))
+        return replace(row, state=state, value=value, metrics=metrics, message=text(message), ended=self._now(row))
+
+    def _now(self, row: TrialRow) -> float:
+        """The time in seconds since 1970, as if nobody had set the clock since the trial has begun."""
+        clock = self.clocks.get(row.number)  # None of a trial of an earlier session
+        return time.time() if clock is None else row.started + time.monotonic() - clock
 
     def _obey(self) -> None:
         """Do what was asked for from outside."""
@@ -246,7 +311,7 @@ class Driver:
                 self.killed.add(number)
                 self.engine.stop(number)
             if "update" in request:
-                changes = {key: value for key, value in request["update"].items() if key in UPDATES}
+                changes = dict(request["update"])
                 self.plan = updated(self.plan, changes)
                 self.store.set({"spec": {**self.store.meta().get("spec", {}), **changes}})  # for who resumes it
 
@@ -257,38 +322,40 @@ class Driver:
             self.rows[row.number] = row
             self.curves[row.number] = curves.get(row.number, [])
             if row.kind == "search":
-                place = self.places[row.number] = self.history.start(row.params)
-                for value in self.curves[row.number]:
-                    self.history.report(place, value)
-                if row.state != RUNNING:
-                    self.history.end(place, row.value, STATES[row.state])
+                try:
+                    self._place(row)
+                except (TypeError, ValueError) as error:
+                    self._pass_over(row, str(error))
+                    continue
             if row.state == RUNNING:
                 self.again.append(row)
+        self.failures.remember(self.rows.values())
 
-    @contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        """Ctrl-C once: finish what runs. Twice: KeyboardInterrupt, at once."""
+    def _place(self, row: TrialRow) -> None:
+        """Let the searcher know of a trial. Raises ValueError where its parameters are not of the space."""
+        place = self.places[row.number] = self.history.start(row.params)
+        for value in self.curves[row.number]:
+            self.history.report(place, value)
+        if row.state != RUNNING:
+            self.history.end(place, row.value, STATES[row.state])
 
-        def interrupt(signum: int, frame: FrameType | None) -> None:
-            if self.stopping:
-                raise KeyboardInterrupt
-            self.stopping, self.ended = True, "it was interrupted"  # to be told by the loop: this is amid anything
+    def _pass_over(self, row: TrialRow, why: str) -> None:
+        """Leave out a trial that the store has damaged: it is shown, but the searcher does not know of it."""
+        self.say(f"trial {row.number} is passed over: {text(why)}")
+        if row.state == RUNNING:
+            self.rows[row.number] = self._failed(row, why)
 
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = signal.signal(signal.SIGINT, interrupt)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
+
+def _stopped_early(curve: Sequence[float]) -> str:
+    return "stopped before it had a result" + (": no report was a finite number" if curve else "")
 
 
 def _warn(text: str) -> None:
     print(f"fastcifar: {text}", file=sys.stderr, flush=True)
 
 
-MOST_SEED = (2**63 - 1) // 1_000_000 - 1  # of a search, so that those of its trials are integers to SQLite
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {text(error)}"
 
 
 def trial_seed(seed: int, number: int) -> int:
@@ -302,7 +369,7 @@ def confirm_seeds(seed: int, count: int) -> list[int]:
 
 
 def updated(plan: Plan, changes: Mapping[str, Any]) -> Plan:
-    """The plan with other limits: `trials`, `seconds`, `concurrency`."""
+    """The plan with other limits: values for the limits that a request can change, or for some."""
     limits = {key: value for key, value in changes.items() if key in ("trials", "seconds")}
     plan = replace(plan, limits=replace(plan.limits, **limits))
-    return replace(plan, concurrency=changes.get("concurrency", plan.concurrency))
+    return replace(plan, **{key: changes[key] for key in ("concurrency", "max_failures") if key in changes})

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from fastcifar.names import short
 from fastcifar.search.space import Params
 
 
@@ -94,16 +95,16 @@ def result_of(value: Any) -> tuple[float, dict[str, Any]]:
     if isinstance(value, Mapping):
         metrics = {str(key): item for key, item in value.items() if key != "default"}
         if "default" not in value:
-            raise ValueError(
-                f"a result that is a dict needs a number under 'default'; it has {sorted(map(str, value))}"
-            )
+            raise ValueError(f"a result that is a dict needs a number under 'default'; it has {short(list(value))}")
         value = value["default"]
     try:
         number = float(value) if not isinstance(value, (str, bytes, bool)) else None
+    except OverflowError:
+        raise ValueError(f"the result is a number beyond all floats, {short(value)}") from None
     except (TypeError, ValueError):
         number = None
     if number is None:
-        raise ValueError(f"a result is a number or a dict with a number under 'default', not {value!r}")
+        raise ValueError(f"a result is a number or a dict with a number under 'default', not {short(value)}")
     if not abs(number) < float("inf"):
         raise ValueError(f"the result is {number}")
     return number, metrics

@@ -52,6 +52,7 @@ class Experiment:
         self._error: BaseException | None = None
         self._stopping = threading.Event()
         self._port: int | None = None
+        self._trust = False
         self.on_begin: Callable[[Spec, Driver], None] = lambda spec, driver: _say_where(driver.store.folder, self._port)
         self.on_change: Callable[[Driver], None] = lambda driver: None
 
@@ -64,11 +65,19 @@ class Experiment:
 
     @staticmethod
     def resume(
-        experiment_id: str, port: int | None = None, wait_completion: bool = True, *, out: str | Path = OUT
+        experiment_id: str,
+        port: int | None = None,
+        wait_completion: bool = True,
+        *,
+        out: str | Path = OUT,
+        trust: bool = False,
     ) -> "Experiment":
-        """Go on with an experiment that has ended before its time."""
+        """Go on with an experiment that has ended before its time.
+
+        trust: run its command and its classes also where it came by `fastcifar experiment load`.
+        """
         experiment = Experiment(out=out)
-        experiment.folder = find_folder(Path(out), experiment_id)
+        experiment.folder, experiment._trust = find_folder(Path(out), experiment_id), trust
         experiment._begin(port, wait_completion)
         return experiment
 
@@ -184,7 +193,7 @@ class Experiment:
 
     def _drive(self, folder: Path, spec: Spec) -> None:
         try:
-            with driving(folder, spec, self._watch) as driver:
+            with driving(folder, spec, self._watch, trust=self._trust) as driver:
                 self.on_begin(spec, driver)
                 driver.search()
                 summary(spec, driver, confirmed(spec, driver))
@@ -225,6 +234,7 @@ class Experiment:
             maximize=tuner.maximize,
             seed=tuner.seed or 0,
             trials=config.max_trial_number,
+            max_failures=config.max_failures,
             seconds=_seconds(config.max_experiment_duration),
             trial_seconds=_seconds(config.max_trial_duration),
             concurrency=concurrency,

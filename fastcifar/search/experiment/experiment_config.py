@@ -26,6 +26,7 @@ from fastcifar.search.experiment.config_rules import (
     text,
     whole,
 )
+from fastcifar.search.experiment.failures import MAX_FAILURES
 from fastcifar.search.experiment.local_config import LocalConfig
 from fastcifar.search.experiment.yaml_file import read_yaml
 from fastcifar.search.space import Space
@@ -51,6 +52,8 @@ class ExperimentConfig(Fields):
     """GPUs of a trial; 0 hides the GPUs from it, null leaves them alone."""
     max_trial_number: int | None = None
     """Trials in all; null is without end."""
+    max_failures: int = MAX_FAILURES
+    """Trials that fail in a row from the start, after which the experiment ends; 0 is never. NNI has no such field."""
     max_experiment_duration: str | int | float | None = None
     """Seconds, or text such as 30s, 10m, 1h, 2d, after which no trial is started; null is without end."""
     max_trial_duration: str | int | float | None = None
@@ -167,6 +170,7 @@ _CHECKS: dict[str, Check] = {
     "trial_concurrency": whole(1),
     "trial_gpu_number": optional(whole(0)),
     "max_trial_number": optional(whole(1)),
+    "max_failures": whole(0),
     "max_experiment_duration": optional(duration),
     "max_trial_duration": optional(duration),
     "experiment_working_directory": optional(path),

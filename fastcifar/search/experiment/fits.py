@@ -2,6 +2,8 @@
 
 import math
 
+from fastcifar.names import short
+from fastcifar.search.experiment.stored import finite
 from fastcifar.search.parameter import Parameter
 from fastcifar.search.space import Params, Space
 
@@ -10,6 +12,8 @@ def check_fits(space: Space, params: Params, budget: str | None = None) -> None:
     """Raise ValueError where no trial of `space` could have these parameters, and `budget` where there is one."""
     if budget is not None and budget not in params:
         raise ValueError(f"{budget}: it is missing")
+    if budget is not None and finite(params[budget]) is None:
+        raise ValueError(f"{budget}: a number is needed, not {short(params[budget])}")
     row = space.encode({name: value for name, value in params.items() if name != budget})
     for parameter, latent in zip(space.parameters, row.tolist(), strict=True):
         if not math.isnan(latent) and not _within(parameter, latent):

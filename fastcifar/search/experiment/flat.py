@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from fastcifar.names import short, shown
 from fastcifar.search.space import Params, Space
 
 OWN = ("number", "kind", "state", "value", "seconds", "seed", "started", "ended", "message")  # columns of a trial
@@ -42,13 +43,13 @@ def nested(cells: Mapping[str, str], space: Space, budget: str | None = None) ->
             continue
         branch = value_of(left.pop(f"{column}/_name", '""'))
         if branch not in parameter.branches:
-            raise ValueError(f"{column}/_name: {branch!r} is none of {', '.join(map(repr, parameter.branches))}")
+            raise ValueError(f"{column}/_name: {short(branch)} is none of {short(list(parameter.branches))[1:-1]}")
         place[name] = {"_name": branch}
         places[index, parameter.branches.index(branch)] = place[name], f"{column}/"
     if budget is not None and _top(budget) in left:
         params[budget] = value_of(left.pop(_top(budget)))
     if left:
-        raise ValueError(f"{next(iter(left))}: the space has no such parameter")
+        raise ValueError(f"{shown(next(iter(left)))}: the space has no such parameter")
     return params
 
 
@@ -63,7 +64,7 @@ def value_of(text: str) -> Any:
     """The value of a cell."""
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # also for thousands of digits, or of brackets
         return text
 
 

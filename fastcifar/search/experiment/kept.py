@@ -2,13 +2,13 @@
 
 import dataclasses
 import json
-import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from fastcifar.search.experiment.store import StoreError
+from fastcifar.typed import is_of
 
 TODO = "use the version that made it; fastcifar experiment export still writes its trials"
 
@@ -35,29 +35,9 @@ def kept(kind: Any, document: Any, what: str, where: Path | None = None) -> dict
         if name not in document:
             if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
                 raise of_another_version(where, f"its {what} has no {name!r}")
-        elif not _is(document[name], hints[name]):
+        elif not is_of(document[name], hints[name]):
             raise of_another_version(where, f"its {what} has {_short(document[name])} for {name!r}")
     return dict(document)
-
-
-def _is(value: Any, hint: Any) -> bool:
-    """Whether a JSON value is of a type; lists stand for tuples."""
-    kind, inner = typing.get_origin(hint) or hint, typing.get_args(hint)
-    if kind is Any:
-        return True
-    if kind in (typing.Union, types.UnionType):
-        return any(_is(value, one) for one in inner)
-    if kind is tuple:
-        return isinstance(value, list | tuple) and (... in inner or _are(value, inner))
-    if kind is Path:
-        return isinstance(value, str | Path)
-    if kind in (int, float):
-        return isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
-    return isinstance(value, kind)
-
-
-def _are(values: Any, hints: tuple[Any, ...]) -> bool:
-    return len(values) == len(hints) and all(_is(one, hint) for one, hint in zip(values, hints, strict=True))
 
 
 def _short(value: Any) -> str:

@@ -21,6 +21,7 @@ from fastcifar.search.experiment.store import (
     explained,
     in_use,
 )
+from fastcifar.search.experiment.stored import time_of
 
 WAITING = "waiting"  # running in the store, but nobody is at work: for a resume, which runs it again
 STATES = (RUNNING, WAITING, FINISHED, STOPPED, FAILED)  # of a trial, as it is shown
@@ -100,10 +101,11 @@ def _trials(store: Store) -> tuple[dict[str, int], tuple[Any, Any, Any]]:
     with explained(store.folder):
         counts = dict(store.connection.execute("SELECT state, COUNT(*) FROM trials GROUP BY state"))
         least, most = store.connection.execute(
-            "SELECT MIN(value), MAX(value) FROM trials WHERE kind = 'search' AND state = 'finished'"
+            "SELECT MIN(value), MAX(value) FROM trials WHERE kind = 'search' AND state = 'finished' "
+            "AND typeof(value) = 'real' AND abs(value) < 9e999"  # which is infinity
         ).fetchone()
         (started,) = store.connection.execute("SELECT MIN(started) FROM trials").fetchone()
-    return counts, (least, most, started)
+    return counts, (least, most, time_of(started))
 
 
 def last_summary(folder: Path, meta: dict[str, Any]) -> dict[str, Any] | None:

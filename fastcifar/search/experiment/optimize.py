@@ -9,6 +9,7 @@ from fastcifar.machine import check_threads, share_of_cores
 from fastcifar.search.experiment.config_rules import optional, seconds, whole
 from fastcifar.search.experiment.evaluator import FunctionEvaluator, find_function
 from fastcifar.search.experiment.experiment import OUT
+from fastcifar.search.experiment.failures import MAX_FAILURES
 from fastcifar.search.experiment.spec import Spec, driving, make_folder
 from fastcifar.search.experiment.summary import confirmed, summary
 
@@ -26,6 +27,7 @@ def optimize(
     concurrency: int = 1,
     threads: int | None = None,
     trial_gpus: int | None = None,
+    max_failures: int = MAX_FAILURES,
     confirm: tuple[int, int] = (0, 0),
     seed: int = 0,
     out: str | Path = OUT,
@@ -36,6 +38,7 @@ def optimize(
     arguments; `module:function`, or any function (then the search cannot be resumed from the command line).
     metric: the entry of a dict that it returns. assessor: ASHA or Medianstop, which judge what `report` is given.
     space: in NNI's JSON form. confirm: (K, N) runs the best K again on N fresh seeds.
+    max_failures: trials that fail in a row from the start, after which the search ends; 0 is never.
     trial_gpus: that each worker sees, those with the fewest workers; 0 hides them, None leaves them alone.
     threads: of each worker; by default the cores are shared out. A function that cannot be imported by its name runs in
     a copy of this process, whose libraries keep the threads that they have.
@@ -44,6 +47,7 @@ def optimize(
     """
     for name, value, least in (("trials", trials, 1), ("concurrency", concurrency, 1), ("seed", seed, 0)):
         optional(whole(least))(name, value)
+    whole(0)("max_failures", max_failures)
     check_threads(threads)
     evaluator = FunctionEvaluator(function, metric)
     if threads is not None and not evaluator.importable:
@@ -57,6 +61,7 @@ def optimize(
         metric=metric,
         seed=seed,
         trials=trials,
+        max_failures=max_failures,
         seconds=None if duration is None else seconds(duration),
         concurrency=concurrency,
         threads=threads or (share_of_cores(concurrency) if evaluator.importable else None),
@@ -76,8 +81,8 @@ def _searched(spec: Spec, evaluator: FunctionEvaluator, out: Path) -> dict[str, 
     if driver.stopping:
         raise KeyboardInterrupt
     if document["best"] is None:
-        message = next((row.message for row in driver.rows.values() if row.message), "")
-        print(f"fastcifar: no trial has a result; the first failed: {message}", file=sys.stderr)
+        first = next((row.message for row in driver.rows.values() if row.message), "")
+        print(f"fastcifar: {driver.hopeless or f'no trial has a result; the first failed: {first}'}", file=sys.stderr)
     return document
 
 

@@ -2,11 +2,20 @@
 
 import json
 import os
-from contextlib import suppress
+import warnings
 from pathlib import Path
 from typing import Any
 
+from fastcifar.errors import Notice
+from fastcifar.names import short, shown
+from fastcifar.search.experiment.gate import text as text_of
+from fastcifar.typed import is_of
+
 FILE = "requests.jsonl"
+READ_BYTES = 1 << 20  # at once
+LARGEST = 2**63
+KINDS: dict[str, Any] = {"stop": bool, "now": bool, "kill": int, "update": dict}
+LIMITS: dict[str, Any] = {"trials": int, "seconds": float, "concurrency": int}  # of a spec, that can change
 
 
 def ask(folder: Path, request: dict[str, Any]) -> None:
@@ -32,13 +41,31 @@ class Requests:
         try:
             with self.path.open("rb") as file:
                 file.seek(self.offset)
-                text = file.read()
+                text = file.read(READ_BYTES)
         except FileNotFoundError:
             return []
         whole = text[: text.rfind(b"\n") + 1]
-        self.offset += len(whole)
+        self.offset += len(text) if not whole and len(text) == READ_BYTES else len(whole)  # a line without an end
         requests = []
         for line in whole.splitlines():
-            with suppress(ValueError):  # neither JSON nor UTF-8
-                requests.append(json.loads(line))
-        return [request for request in requests if isinstance(request, dict)]
+            try:
+                requests.append(_checked(json.loads(line)))
+            except (ValueError, RecursionError) as error:  # also what is neither JSON nor UTF-8
+                warnings.warn(f"{self.path}: a request is passed over: {text_of(error)}", Notice, stacklevel=2)
+        return requests
+
+
+def _checked(request: Any) -> dict[str, Any]:
+    """The request. Raises ValueError where it is none."""
+    if not isinstance(request, dict):
+        raise ValueError(f"an object is needed, not {short(request)}")
+    for name, value in request.items():
+        if name not in KINDS:
+            raise ValueError(f"{shown(name)} is nothing that can be asked for; {', '.join(KINDS)} are")
+        if not is_of(value, KINDS[name]):
+            raise ValueError(f"{name} cannot be {short(value)}")
+    for name, value in request.get("update", {}).items():
+        kind = LIMITS.get(name)
+        if kind is None or not is_of(value, kind) or not 0 < value < LARGEST:
+            raise ValueError(f"update: {shown(name)} cannot be {short(value)}")
+    return request

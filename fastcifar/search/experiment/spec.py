@@ -2,27 +2,28 @@
 
 import json
 import os
-import secrets
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastcifar.machine import share_of_cores, short_waits
+from fastcifar.new_folder import new_folder
 from fastcifar.search.experiment.algorithm_config import AlgorithmConfig
-from fastcifar.search.experiment.algorithms import make_assessor, make_tuner
+from fastcifar.search.experiment.algorithms import Tuner, make_assessor, make_tuner
 from fastcifar.search.experiment.command import CommandEngine
 from fastcifar.search.experiment.config_rules import whole
 from fastcifar.search.experiment.driver import MOST_SEED, Driver, Limits, Plan
 from fastcifar.search.experiment.engine import Engine, Variables, no_variables
 from fastcifar.search.experiment.evaluator import Evaluator, FunctionEvaluator, find_function
+from fastcifar.search.experiment.failures import MAX_FAILURES
 from fastcifar.search.experiment.gpus import GPUs
 from fastcifar.search.experiment.kept import kept, of_another_version
 from fastcifar.search.experiment.requests import Requests
 from fastcifar.search.experiment.store import FILE, Store, StoreError, locked
+from fastcifar.search.experiment.trust import check_trust
 from fastcifar.search.experiment.workers import WorkerEngine
 from fastcifar.search.simple import Grid
 from fastcifar.search.space import MAX_POINTS, TOTAL_EPOCH, Space
@@ -44,6 +45,7 @@ class Spec:
     confirm: (points, seeds) that are run again at the end.
     gpus: of a trial, or the worker that runs it: number, indices, trials_per_gpu, use_active; null leaves them alone.
     threads: of a trial; None, as in specs of earlier versions, is its share of the cores, and a command's own affair.
+    max_failures: of trials in a row from the start, after which the search ends; 0 is never.
     max_flops, max_parameters: of the networks that are tried. max_seconds: of the training of a trial of the search.
     """
 
@@ -73,6 +75,7 @@ class Spec:
     max_parameters: float | None = None
     max_seconds: float | None = None
     threads: int | None = None
+    max_failures: int = MAX_FAILURES
 
     def to_dict(self) -> dict[str, Any]:
         """The spec as JSON values."""
@@ -91,14 +94,20 @@ class Spec:
                 kept(kind, values[name], name, folder)
         return cls(**{**values, "confirm": tuple(values.get("confirm", cls.confirm))})
 
+    def search_space(self) -> tuple[Space, str | None]:
+        """The space of the trials, and the parameter that the tuner adds. Nothing of the user's is imported.
+
+        Raises ConfigError or SpaceError.
+        """
+        if self.tuner.get("class_name") is not None:
+            return Space.from_dict(self.space), None
+        tuner = self._tuner()
+        return tuner.space or Space.from_dict(self.space), tuner.budget
+
     def plan(self) -> Plan:
-        """The plan of the search. Raises ConfigError or SpaceError."""
+        """The plan of the search; a tuner or assessor of the user's is imported. Raises ConfigError or SpaceError."""
         whole(0, MOST_SEED)("seed", self.seed)
-        tuner = make_tuner(AlgorithmConfig(**self.tuner), self.space)
-        if isinstance(tuner.searcher, Grid) and Space.from_dict(self.space).size() > MAX_POINTS:
-            raise ValueError(f"{self.tuner['name']}: a grid needs a space without continuous parameters, not too large")
-        if tuner.budget in self.space:
-            raise ValueError(f"{tuner.budget}: {self.tuner['name']} decides it; the space cannot have it")
+        tuner = self._tuner()
         assessor = make_assessor(AlgorithmConfig(**self.assessor), self.maximize) if self.assessor else None
         return Plan(
             space=replace(tuner.space or Space.from_dict(self.space), allowed=self._allowed()),
@@ -112,7 +121,16 @@ class Spec:
             budget=tuner.budget,
             short=self.short,
             max_seconds=self.max_seconds,
+            max_failures=self.max_failures,
         )
+
+    def _tuner(self) -> Tuner:
+        tuner = make_tuner(AlgorithmConfig(**self.tuner), self.space)
+        if isinstance(tuner.searcher, Grid) and Space.from_dict(self.space).size() > MAX_POINTS:
+            raise ValueError(f"{self.tuner['name']}: a grid needs a space without continuous parameters, not too large")
+        if tuner.budget in self.space:
+            raise ValueError(f"{tuner.budget}: {self.tuner['name']} decides it; the space cannot have it")
+        return tuner
 
     def engine(self, folder: Path, evaluator: Evaluator | None = None) -> Engine:
         """What runs the trials; `evaluator` in place of the spec's own, where it has no name."""
@@ -225,13 +243,11 @@ def check_recipe(spec: Spec, folder: Path) -> None:
 
 
 def make_folder(out: Path, name: str) -> Path:
-    """Make the folder of a new experiment under `out`; its name is the experiment's id."""
-    folder = out / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-{secrets.token_hex(2)}"
+    """Make the folder of a new experiment under `out`; its name, which a long `name` is cut for, is the id."""
     try:
-        folder.mkdir(parents=True)
+        return new_folder(out, name)
     except OSError as error:
         raise StoreError(f"cannot write to the output folder {out}: {error.strerror}") from error
-    return folder
 
 
 def find_folder(out: Path, name: str) -> Path:
@@ -250,24 +266,31 @@ def find_folder(out: Path, name: str) -> Path:
 
 @contextmanager
 def driving(
-    folder: Path, spec: Spec, watch: Callable[[Driver], None], evaluator: Evaluator | None = None
+    folder: Path,
+    spec: Spec,
+    watch: Callable[[Driver], None],
+    evaluator: Evaluator | None = None,
+    trust: bool = False,
 ) -> Iterator[Driver]:
-    """A driver over the experiment in `folder`, which is made there if it is new; the engine ends with the block."""
-    with locked(folder):
+    """A driver over the experiment in `folder`, which is made there if it is new; the engine ends with the block.
+
+    trust: run what an experiment names that came by `load`; without it such a one raises UntrustedError.
+    """
+    with locked(folder), ExitStack() as opened:
         requests = Requests(folder)  # from now on it may be asked
         check_recipe(spec, folder)
         store = Store.open(folder) if (folder / FILE).exists() else Store.create(folder, {"spec": spec.to_dict()})
+        opened.callback(store.close)
+        check_trust(store, spec, trust)
         engine = spec.engine(folder, evaluator)
+        opened.callback(engine.close)
         try:
             store.set({"pid": os.getpid(), "status": "running"})
             driver = Driver(store, spec.plan(), engine, watch)
             driver.requests = requests
             yield driver
-            store.set({"status": "stopped" if driver.stopping else "done"})
+            store.set({"status": "stopped" if driver.stopping or driver.hopeless else "done"})
         except BaseException:
             with suppress(StoreError):  # a full disk: the first error is the one to tell
                 store.set({"status": "interrupted"})
             raise
-        finally:
-            engine.close()
-            store.close()

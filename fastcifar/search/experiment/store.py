@@ -8,14 +8,15 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 from fastcifar.errors import Failure
-from fastcifar.names import short
+from fastcifar.search.experiment.frozen import connect_frozen
+from fastcifar.search.experiment.stored import trial_values
 
 FILE, LOCK = "experiment.db", "lock"
 PATIENCE = 0.5  # seconds: for one that looks whether the lock is held, and for a killed driver's workers to end
@@ -67,8 +68,8 @@ class TrialRow:
 
     @property
     def seconds(self) -> float | None:
-        """From start to end; None while it runs."""
-        return None if self.ended is None else self.ended - self.started
+        """From start to end; None while it runs. Not negative, also where an older version saw the clock set back."""
+        return None if self.ended is None else max(0.0, self.ended - self.started)
 
 
 class Store:
@@ -76,6 +77,7 @@ class Store:
 
     def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
         self.folder, self.connection = folder, connection
+        self._file = _identity(folder / FILE)  # the connection keeps the file, so no other gets its number
 
     @classmethod
     def create(cls, folder: Path, meta: Mapping[str, Any]) -> "Store":
@@ -114,8 +116,7 @@ class Store:
             except sqlite3.OperationalError:
                 if mode != "ro" or os.access(folder, os.W_OK):
                     raise
-                # Where nothing can be written, not even a reader's lock, nobody writes either.
-                connection = _connect(folder / FILE, "ro&immutable=1")
+                connection = connect_frozen(folder / FILE)
                 version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version == VERSION:
             return cls(folder, connection)
@@ -127,9 +128,14 @@ class Store:
     def close(self) -> None:
         self.connection.close()
 
+    def check(self) -> None:
+        """Raise StoreError where the file that is written to is no longer the one in the folder."""
+        if _identity(self.folder / FILE) != self._file:
+            raise StoreError(f"{self.folder} was deleted or moved while it was in use; nothing more is kept")
+
     def set(self, values: Mapping[str, Any]) -> None:
         """Keep JSON values under their names, instead of what was there."""
-        with explained(self.folder), self.connection:
+        with self._writing(), self.connection:
             self.connection.execute("BEGIN")
             self.connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", _values(values))
 
@@ -148,7 +154,7 @@ class Store:
 
     def restart(self, number: int, started: float) -> None:
         """Let a running trial begin anew: its reports are forgotten."""
-        with explained(self.folder), self.connection:
+        with self._writing(), self.connection:
             self.connection.execute("BEGIN")
             self.connection.execute("DELETE FROM reports WHERE trial = ?", (number,))
             self.connection.execute("UPDATE trials SET started = ? WHERE number = ?", (started, number))
@@ -164,39 +170,33 @@ class Store:
             (row.state, row.value, json.dumps(row.metrics, default=str), row.message, row.ended, row.number),
         )
 
-    def add(self, row: TrialRow, reports: list[float]) -> None:
-        """Add a trial that has ended elsewhere, with its reports."""
-        with explained(self.folder), self.connection:
-            self.connection.execute("BEGIN")
-            values = (row.number, row.kind, json.dumps(row.params), row.seed, row.state, row.value)
-            rest = (json.dumps(row.metrics, default=str), row.message, row.started, row.ended)
-            self.connection.execute("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*values, *rest))
-            rows = [(row.number, step, value, row.ended or row.started) for step, value in enumerate(reports)]
-            self.connection.executemany("INSERT INTO reports VALUES (?, ?, ?, ?)", rows)
+    def add(self, trials: Iterable[tuple[TrialRow, list[float]]], values: Mapping[str, Any]) -> None:
+        """Add trials that have ended elsewhere, with their reports, and keep values as `set` does: all or nothing."""
+        with self._writing(), self.connection:
+            self.connection.execute("BEGIN IMMEDIATE")
+            for row, reports in trials:
+                own = (row.number, row.kind, json.dumps(row.params), row.seed, row.state, row.value)
+                rest = (json.dumps(row.metrics, default=str), row.message, row.started, row.ended)
+                self.connection.execute("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*own, *rest))
+                rows = [(row.number, step, value, row.ended or row.started) for step, value in enumerate(reports)]
+                self.connection.executemany("INSERT INTO reports VALUES (?, ?, ?, ?)", rows)
+            self.connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", _values(values))
 
     def trials(self) -> list[TrialRow]:
-        """All trials, in the order of their numbers."""
+        """All trials, in the order of their numbers; what is damaged in one is in its message."""
         names = ("number", "kind", "params", "seed", "state", "value", "metrics", "message", "started", "ended")
         with explained(self.folder):
             found = self.connection.execute(f"SELECT {', '.join(names)} FROM trials ORDER BY number").fetchall()
         rows = (dict(zip(names, values, strict=True)) for values in found)
-        return [TrialRow(**row | {name: self._object(row, name) for name in ("params", "metrics")}) for row in rows]
+        return [TrialRow(**trial_values(row)) for row in rows]
 
     def reports(self) -> dict[int, list[float]]:
         """The intermediate results of every trial that has any; NaN where one was not a number."""
         curves: dict[int, list[float]] = {}
         with explained(self.folder):
             for number, value in self.connection.execute("SELECT trial, value FROM reports ORDER BY trial, step"):
-                curves.setdefault(number, []).append(float("nan") if value is None else value)
+                curves.setdefault(number, []).append(value if isinstance(value, float) else float("nan"))
         return curves
-
-    def _object(self, row: Mapping[str, Any], name: str) -> dict[str, Any]:
-        """The JSON object in a column of a trial. Raises StoreError."""
-        what = f"{name} of trial {row['number']}"
-        found = self._loaded(row[name], what)
-        if not isinstance(found, dict):
-            raise StoreError(f"{self.folder / FILE}: {what}: an object is needed, not {short(row[name])}")
-        return found
 
     def _loaded(self, text: str, what: str) -> Any:
         try:
@@ -205,8 +205,15 @@ class Store:
             raise StoreError(f"{self.folder / FILE}: {what} is not JSON: {error}") from None
 
     def _write(self, statement: str, values: tuple[Any, ...]) -> None:
-        with explained(self.folder):
+        with self._writing():
             self.connection.execute(statement, values)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """What is written to a deleted file is lost: nobody shall be told that it is kept."""
+        self.check()
+        with explained(self.folder):
+            yield
 
 
 @contextmanager
@@ -240,6 +247,15 @@ def _flocked(file: IO[str], kind: int) -> bool:
         return False
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another in its place; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 def _values(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(key, json.dumps(value)) for key, value in meta.items()]
 
@@ -247,7 +263,9 @@ def _values(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     # Autocommit: each statement is a transaction of its own, unless BEGIN says otherwise.
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=30)
-    connection.execute("PRAGMA synchronous = NORMAL")  # in WAL mode enough for the end of a process; consistent always
+    connection.text_factory = lambda text: text.decode("utf-8", "backslashreplace")  # of damaged text, too
+    if mode != "ro":
+        connection.execute("PRAGMA synchronous = NORMAL")  # in WAL mode enough for the end of a process
     return connection
 
 

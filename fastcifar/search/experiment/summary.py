@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastcifar.search.experiment.confirm import Candidate, candidates, chosen_gain, finalists, pareto, winner
+from fastcifar.search.experiment.custom import best_of
 from fastcifar.search.experiment.driver import Driver, confirm_seeds
 from fastcifar.search.experiment.judgement import WORSE, judge
 from fastcifar.search.experiment.spec import Spec
@@ -68,7 +69,7 @@ def best_params(driver: Driver, found: Found | None) -> Params | None:
         return _point(driver, found.best.params)
     if not any(row.value is not None for row in driver.rows.values() if row.kind == "search"):
         return None
-    return driver.plan.searcher.best(driver.history)
+    return best_of(driver.plan.searcher, driver.history)
 
 
 def mean_value(driver: Driver, params: Params) -> float | None:

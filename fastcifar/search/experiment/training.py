@@ -1,7 +1,7 @@
 """Trials that train: the evaluator of a recipe, what a trial costs, and a budget that fits the device."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +21,7 @@ from fastcifar.search.experiment.sizes import ARCHITECTURE, flops
 from fastcifar.search.experiment.space_check import check_space
 from fastcifar.search.experiment.trial_recipe import TrialRecipes, name_of
 from fastcifar.search.space import Params
+from fastcifar.stopping import check
 from fastcifar.train import Hooks, Recipe, RecipeError, train
 from fastcifar.train.networks import side_at
 
@@ -130,14 +131,21 @@ class Cost:
         return self.seconds(recipe) + self.seconds_besides
 
 
-def probe(engine: Engine, recipe: Recipe, folder: Path, available: int) -> Cost:
-    """Measure the cost of training by two very short epochs; the second is what counts. available: images."""
+def probe(
+    engine: Engine, recipe: Recipe, folder: Path, available: int, look: Callable[[], None] = lambda: None
+) -> Cost:
+    """Measure the cost of training by two very short epochs; the second is what counts. available: images.
+
+    look: called twice a second; what it raises ends the wait.
+    """
     images = min(recipe.batch_size * PROBE_BATCHES, available)
     params = {**recipe.to_dict(), "total_epoch": 2, "peak_epoch": 1, "sizes": {}, "train_images": images}
     began = time.monotonic()
     engine.start(Trial(number=-1, experiment="probe", params=params, seed=0, folder=folder))
     while True:
-        for event in engine.events(1.0):
+        check()
+        look()
+        for event in engine.events(0.5):
             if isinstance(event, Report):
                 engine.go_on(-1)
             elif isinstance(event, Ended):
@@ -159,7 +167,7 @@ def measured(spec: "Spec", driver: "Driver") -> tuple["Spec", list[Recipe], Cost
     if most > available:
         raise RecipeError(f"train_images: {most} is more than the {available} that are not held out")
     middle = sorted(samples, key=flops)[len(samples) // 2]
-    cost = probe(driver.engine, middle, driver.store.folder, available)
+    cost = probe(driver.engine, middle, driver.store.folder, available, driver.store.check)
     fixed = {name_of(parameter).partition(".")[0] for parameter in space.parameters}
     whole = spec.device.startswith("cuda") or driver.plan.budget is not None  # of Hyperband
     short = {} if whole else shortened(recipe, samples, cost, fixed)

@@ -2,16 +2,18 @@
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastcifar.search.experiment.driver import Plan, trial_seed
+from fastcifar.search.experiment.driver import trial_seed
 from fastcifar.search.experiment.entries import Entry, read_entries
 from fastcifar.search.experiment.fits import check_fits
+from fastcifar.search.experiment.gate import joined, text
 from fastcifar.search.experiment.spec import read_spec
 from fastcifar.search.experiment.store import FINISHED, Store, TrialRow, locked
-from fastcifar.search.space import Params
+from fastcifar.search.space import Params, Space
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,57 +38,55 @@ def import_trials(folder: Path, path: Path) -> Imported:
         store = Store.open(folder)
         try:
             spec = read_spec(store)
-            plan = spec.plan()
-            entries, others = read_entries(
-                path, plan.space, plan.budget, lambda params: check_fits(plan.space, params, plan.budget)
-            )
+            space, budget = spec.search_space()
+            entries, others = read_entries(path, space, budget, lambda params: check_fits(space, params, budget))
             rows = store.trials()
-            new = _new(entries, rows, plan)
+            new = _new(entries, rows, space, budget)
             first = max((row.number for row in rows), default=-1) + 1
-            for number, entry in enumerate(new, first):
-                store.add(_row(entry, number, spec.seed, f"imported from {path.name}"), entry.reports)
-            if spec.trials is not None and new:
-                store.set({"spec": spec.to_dict() | {"trials": spec.trials + len(new)}})
+            source = f"imported from {text(path.name)}"
+            added = [(_row(one, number, spec.seed, source), list(one.reports)) for number, one in enumerate(new, first)]
+            limit = {} if spec.trials is None else {"spec": spec.to_dict() | {"trials": spec.trials + len(new)}}
+            store.add(added, limit)
         finally:
             store.close()
     return Imported(added=len(new), there=len(entries) - len(new), others=others)
 
 
-def _new(entries: Iterable[Entry], rows: Iterable[TrialRow], plan: Plan) -> list[Entry]:
+def _new(entries: Iterable[Entry], rows: Iterable[TrialRow], space: Space, budget: str | None) -> list[Entry]:
     """The entries that are not among the trials."""
 
     def place(params: Params, value: float | None) -> tuple[bytes, Any, float | None]:
-        of_space = {name: one for name, one in params.items() if name != plan.budget}
-        return plan.space.encode(of_space).tobytes(), params.get(plan.budget or ""), value
+        of_space = {name: one for name, one in params.items() if name != budget}
+        return space.encode(of_space).tobytes(), params.get(budget or ""), value
 
     seeds: dict[tuple[bytes, Any, float | None], list[int]] = {}  # of the trials that no entry has met
     for row in rows:
         if row.kind == "search" and row.state == FINISHED:
-            seeds.setdefault(place(row.params, row.value), []).append(row.seed)
+            with suppress(ValueError):  # one that the store has damaged
+                seeds.setdefault(place(row.params, row.value), []).append(row.seed)
     new = []
     for entry in entries:
-        there, seed = seeds.get(place(entry.params, entry.value), []), entry.number("seed")
+        there, seed = seeds.get(place(entry.params, entry.value), []), entry.seed
         if there and seed is None:
             there.pop()
         elif seed in there:
-            there.remove(int(seed))
+            there.remove(seed)
         else:
             new.append(entry)
     return new
 
 
 def _row(entry: Entry, number: int, seed: int, message: str) -> TrialRow:
-    now = time.time()
-    started, ended, own_seed = (entry.number(name) for name in ("started", "ended", "seed"))
+    started, ended = entry.times or (time.time(),) * 2
     return TrialRow(
         number=number,
         kind="search",
         params=entry.params,
-        seed=trial_seed(seed, number) if own_seed is None else int(own_seed),
+        seed=trial_seed(seed, number) if entry.seed is None else entry.seed,
         state=FINISHED,
         value=entry.value,
         metrics=entry.metrics,
-        message=message,
-        started=now if started is None or ended is None else started,
-        ended=now if started is None or ended is None else ended,
+        message=joined(message, entry.left_out),
+        started=started,
+        ended=ended,
     )

@@ -2,7 +2,6 @@
 
 import ctypes
 import faulthandler
-import json
 import os
 import pickle
 import signal
@@ -14,8 +13,11 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
+from fastcifar.names import short
 from fastcifar.search.experiment.engine import result_of
 from fastcifar.search.experiment.evaluator import Evaluator, Reporter, TrialStopped
+from fastcifar.search.experiment.gate import end_of, metrics_of, text
+from fastcifar.search.experiment.keeper import announce
 
 PR_SET_PDEATHSIG = 1
 
@@ -28,7 +30,8 @@ def serve(connection: Connection, evaluator: Evaluator) -> None:
     """Run the trials that come through the connection until it is closed.
 
     In: (number, params, seed, confirm); after each report True to go on, False to stop.
-    Out: (number, "report", value), (number, "ended", (value, metrics)), (number, "failed", (message, traceback)).
+    Out: (number, "report", value), (number, "ended", (value, metrics, message)),
+    (number, "failed", (message, traceback)).
     """
     with suppress(DriverGone):
         while True:
@@ -59,27 +62,35 @@ def _run(
     os.environ["NNI_TRIAL_SEQ_ID"] = str(number)  # what get_sequence_id says
     try:
         value, metrics = result_of(evaluator(params, seed, report, confirm))
-        outcome: tuple[str, Any] = "ended", (value, json.loads(json.dumps(metrics, default=str)))
+        outcome: tuple[str, Any] = "ended", (value, *metrics_of(metrics))
     except TrialStopped:
         outcome = "failed", ("stopped", "")
     except DriverGone:
         raise
     except BaseException as error:  # SystemExit is one
         kind = type(error).__name__
-        message = str(error) if isinstance(error, ValueError) else f"{kind}: {error}"
-        outcome = "failed", (message.rstrip(": ") or kind, traceback.format_exc())
+        message = text(error) if isinstance(error, ValueError) else f"{kind}: {text(error)}"
+        outcome = "failed", (message.rstrip(": ") or kind, _trace())
     with turn:
         over = True
     return outcome
+
+
+def _trace() -> str:
+    """Where the exception came from; '' where that cannot be written, as in an exception's own code."""
+    try:
+        return end_of(traceback.format_exc())
+    except Exception:
+        return ""
 
 
 def _reported(value: Any) -> float:
     """A reported number, NaN and infinities included, as it is or under `default`. Raises ValueError."""
     number: Any = value.get("default") if isinstance(value, Mapping) else value
     if not isinstance(number, (str, bytes, bool)):
-        with suppress(TypeError, ValueError):
+        with suppress(TypeError, ValueError, OverflowError):
             return float(number)
-    raise ValueError(f"report: a number is needed, not {value!r}")
+    raise ValueError(f"report: a number is needed, not {short(value)}")
 
 
 @contextmanager
@@ -91,8 +102,13 @@ def _driver_there() -> Iterator[None]:
         raise DriverGone from None
 
 
-def settle(log: str, driver: int) -> None:
-    """Make this process a worker of the process `driver`: no Ctrl-C, no life after it, no word on the terminal."""
+def settle(log: str, driver: int, pipe: int) -> None:
+    """Make this process a worker of the process `driver`: no Ctrl-C, no life after it, no word on the terminal.
+
+    pipe: to the keeper, which is told of this process before it does anything.
+    """
+    announce(pipe)
+    os.close(pipe)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with suppress(OSError, AttributeError):  # Linux only
@@ -110,8 +126,8 @@ def settle(log: str, driver: int) -> None:
 
 
 def main() -> None:
-    """The program of a worker: the number of its connection, its log, its driver."""
-    settle(sys.argv[2], int(sys.argv[3]))
+    """The program of a worker: the number of its connection, its log, its driver, the number of the keeper's pipe."""
+    settle(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
     connection = Connection(int(sys.argv[1]))
     with suppress(DriverGone):
         with _driver_there():

@@ -12,21 +12,23 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import IO
 
 from fastcifar.search.experiment import worker
+from fastcifar.search.experiment.copies import cuda_explained
 from fastcifar.search.experiment.engine import Ended, Event, Report, Trial, Variables, no_variables
 from fastcifar.search.experiment.evaluator import Evaluator, FunctionEvaluator
-from fastcifar.search.experiment.group import Keeper
+from fastcifar.search.experiment.group import kill_all
+from fastcifar.search.experiment.keeper import Keeper
+from fastcifar.search.experiment.marks import marked, new_mark
 
 
 class Worker:
-    """One process and the trial that it runs."""
+    """One process and the trial that it runs. mark: of its environment."""
 
     def __init__(
-        self, number: int, process: "subprocess.Popen[bytes] | BaseProcess", connection: Connection, log: str
+        self, number: int, process: "subprocess.Popen[bytes] | BaseProcess", connection: Connection, log: str, mark: str
     ) -> None:
-        self.number, self.process, self.connection, self.log = number, process, connection, log
+        self.number, self.process, self.connection, self.log, self.mark = number, process, connection, log, mark
         self.trial: Trial | None = None
         self.began = 0.0
         self.waits = False  # for a verdict on its report
@@ -54,10 +56,8 @@ class Worker:
 
     def end(self) -> None:
         """End the process, with what it has started."""
-        with suppress(ProcessLookupError, PermissionError):  # it has no group yet, where it has just begun
-            if self.process.pid is not None:
-                os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.kill()
+        kill_all(self.process.pid, [self.mark])
+        self.process.kill()  # it has no group yet, where it has just begun
         self.connection.close()
         self.process.wait() if isinstance(self.process, subprocess.Popen) else self.process.join()
 
@@ -83,7 +83,8 @@ class WorkerEngine:
         self.workers: list[Worker] = []
         self.pending: list[Event] = []
         self.made = 0
-        self.keeper = Keeper()
+        self.mark = new_mark()
+        self.keeper = Keeper(self.mark)
 
     def start(self, trial: Trial) -> None:
         """Begin a trial, in an idle worker or a new one."""
@@ -160,7 +161,7 @@ class WorkerEngine:
         if one.stopped:
             return [Ended(number=number, message="stopped")]
         if kind == "ended":
-            return [Ended(number=number, value=content[0], metrics=content[1])]
+            return [Ended(number=number, value=content[0], metrics=content[1], message=content[2])]
         message, trace = content
         return [Ended(number=number, message=message, metrics={"traceback": trace} if trace else {})]
 
@@ -195,47 +196,50 @@ class WorkerEngine:
         number = self.made
         self.made += 1
         log = str(self.log / f"worker-{number}.log")
+        mark = new_mark()
         added = {**self.environment, **self.variables(number, [one.number for one in self.workers])}
+        environment = marked({**os.environ, **added}, self.mark, mark)
+        pipe = self.keeper.begin()
         ours, theirs = Pipe()
         with theirs:
             if isinstance(self.evaluator, FunctionEvaluator) and not self.evaluator.importable:
-                inherited = [*(one.connection for one in self.workers), ours, self.keeper.pipe]
+                inherited = [*(one.connection for one in self.workers), ours]
                 context = multiprocessing.get_context("fork")
-                arguments = (theirs, inherited, self.evaluator, log, added, os.getpid())
+                arguments = (theirs, inherited, self.evaluator, log, environment, os.getpid(), pipe)
                 forked = context.Process(target=_forked, args=arguments, daemon=True)
                 forked.start()
-                return Worker(number, forked, ours, log)
+                return Worker(number, forked, ours, log, mark)
             pickled = pickle.dumps(self.evaluator)
             # The path is not for what a trial runs in its turn, which may be another Python: no PYTHONPATH.
-            code = f"import sys; sys.path[:] = sys.argv[4:]; from {worker.__name__} import main; main()"
+            code = f"import sys; sys.path[:] = sys.argv[5:]; from {worker.__name__} import main; main()"
             path = [str(entry) or str(Path.cwd()) for entry in sys.path]
-            command = [sys.executable, "-c", code, str(theirs.fileno()), log, str(os.getpid()), *path]
-            environment = {**os.environ, **added}
+            command = [sys.executable, "-c", code, str(theirs.fileno()), log, str(os.getpid()), str(pipe), *path]
             # A session of its own: Ctrl-C is for the driver.
-            spawned = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment, start_new_session=True)
+            pipes = [theirs.fileno(), pipe]
+            spawned = subprocess.Popen(command, pass_fds=pipes, env=environment, start_new_session=True)
         with suppress(OSError):
             ours.send_bytes(pickled)
-        return Worker(number, spawned, ours, log)
+        return Worker(number, spawned, ours, log, mark)
 
 
 def _forked(
     connection: Connection,
-    inherited: "list[Connection | IO[bytes] | None]",
+    inherited: list[Connection],
     evaluator: Evaluator,
     log: str,
     environment: dict[str, str],
     driver: int,
+    pipe: int,
 ) -> None:
     os.setsid()  # as where one is spawned
     for other in inherited:  # or the driver's end would not be seen
-        if other is not None:
-            other.close()
+        other.close()
     os.environ.update(environment)
-    worker.settle(log, driver)
+    worker.settle(log, driver, pipe)
     multiprocessing.current_process().daemon = False  # it may have children
     if "torch" in sys.modules:  # a copy has none of its threads, and would wait for them
         sys.modules["torch"].set_num_threads(1)
-    worker.serve(connection, evaluator)
+    worker.serve(connection, cuda_explained(evaluator))
 
 
 def _how(code: int) -> str:

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from fastcifar.search.experiment.attempts import latest
 from fastcifar.search.experiment.command import CommandEngine
 from fastcifar.search.experiment.engine import Ended, Report, Trial
 from fastcifar.search.experiment.group import alive, record, recorded
+from fastcifar.search.experiment.reports import LINES
 
 PYTHON = shlex.quote(sys.executable)
-IGNORES_SIGINT = "trap '' INT; touch ready; while [ $((i += 1)) -lt 600 ]; do sleep 0.05; done"  # for 30 s at most
+IGNORES_SIGINT = "trap '' INT TERM; touch ready; while [ $((i += 1)) -lt 600 ]; do sleep 0.05; done"  # for 30 s at most
 
 
 @pytest.fixture
@@ -76,7 +78,7 @@ def report(kind, value):
 
 
 def group_of(trial):
-    return int((trial.folder / "pid").read_text().split()[0])
+    return int((latest(trial.folder) / "pid").read_text().split()[0])
 
 
 def test_an_unmodified_nni_script_runs(make, trial, code):
@@ -154,7 +156,6 @@ def test_trials_run_beside_each_other(make, trial, code):
         ("true", "the command ended without a result"),
         ("printf 'a\\n the reason\\n\\n' >&2; exit 3", "the command ended with exit code 3 and no result: the reason"),
         ("exit 3", "the command ended with exit code 3 and no result"),
-        (f"{report('final', 1)}; exit 3", "the command ended with exit code 3 after its result"),
         ("kill -9 $$", "the command ended with signal 9 (Killed) and no result"),
         (report("final", math.nan), "the result is nan"),
         (report("final", {"default": -math.inf}), "the result is -inf"),
@@ -164,6 +165,32 @@ def test_trials_run_beside_each_other(make, trial, code):
 )
 def test_failures_say_why(make, trial, command, message):
     assert run(make(command), trial()) == [Ended(number=0, message=message)]
+
+
+def test_a_result_counts_also_where_the_command_fails_after_it(make, trial):
+    command = f"{report('final', 1)}; echo 'no clean end' >&2; exit 3"
+    (ended,) = run(make(command), trial())
+    message = "the command ended with exit code 3 after its result: no clean end"
+    assert ended == Ended(number=0, value=1.0, message=message)
+    (ended,) = run(make(f"{report('final', {'default': 2, 'f': 3})}; sleep 60", limit=0.3), trial(1))
+    message = "the trial took longer than its limit of 0.3 s after its result"
+    assert ended == Ended(number=1, value=2.0, metrics={"f": 3}, message=message)
+
+
+def test_commands_run_in_bash_as_in_nni(make, trial, code):
+    (code / "settings").write_text("value=7\n")
+    command = "source ./settings && [[ $value == 7* ]] && { echo x &> both; } && set -o pipefail && "
+    command += 'echo "{\\"type\\": \\"final\\", \\"value\\": $value}" >> $NNI_SYS_DIR/reports.jsonl; false | true'
+    (ended,) = run(make(command), trial())
+    assert ended == Ended(number=0, value=7.0, message="the command ended with exit code 1 after its result")
+    assert (code / "both").read_text() == "x\n"
+
+
+def test_without_bash_commands_run_in_sh_which_is_told_once(make, trial, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("fastcifar.search.experiment.command.shutil.which", lambda name: None)
+    engine = make(report("final", 1))
+    assert [run(engine, trial(number))[0].value for number in range(2)] == [1, 1]
+    assert capsys.readouterr().err == "fastcifar: there is no bash on the PATH; trial commands run in /bin/sh\n"
 
 
 def test_a_trial_may_be_quick_to_remove_its_folder(make, trial, monkeypatch):
@@ -180,7 +207,7 @@ def test_a_trial_may_be_quick_to_remove_its_folder(make, trial, monkeypatch):
 def test_a_command_that_does_not_exist_fails_with_the_words_of_the_shell(make, trial):
     (ended,) = run(make("no-such-command-here --x"), trial())
     assert ended.value is None
-    assert "exit code 127" in ended.message and "no-such-command-here: not found" in ended.message
+    assert "exit code 127" in ended.message and "no-such-command-here: command not found" in ended.message
 
 
 def test_the_first_final_result_counts(make, trial):
@@ -225,6 +252,22 @@ def test_what_is_wrong_in_a_report_is_said_where_there_is_no_result(make, trial,
     needed = '{"type": "intermediate" or "final", "value": x} is needed, not '
     expected = "the command ended without a result; reports.jsonl, " + wrong.replace("{needed}", needed)
     assert ended.message.startswith(expected)
+
+
+def test_reports_without_end_end_the_trial(make, trial):
+    (*_, ended) = run(make("yes > $NNI_SYS_DIR/reports.jsonl"), trial())
+    assert ended == Ended(number=0, message="reports.jsonl: more than 67,108,864 bytes of reports")
+    (ended,) = run(make("head -c 2000000 /dev/zero > $NNI_SYS_DIR/reports.jsonl; sleep 60"), trial(1))
+    assert ended == Ended(number=1, message="reports.jsonl, line 1: longer than 1,048,576 bytes")
+
+
+def test_many_reports_just_before_the_end_all_arrive(make, trial):
+    count = 3 * LINES
+    line = report("intermediate", 1).partition(" >>")[0].removeprefix("echo ")
+    *reports, ended = run(
+        make(f"yes {line} | head -n {count} > $NNI_SYS_DIR/reports.jsonl; {report('final', 2)}"), trial()
+    )
+    assert len(reports) == count and ended.value == 2
 
 
 def test_a_trial_over_its_limit_fails(make, trial):
@@ -314,12 +357,14 @@ def test_an_earlier_attempt_leaves_nothing_in_the_folder(make, trial):
     (one.folder / "output" / "deep" / "file").touch()
     (one.folder / "reports.jsonl").write_text('{"type": "final", "value": 1}\n')
     assert run(make("ls $NNI_OUTPUT_DIR"), one) == [Ended(number=0, message="the command ended without a result")]
-    assert (one.folder / "stdout").read_text() == ""
+    assert [path.name for path in one.folder.parent.iterdir()] == ["0.2"]
+    assert (latest(one.folder) / "stdout").read_text() == ""
 
 
 DRIVER = """
 import sys, time
 from pathlib import Path
+from fastcifar.search.experiment.attempts import latest
 from fastcifar.search.experiment.command import CommandEngine
 from fastcifar.search.experiment.engine import Trial
 code, folder, command = sys.argv[1:]
@@ -345,7 +390,7 @@ def killed(trial, code):
                 os.kill(int(pid), signal.SIGKILL) if int(pid) != leader else None
         driver.kill()
         driver.wait()
-        wait_for(lambda: not Path(f"/proc/{leader}").exists() or "(sh) Z" in Path(f"/proc/{leader}/stat").read_text())
+        wait_for(lambda: not Path(f"/proc/{leader}").exists() or "(bash) Z" in Path(f"/proc/{leader}/stat").read_text())
         return leader
 
     return kill
@@ -378,16 +423,15 @@ def test_stop_while_an_earlier_attempt_is_being_ended(make, trial, code):
     assert not (code / "second").exists()
 
 
-def test_a_later_process_with_the_recorded_number_is_left_alone(make, trial, tmp_path):
+def test_a_later_process_with_the_recorded_number_is_left_alone(make, trial):
     one = trial()
     one.folder.mkdir(parents=True)
-    environment = {**os.environ, "NNI_SYS_DIR": "/another"}
-    other = subprocess.Popen(["sleep", "60"], start_new_session=True, env=environment)
+    other = subprocess.Popen(["sleep", "60"], start_new_session=True)
     try:
         record(one.folder / "pid", other.pid)
-        assert recorded(one.folder / "pid", "NNI_SYS_DIR=/another") == other.pid
-        pid, started = (one.folder / "pid").read_text().split()
-        (one.folder / "pid").write_text(f"{pid} {int(started) - 1}\n")
+        assert recorded(one.folder / "pid") == other.pid
+        pid, since = (one.folder / "pid").read_text().split()
+        (one.folder / "pid").write_text(f"{pid} {int(since) - 1}\n")
         assert run(make(report("final", 1)), one) == [Ended(number=0, value=1)]
         assert other.poll() is None
     finally:
@@ -395,23 +439,22 @@ def test_a_later_process_with_the_recorded_number_is_left_alone(make, trial, tmp
         other.wait()
 
 
-def test_a_later_group_whose_leader_is_gone_is_left_alone(tmp_path):
-    script = "sleep 60 & echo $!; read line"
-    environment = {**os.environ, "NNI_SYS_DIR": "/another"}
-    leader = subprocess.Popen(
-        ["sh", "-c", script], start_new_session=True, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    record(tmp_path / "pid", leader.pid)
-    leader.stdin.close()
-    child = int(leader.stdout.readline())
-    leader.wait()
-    leader.stdout.close()
+def test_what_an_older_version_has_left_is_ended(make, trial):
+    """It has no mark, but the trial's folder in its environment; the leader of its group is gone."""
+    one = trial()
+    one.folder.mkdir(parents=True)
+    processes = [
+        subprocess.Popen(["sleep", "60"], env={**os.environ, "NNI_SYS_DIR": str(folder)}, start_new_session=True)
+        for folder in (one.folder, one.folder.with_name("00"))
+    ]
+    mine, another = processes
     try:
-        assert alive(leader.pid)
-        assert recorded(tmp_path / "pid", "NNI_SYS_DIR=/mine") is None
-        assert recorded(tmp_path / "pid", "NNI_SYS_DIR=/another") == leader.pid
+        assert run(make(report("final", 1)), one) == [Ended(number=0, value=1)]
+        assert mine.wait() == -signal.SIGINT and another.poll() is None
     finally:
-        os.kill(child, signal.SIGKILL)
+        for process in processes:
+            process.kill()
+            process.wait()
 
 
 def test_a_folder_outside_the_output_folder_is_refused(make, trial, tmp_path):

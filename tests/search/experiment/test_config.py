@@ -274,6 +274,22 @@ def test_relative_paths(write, tmp_path, monkeypatch):
     assert load_config(write(V2)).tuner.code_directory is None
 
 
+def test_paths_of_a_linked_file_are_against_the_folder_of_the_link(write, tmp_path):
+    """As in NNI."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "config.yml").symlink_to(write("search_space_file: search_space.json", "elsewhere/config.yml"))
+    config = load_config(tmp_path / "config.yml")
+    assert config.search_space_file == str(tmp_path / "search_space.json")
+    assert config.trial_code_directory == str(tmp_path)
+
+
+def test_max_failures():
+    assert good().max_failures == 20
+    good(max_failures=0).check()
+    with pytest.raises(ConfigError, match="max_failures: a whole number of at least 0 is needed, not -1"):
+        good(max_failures=-1).check()
+
+
 def test_python_style():
     config = ExperimentConfig()
     config.experiment_name = "test"

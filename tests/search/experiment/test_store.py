@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from fastcifar.errors import Notice
 from fastcifar.search.experiment.requests import Requests, ask
 from fastcifar.search.experiment.store import (
     FAILED,
@@ -44,7 +45,7 @@ def test_round_trip(tmp_path):
     store.report(1, 0, 0.25)
     store.report(1, 1, math.nan)
     failed = row(2, state=FAILED, message="no", ended=103.0)
-    store.add(failed, [1.5, 2.5])
+    store.add([(failed, [1.5, 2.5])], {})
     store.set({"status": "done", "spec": 3})
     store.close()
     for opened in (Store.open, Store.read):
@@ -280,12 +281,49 @@ def test_requests(tmp_path):
     with (tmp_path / "requests.jsonl").open("ab") as file:
         file.write(b'\xff\n[1]\nnonsense\n{"kill"')
         file.flush()
-        assert requests.new() == [{"kill": 3}]
+        with pytest.warns(Notice, match="a request is passed over") as told:
+            assert requests.new() == [{"kill": 3}]
+        assert len(told) == 3 and "an object is needed, not [1]" in str(told[1].message)
         file.write(b": 4}\n")
     assert requests.new() == [{"kill": 4}]
     (tmp_path / "requests.jsonl").unlink()
     assert requests.new() == []
     assert Requests(tmp_path / "nowhere").new() == []
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('{"update": 5}', "update cannot be 5"),
+        ('{"kill": [1]}', "kill cannot be [1]"),
+        ('{"kill": true}', "kill cannot be True"),
+        ('{"stop": 1}', "stop cannot be 1"),
+        ('{"update": {"trials": "abc"}}', "update: trials cannot be 'abc'"),
+        ('{"update": {"concurrency": 0}}', "update: concurrency cannot be 0"),
+        ('{"update": {"seconds": NaN}}', "update: seconds cannot be nan"),
+        ('{"update": {"trials": 1' + "0" * 400 + "}}", "update: trials cannot be 2^1328..."),
+        ('{"update": {"seed": 3}}', "update: seed cannot be 3"),
+        ('{"halt": 1}', "halt is nothing that can be asked for; stop, now, kill, update are"),
+        ("[" * 100_000, "maximum recursion depth"),
+    ],
+)
+def test_requests_that_are_none(tmp_path, line, why):
+    """They are told of, and stop nothing; what follows them is done."""
+    requests = Requests(tmp_path)
+    (tmp_path / "requests.jsonl").write_text(line + "\n")
+    ask(tmp_path, {"update": {"trials": 5, "seconds": 2.5}})
+    with pytest.warns(Notice) as told:
+        assert requests.new() == [{"update": {"trials": 5, "seconds": 2.5}}]
+    assert why in str(told[0].message) and str(tmp_path) in str(told[0].message)
+
+
+def test_a_request_without_an_end(tmp_path):
+    requests = Requests(tmp_path)
+    (tmp_path / "requests.jsonl").write_bytes(b"x" * (3 << 20))
+    for _ in range(5):
+        assert requests.new() == []
+    ask(tmp_path, {"stop": True})
+    assert requests.new() == [{"stop": True}]
 
 
 def test_descriptors_are_given_back(tmp_path):

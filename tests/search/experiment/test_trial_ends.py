@@ -48,7 +48,7 @@ def test_a_stopped_trial_keeps_its_last_number(search):
     engine = Scripted(lambda trial: curve(curves[trial.number]))
     rows = list(search(engine, assessor=Never(), limits=Limits(trials=3)).rows.values())
     assert [(row.state, row.value) for row in rows] == [("stopped", 1.0), ("failed", None), ("stopped", 3.0)]
-    assert rows[1].message == "stopped before it had a result"
+    assert rows[1].message == "stopped before it had a result: no report was a finite number"
 
 
 def test_failures(search):

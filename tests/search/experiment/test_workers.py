@@ -165,7 +165,11 @@ MISTAKES = {
     "{'loss': 1}": "a result that is a dict needs a number under 'default'; it has ['loss']",
     "{'default': 'x'}": "not 'x'",
     "[1, 2]": "not [1, 2]",
-    "10 ** 400": "OverflowError",
+    "10 ** 400": "the result is a number beyond all floats, 2^1328...",
+    "10 ** 5000": "the result is a number beyond all floats, 2^16609...",
+    "(_ for _ in ()).throw(ValueError('\\ud800'))": r"\ud800",
+    "(_ for _ in ()).throw(ValueError(10 ** 5000))": "a ValueError that cannot be shown: ValueError",
+    "report(10 ** 400)": "report: a number is needed, not 2^1328...",
     "1 / 0": "ZeroDivisionError: division by zero",
     "sys.exit(3)": "SystemExit: 3",
     "(_ for _ in ()).throw(ValueError())": "ValueError",
@@ -190,6 +194,9 @@ def test_what_is_no_result_fails_and_the_worker_stays(engine):
     assert run(one, 99, do="{'default': 1.5, 'net': {'k': 3}, 'path': set()}") == Ended(
         number=99, value=1.5, metrics={"net": {"k": 3}, "path": "set()"}
     )
+    end = run(one, 100, do="{'default': 1, 'flops': 10 ** 400}")
+    assert (end.value, end.metrics) == (1, {})
+    assert end.message == "left out: 'flops' (a whole number beyond all floats)"
     assert one.made == 1
 
 
