@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fastcifar.supernet.slices import part
 from fastcifar.supernet.supernet import Member, Supernet
-from fastcifar.train.loop import copy_masters, scaled
+from fastcifar.train.loop import backward_scaled, copy_masters
 from fastcifar.train.sgd import nesterov_step
 
 
@@ -28,7 +28,7 @@ def gradients(
             loss = F.cross_entropy(logits, labels, reduction="sum", label_smoothing=label_smoothing)
         else:
             loss = F.cross_entropy(logits, first[0].softmax(1), reduction="sum")
-        scaled(supernet.state.precision, loss).backward()
+        backward_scaled(supernet.state.precision, loss)
         first = first or (logits.detach(), loss.detach())
     assert first is not None
     return first

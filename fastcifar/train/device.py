@@ -80,7 +80,7 @@ def exact_products() -> Iterator[None]:
     newer way to say so, and raises where one is asked after the other has been used: the older is left alone then.
     """
     cudnn: Any = torch.backends.cudnn
-    matmul: Any = torch.backends.cuda.matmul
+    matmul = torch.backends.cuda.matmul
     with ExitStack() as undo:
 
         def change(place: Any, name: str, value: object) -> None:

@@ -133,12 +133,15 @@ def backward(state: State, loss: Tensor) -> None:
     """Fill the gradients of the network's weights, those of the loss times its scale."""
     for weight in state.network.parameters():
         weight.grad = None
-    (state.scaler.scale(loss) if state.scaler else scaled(state.precision, loss)).backward()
+    if state.scaler:
+        state.scaler.scale(loss).backward()
+    else:
+        backward_scaled(state.precision, loss)
 
 
-def scaled(precision: Precision, loss: Tensor) -> Tensor:
-    """The loss times the scale that `precision` always has, which the optimizer divides by."""
-    return loss if precision.loss_scale == 1 else loss * precision.loss_scale
+def backward_scaled(precision: Precision, loss: Tensor) -> None:
+    """Add to the gradients those of the loss times the scale that `precision` always has."""
+    loss.backward(None if precision.loss_scale == 1 else torch.full_like(loss, precision.loss_scale))
 
 
 def optimizer_step(state: State, lr: float | Tensor) -> None:
