@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from fastcifar.data import Batches, Split, statistics
 from fastcifar.net import Network, NoKernels, convert, resnet9
 from fastcifar.train import Hooks, Recipe, RecordError, TrainError, load_result, resume, train
 from fastcifar.train.build import build_state, init_weights
-from fastcifar.train.loop import Diverged, State, evaluate, forward_backward
+from fastcifar.train.loop import Diverged, State, evaluate, forward_backward, train_epoch
 from fastcifar.train.precision import resolve_precision
 from fastcifar.train.record import RunFolder
 from fastcifar.train.session import Session
@@ -25,6 +26,7 @@ from fastcifar.train.step import resolve_step
 from fastcifar.train.whiten import whitening_filters
 
 TESTS = str(Path(__file__).parents[1])
+EASY = {"prep": 16, "layer1": 16, "layer2": 16, "layer3": 16, "logits_weight": 0.5, "cutout": 0, "shift": 0}
 SLOW = 0.001  # a rate at which rounding stays small, where at usual ones even 1 thread and 2 drift apart
 FIGURES = ("epoch", "lr", "train_loss", "train_acc", "valid_loss", "valid_acc")  # all but the times
 
@@ -36,8 +38,7 @@ def figures(result):
 def test_it_learns_and_repeats_itself(recipe, images):
     result = train(recipe, images, seed=1, device="cpu")
     assert result.status == "finished" and len(result.epochs) == 3
-    assert result.epochs[-1].train_acc > 0.2  # chance is 0.1; ten seeds: 0.30 to 0.69
-    assert result.epochs[-1].train_loss < result.epochs[0].train_loss - 0.2
+    assert result.epochs[-1].train_loss < result.epochs[0].train_loss - 0.2  # ten seeds: a fall of 0.55 to 1.2
     assert figures(train(recipe, images, seed=1, device="cpu")) == figures(result)
     assert figures(train(recipe, images, seed=2, device="cpu")) != figures(result)
 
@@ -49,14 +50,40 @@ def test_global_generators_are_left_alone(recipe, images):
 
 
 @pytest.mark.parametrize("precision", ["half", "O0", "O1", "O2", "O3"])
-def test_every_precision_starts_like_fp32_and_learns(recipe, images, precision):
-    """Rounding shows at the start. Later two precisions drift apart as far as two seeds do: 0.94 to 1.52 in fp32."""
-    slow = recipe.with_params({"total_epoch": 1, "peak_lr": SLOW})
-    plain, rounded = (train(slow.with_params({"precision": name}), images, device="cpu") for name in ("O0", precision))
-    assert rounded.precision == precision
-    assert rounded.epochs[0].train_loss == pytest.approx(plain.epochs[0].train_loss, abs=0.03)
-    results = [train(recipe.with_params({"precision": precision}), images, seed, device="cpu") for seed in (0, 2)]
-    assert sum(result.epochs[-1].train_loss for result in results) / 2 < 1.8  # chance is 2.3; six seeds: at most 1.56
+def test_every_precision_learns(recipe, images, precision):
+    """Two epochs end at a mean loss of 0.26 to 0.49 over seeds, formats and kinds of CPU; chance is ln 10 = 2.3."""
+    result = train(recipe.with_params({**EASY, "total_epoch": 2, "precision": precision}), images, device="cpu")
+    assert result.precision == precision
+    assert result.epochs[-1].train_loss < 1
+
+
+def first_step(recipe, images, precision, rate):
+    """The loss, and how far each weight of the network goes in one step of SGD, in fp32."""
+    resolved = resolve_precision(precision, torch.device("cpu"))
+    state = build_state(recipe, 10, torch.device("cpu"), resolved, "eager")
+    init_weights(state, 0)
+    before = [weight.detach().float().clone() for weight in state.weights]
+    mean, std = statistics(images)
+    batches = Batches(images.train, batch_size=128, mean=mean, std=std, dtype=resolved.images)
+    loss, _ = train_epoch(state, islice(batches.epoch(), 1), lambda step: rate / 128, 0.0, lambda step: None)
+    return loss, [weight.detach().float() - old for weight, old in zip(state.weights, before, strict=True)]
+
+
+@pytest.mark.parametrize("precision", ["half", "O1", "O2", "O3"])
+def test_every_precision_steps_as_fp32(recipe, images, precision):
+    """bf16 has a unit roundoff of 2^-8. The loss differs by less than that from that of fp32.
+
+    The step, which has been rounded in some 30 operations of forward and backward, differs by 11 to 28 % of its length
+    over seeds and kinds of CPU, in the fourth digit between these. One that is lost or not copied from the masters
+    differs by 100 %, and one of the other sign by 200 %.
+    """
+    recipe = recipe.with_params(EASY)
+    loss, steps = first_step(recipe, images, "O0", rate=1.0)
+    low_loss, low_steps = first_step(recipe, images, precision, rate=1.0)
+    assert math.isclose(low_loss, loss, rel_tol=2**-8)
+    apart = [low - exact for low, exact in zip(low_steps, steps, strict=True)]
+    length = [torch.cat([one.flatten() for one in some]).norm() for some in (apart, steps)]
+    assert length[0] < 0.5 * length[1]
 
 
 def test_the_record(recipe, images, tmp_path):
