@@ -177,11 +177,12 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=1.0)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--data-dir")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
     device = resolve_device(options.device)
     recipe = recipe_of(options)
     load(recipe.dataset, options.data_dir)  # says what is wrong with the images before anything runs
-    path = RESULTS / f"supernet_truth-{device.type}.jsonl"
+    path = options.results / f"supernet_truth-{device.type}.jsonl"
     rows = of_recipe(read(path), recipe)
     there = {(str(row["params"]), row["seed"]) for row in rows}
     left = [one for one in wanted(options) if (str(one[0]), one[1]) not in there]
@@ -202,7 +203,7 @@ def main() -> None:
             pool.shutdown(cancel_futures=True)
             raise
     text = report(rows)
-    (RESULTS / f"supernet_truth-{device.type}.md").write_text(text)
+    path.with_suffix(".md").write_text(text)
     frame = table(rows)
     if len(frame) == 256:
         names = [name for name in frame if name not in ("mean", "seconds") and not name.startswith("more")]

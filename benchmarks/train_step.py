@@ -1,13 +1,15 @@
 """One training step of resnet9 and resnet9-tiny: images/s, share of the machine's ceilings, peak memory.
 
-    python benchmarks/train_step.py [--device auto] [--rounds 3] [--steps N] [--batch-size 512]
+    python benchmarks/train_step.py [--device auto] [--rounds 3] [--steps N] [--batch-size 512] [--networks NAME...]
+                                    [--without STEP...] [--results DIR]
 
 `plain` is what torch does when left alone: its modules, its SGD, its memory layout and allocator, fp32. The others
 are the steps of `fastcifar train`, by number format and by how the network is run. Each variant of each network runs
 in a process of its own, in turn, `--rounds` times over; it measures the ceilings of its number format there too, after
 the step. Peak memory is the process's (on a GPU what torch reserved there), read before the ceilings. A step is one
 batch of random numbers that lies ready: forward, loss, backward, change of the weights. Medians over the rounds.
-Writes results/train_step-<device type>.md and .jsonl, a line a round and variant.
+Writes results/train_step-<device type>.md and .jsonl, a line a round and variant. --without: ways to run the network
+that are left out, such as compiled.
 """
 
 import argparse
@@ -34,6 +36,7 @@ from fastcifar.train.device import keep_memory, kernels, synchronize
 from fastcifar.train.loop import train_epoch
 from fastcifar.train.precision import resolve_precision
 from fastcifar.train.provenance import provenance
+from fastcifar.train.step import STEPS as STEP_NAMES
 from fastcifar.train.step import resolve_step
 
 RESULTS = Path(__file__).parent / "results"
@@ -68,6 +71,7 @@ VARIANTS = {
         Variant(name="eager fp16", precision="half"),
         Variant(name="compiled fp16", precision="half", step="compiled"),
         Variant(name="captured fp16", precision="half", step="captured"),
+        Variant(name="compiled and captured fp16", precision="half", step="compiled-captured"),
     ),
 }
 
@@ -250,6 +254,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, help=f"of a round; by default {STEPS}")
     parser.add_argument("--batch-size", type=int, default=512)
+    parser.add_argument("--networks", nargs="+", default=list(NETWORKS))
+    parser.add_argument("--without", nargs="+", default=[], choices=STEP_NAMES)
+    parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--one", nargs=2, metavar=("NETWORK", "VARIANT"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     device = resolve_device(options.device)
@@ -261,10 +268,10 @@ def main() -> None:
         print(json.dumps(row))
         return
     machine = {**provenance(device), "instructions": instructions(device)}
-    able = [number for number, variant in enumerate(variants) if can_run(variant, device)]
+    able = [n for n, variant in enumerate(variants) if variant.step not in options.without and can_run(variant, device)]
     rows = []
     for turn in range(options.rounds):
-        for network in NETWORKS:
+        for network in options.networks:
             for number in able:
                 row = in_a_process(network, number, options)
                 rows.append({"network": network, "variant": variants[number].name, "round": turn, **row})
@@ -273,8 +280,8 @@ def main() -> None:
     text = report(rows, machine, options)
     about = {"batch_size": options.batch_size, "steps": options.steps, "dataset": "random", "canonical": False}
     text_rows = "".join(json.dumps({**row, **about, **machine}) + "\n" for row in rows)
-    (RESULTS / f"train_step-{device.type}.jsonl").write_text(text_rows)
-    (RESULTS / f"train_step-{device.type}.md").write_text(text)
+    (options.results / f"train_step-{device.type}.jsonl").write_text(text_rows)
+    (options.results / f"train_step-{device.type}.md").write_text(text)
     print(text)
 
 

@@ -15,7 +15,7 @@ from fastcifar.errors import Failure
 from fastcifar.net import WhitenConv
 from fastcifar.stopping import gently
 from fastcifar.train import checkpoint
-from fastcifar.train.build import build_state, init_weights, warm_up
+from fastcifar.train.build import init_weights, warm_up
 from fastcifar.train.device import keep_memory, kernels, synchronize
 from fastcifar.train.ending import ending
 from fastcifar.train.identity import identity
@@ -25,8 +25,10 @@ from fastcifar.train.precision import resolve_precision
 from fastcifar.train.recipe import Recipe
 from fastcifar.train.record import RecordError, RunFolder
 from fastcifar.train.result import Result, Times
+from fastcifar.train.reuse import Lease
 from fastcifar.train.schedule import learning_rate
 from fastcifar.train.start import start_from
+from fastcifar.train.step import CAPTURED
 from fastcifar.train.table import EpochRow
 from fastcifar.train.threads import using_threads
 from fastcifar.train.views import even_batch, logits_of_views
@@ -115,17 +117,19 @@ class Session:
         self.write()
         with ending(result, lambda: self.epochs_done, self.write), using_threads(result.threads):
             self.hooks.on_start(result, self.epochs_done)
-            with kernels(self.device, result.settings["deterministic"]), _memory_explained(result.recipe, self.device):
-                made = self.prepare(self.build())
+            with kernels(self.device, result.settings["deterministic"]), _memory_explained(result, self.device):
+                lease = self.build()
+                made = self.prepare(lease.state)
                 with gently():
                     self.train(*made)
+                lease.end()
             ended = self.epochs_done == result.recipe.total_epoch
             result.status, result.message = "finished" if ended else "stopped", ""
         if self.folder:
             self.folder.remove(checkpoint.FILE)  # after the record, so that a crash between the two loses nothing
         return result
 
-    def build(self) -> State:
+    def build(self) -> Lease:
         """Make the network; on CUDA or compiled, warm it up. Its time is reported, not counted."""
         began = time.perf_counter()
         if self.device.type == "cpu":
@@ -134,7 +138,9 @@ class Session:
         precision = resolve_precision(self.result.precision, self.device)
         num_classes = len(self.dataset.classes)
         steps = len(self.train_split.labels) // recipe.batch_size
-        state = build_state(recipe, num_classes, self.device, precision, step, steps)
+        deterministic = self.result.settings["deterministic"]
+        lease = Lease(recipe, num_classes, self.device, precision, step, steps, deterministic)
+        state = lease.state
         if self.device.type == "cuda" or step == "compiled":
             valid_images = len(self.valid_split.labels)
             size = evaluation_batch(valid_images, self.device)
@@ -147,7 +153,7 @@ class Session:
         self.result.product_rate = product_rate(self.device, low, torch.get_num_threads())
         synchronize(self.device)
         self.result.times.build = self.before.build + time.perf_counter() - began
-        return state
+        return lease
 
     def warm_up_images(self, state: State, sides: set[int]) -> None:
         """Augment and evaluate blank images, as many as there will be."""
@@ -308,7 +314,7 @@ def _epoch(
 
 
 @contextmanager
-def _memory_explained(recipe: Recipe, device: torch.device) -> Iterator[None]:
+def _memory_explained(result: Result, device: torch.device) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -316,5 +322,7 @@ def _memory_explained(recipe: Recipe, device: torch.device) -> Iterator[None]:
         known = isinstance(error, (MemoryError, torch.OutOfMemoryError))
         if not known and "out of memory" not in text and "can't allocate memory" not in text:
             raise
-        batch = f"with batch_size {recipe.batch_size}"
-        raise TrainError(f"out of memory on {device} {batch}; ask for a smaller one") from error
+        batch = f"with batch_size {result.recipe.batch_size}"
+        # What was tried before a recording, and an earlier recording, may need memory at the same time.
+        eager = ", or for --step eager, which needs less" if result.settings["step"] in CAPTURED else ""
+        raise TrainError(f"out of memory on {device} {batch}; ask for a smaller one{eager}") from error

@@ -22,18 +22,22 @@ class Export(Action):
     """Write to this file instead of stdout."""
     force: bool = False
     """Replace the file where it is there."""
+    safe_csv: bool = False
+    """In CSV, put ' before text that a spreadsheet would take for a formula."""
 
     def run(self) -> int:
         from fastcifar.names import counted
-        from fastcifar.search.experiment.export import FORMATS, format_of
+        from fastcifar.search.experiment.export import FORMATS, format_of, to_csv
         from fastcifar.search.experiment.files import may_write, write_text
         from fastcifar.search.experiment.store import Store
 
         kind = self.format or "json" if self.output is None else format_of(self.output, self.format)
+        if self.safe_csv and kind != "csv":
+            raise ValueError(f"--safe-csv: the format is {kind}; it is for csv")
         if self.output is not None:
             may_write(self.output, self.force)
         with closing(Store.read(self.folder(self.id))) as store:
-            text, count = FORMATS[kind](store), len(store.trials())
+            text, count = to_csv(store, True) if self.safe_csv else FORMATS[kind](store), len(store.trials())
         if self.output is None:
             sys.stdout.write(text)
         else:

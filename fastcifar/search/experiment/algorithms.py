@@ -10,6 +10,7 @@ from fastcifar.search.experiment.algorithm_config import AlgorithmConfig, Argume
 from fastcifar.search.experiment.batch import make_batch
 from fastcifar.search.experiment.config_rules import Check, ConfigError, above, flag, one_of, optional, text, whole
 from fastcifar.search.experiment.custom import make_custom
+from fastcifar.search.experiment.driver import MOST_SEED
 from fastcifar.search.gp import GP
 from fastcifar.search.hyperband import Hyperband
 from fastcifar.search.searcher import Searcher
@@ -54,7 +55,7 @@ def make_tuner(
     config.check("tuner")
     maximize = mode(config.class_args, "tuner") is not False
     seed = config.class_args.get("seed")
-    optional(whole(0))(f"{TUNER}.seed", seed)
+    optional(whole(0, MOST_SEED))(f"{TUNER}.seed", seed)
     args = {name: value for name, value in config.class_args.items() if name not in MODE_AND_SEED}
     if config.name is None:
         custom: Searcher = make_custom(config, ("suggest(space, history, rng)", "best(history)"), args, "tuner")

@@ -91,12 +91,13 @@ def optional(inner: Check) -> Check:
     return lambda name, value: None if value is None else inner(name, value)
 
 
-def whole(low: int) -> Check:
-    """An integer of at least `low`."""
+def whole(low: int, high: float = math.inf) -> Check:
+    """An integer of at least `low` and at most `high`."""
+    rule = f"of at least {low}" + (f" and at most {high:,}" if high < math.inf else "")
 
     def check(name: str, value: Any) -> None:
-        if not isinstance(value, int) or isinstance(value, bool) or value < low:
-            raise ConfigError(f"{name}: a whole number of at least {low} is needed, not {short(value)}")
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise ConfigError(f"{name}: a whole number {rule} is needed, not {short(value)}")
 
     return check
 

@@ -26,6 +26,7 @@ from fastcifar.stopping import Stopping, stoppable
 
 TICK = 0.5  # seconds between two looks at requests and limits, where nothing happens
 STATES = {FINISHED: states.FINISHED, STOPPED: states.STOPPED, FAILED: states.FAILED}
+MOST_SEED = (2**63 - 1) // 1_000_000 - 1  # of a search, so that those of its trials are integers to SQLite
 
 
 @dataclass(frozen=True, kw_only=True)

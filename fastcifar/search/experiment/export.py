@@ -9,9 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from fastcifar.search.experiment.flat import OWN, flat, text_of
+from fastcifar.search.experiment.flat import OWN, flat, text_of, value_of
 from fastcifar.search.experiment.listing import as_seen
 from fastcifar.search.experiment.store import Store, TrialRow
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet's begin with
 
 
 def to_json(store: Store) -> str:
@@ -21,17 +23,22 @@ def to_json(store: Store) -> str:
     return "[\n" + ",\n".join(json.dumps(entry) for entry in entries) + "\n]\n"
 
 
-def to_csv(store: Store) -> str:
-    """A row per trial: its own columns, then one per parameter, see `flat`; a value is JSON, or else text."""
+def to_csv(store: Store, safe: bool = False) -> str:
+    """A row per trial: its own columns, then one per parameter, see `flat`; a value is JSON, or else text.
+
+    safe: text that a spreadsheet would take for a formula begins with '.
+    """
+    plain = _no_formula if safe else lambda cell: cell
     rows = as_seen(store.folder, store.trials())
     params = [flat(row.params) for row in rows]
     names = list(dict.fromkeys(name for one in params for name in one))
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([*OWN, *names])
+    writer.writerow([*OWN, *map(plain, names)])
     for row, one in zip(rows, params, strict=True):
         own = [getattr(row, name) for name in OWN]
-        writer.writerow([*own, *(text_of(one[name]) if name in one else "" for name in names)])
+        cells = [*own, *(text_of(one[name]) if name in one else "" for name in names)]
+        writer.writerow([plain(cell) for cell in cells])
     return file.getvalue()
 
 
@@ -47,6 +54,13 @@ def format_of(path: Path, said: str | None = None) -> str:
     if said is not None and ending in FORMATS and ending != said:
         raise ValueError(f"{path}: --format {said} is not what the ending .{ending} says")
     return said or ending
+
+
+def _no_formula(cell: Any) -> Any:
+    """The cell, with a ' before text that begins as a formula does; numbers stay what they are."""
+    if not isinstance(cell, str) or not cell.startswith(FORMULA) or isinstance(value_of(cell), int | float):
+        return cell
+    return "'" + cell
 
 
 def json_values(value: Any) -> Any:

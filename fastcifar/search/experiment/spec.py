@@ -14,7 +14,8 @@ from fastcifar.new_folder import new_folder
 from fastcifar.search.experiment.algorithm_config import AlgorithmConfig
 from fastcifar.search.experiment.algorithms import Tuner, make_assessor, make_tuner
 from fastcifar.search.experiment.command import CommandEngine
-from fastcifar.search.experiment.driver import Driver, Limits, Plan
+from fastcifar.search.experiment.config_rules import whole
+from fastcifar.search.experiment.driver import MOST_SEED, Driver, Limits, Plan
 from fastcifar.search.experiment.engine import Engine, Variables, no_variables
 from fastcifar.search.experiment.evaluator import Evaluator, FunctionEvaluator, find_function
 from fastcifar.search.experiment.failures import MAX_FAILURES
@@ -105,6 +106,7 @@ class Spec:
 
     def plan(self) -> Plan:
         """The plan of the search; a tuner or assessor of the user's is imported. Raises ConfigError or SpaceError."""
+        whole(0, MOST_SEED)("seed", self.seed)
         tuner = self._tuner()
         assessor = make_assessor(AlgorithmConfig(**self.assessor), self.maximize) if self.assessor else None
         return Plan(

@@ -70,7 +70,10 @@ def test_mode_and_seed(name, mode, maximize):
             "tuner.class_args.optimize_mode: maximize or minimize is needed, not 'max'",
         ),
         (named("TPE", optimize_mode=["maximize"]), "tuner.class_args.optimize_mode: maximize or minimize is needed"),
-        (named("TPE", seed=-1), "tuner.class_args.seed: a whole number of at least 0 is needed, not -1"),
+        (
+            named("TPE", seed=-1),
+            "tuner.class_args.seed: a whole number of at least 0 and at most 9,223,372,036,853 is needed, not -1",
+        ),
         (
             named("TPE", tpe_args={"gamma": 0.2}),
             "tpe_args.gamma: the argument has no counterpart here; there are n_startup",

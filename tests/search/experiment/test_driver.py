@@ -6,7 +6,8 @@ import pytest
 from scripted import ENTRIES, SMALL, SPACE, Scripted, plain
 
 from fastcifar.search import GP, Grid, History, Space
-from fastcifar.search.experiment.driver import Limits, confirm_seeds, trial_seed, updated
+from fastcifar.search.experiment.config_rules import ConfigError
+from fastcifar.search.experiment.driver import MOST_SEED, Limits, confirm_seeds, trial_seed, updated
 from fastcifar.search.experiment.evaluator import FunctionEvaluator
 from fastcifar.search.experiment.spec import Spec, driving
 from fastcifar.search.searcher import trial_rng
@@ -19,6 +20,18 @@ def test_number_of_trials_and_their_seeds(search):
     assert driver.ended == "6 trials were run" and not driver.running and not driver.stopping
     assert driver.store.trials() == list(driver.rows.values())
     assert all(row.ended >= row.started for row in driver.rows.values())
+
+
+def test_the_largest_seed_is_one_that_the_store_keeps(search):
+    driver = search(seed=MOST_SEED, limits=Limits(trials=2))
+    driver.repeat("confirm", [driver.rows[0].params], confirm_seeds(MOST_SEED, 1))
+    assert [row.seed for row in driver.store.trials()][1:] == [
+        MOST_SEED * 1_000_000 + 1,
+        MOST_SEED * 1_000_000 + 999_999,
+    ]
+    assert trial_seed(MOST_SEED + 2, 0) > 2**63 - 1
+    with pytest.raises(ConfigError, match="seed: a whole number of at least 0 and at most 9,223,372,036,853 is needed"):
+        Spec(space=ENTRIES, seed=MOST_SEED + 1).plan()
 
 
 def test_what_is_suggested_is_the_searchers(search):
