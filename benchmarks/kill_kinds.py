@@ -45,14 +45,29 @@ for step in 1 2 3; do
 done
 echo "{\\"type\\": \\"final\\", \\"value\\": $x}" >> $NNI_SYS_DIR/reports.jsonl
 """
-TRAINING = """
-from fastcifar.cli import main
-from fastcifar.data.synthetic import synthetic
-synthetic.__defaults__ = (10, 640, 200, 0)  # few images
-main()
+# sitecustomize.py, which every Python imports: synthetic images are few there.
+FEW_IMAGES = """
+import importlib.abc, importlib.util, sys
+
+class Hook(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name != "fastcifar.data.synthetic":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        execute = spec.loader.exec_module
+
+        def exec_module(module):
+            execute(module)
+            module.synthetic.__defaults__ = (10, 5200, 200, 0)
+
+        spec.loader.exec_module = exec_module
+        return spec
+
+sys.meta_path.insert(0, Hook())
 """
 SMALL = "--set dataset=synthetic prep=2 layer1=2 layer2=4 layer3=4 batch_size=32 train_images=64".split()
-TRIAL = re.compile(r"^trial (\d+)(?: \(\w+\))? (finished|stopped|failed)(?: (\S+),)?", re.MULTILINE)
+TRIAL = re.compile(r"^trial (\d+)(?: \(\w+\))? (finished|stopped|failed)(?: ([-+.\de]+)(?: %)?,)?", re.MULTILINE)
 EPOCH = re.compile(r"^ +(\d+)" + r" +(\S+)" * 8 + "$", re.MULTILINE)
 
 Facts = dict[int, Any]  # by trial or epoch
@@ -93,7 +108,9 @@ class Kind(ABC):
 
 
 class Search(Kind):
-    """A search, whose trials are announced on stderr."""
+    """A search, whose trials are announced on stderr. digits: how a result is announced."""
+
+    digits = ".6g"
 
     def path(self, out: Path) -> Path | None:
         found = [path.parent for path in out.glob(f"*/{FILE}")]
@@ -106,7 +123,7 @@ class Search(Kind):
     def stored(self, path: Path) -> tuple[Facts, Facts]:
         with closing(Store.read(path)) as store:
             reports, rows = store.reports(), [row for row in store.trials() if row.state != RUNNING]
-        said = {row.number: (row.state, "" if row.value is None else f"{row.value:.6g}") for row in rows}
+        said = {row.number: (row.state, "" if row.value is None else f"{row.value:{self.digits}}") for row in rows}
         names = ("kind", "params", "seed", "state", "value", "message")
         all_of = {row.number: ({name: getattr(row, name) for name in names}, reports.get(row.number)) for row in rows}
         return said, all_of
@@ -141,9 +158,11 @@ class Supernet(Search):
 
     name = "supernet search"
     exact = False
+    digits = ".2f"  # percent
 
     def begin(self, out: Path) -> list[str]:
         (self.folder / "networks.json").write_text(json.dumps(NETWORKS))
+        (self.folder / "sitecustomize.py").write_text(FEW_IMAGES)
         words = "--space networks.json --device cpu --trainings 6 --confirm 1x1 --concurrency 1".split()
         return ["-m", "fastcifar", "supernet", "search", *words, "--out", str(out), *SMALL, "total_epoch=2"]
 
@@ -157,12 +176,12 @@ class Training(Kind):
     name = "training"
 
     def begin(self, out: Path) -> list[str]:
-        (self.folder / "training.py").write_text(TRAINING)
+        (self.folder / "sitecustomize.py").write_text(FEW_IMAGES)
         words = f"--device cpu --checkpoint-every 1 --out {out} --seed {self.seed}".split()
-        return ["training.py", "train", "resnet9-tiny", *words, *SMALL, "total_epoch=12"]
+        return ["-m", "fastcifar", "train", "resnet9-tiny", *words, *SMALL, "total_epoch=12"]
 
     def go_on(self, path: Path) -> list[str]:
-        return ["training.py", "train", "--out", str(path.parent), "--resume", path.name]
+        return ["-m", "fastcifar", "train", "--out", str(path.parent), "--resume", path.name]
 
     def path(self, out: Path) -> Path | None:
         found = [path.parent for path in out.glob("*/run.json")]

@@ -111,6 +111,8 @@ class Loop:
         path = self.kind.path(self.out)
         words = self.kind.begin(self.out) if path is None else self.kind.go_on(path)
         environment = {**os.environ, "OMP_NUM_THREADS": "1", VARIABLE: mark, "PYTHONUNBUFFERED": "1"}
+        places = [str(self.kind.folder), os.environ.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, places))
         with (self.kind.folder / "printed").open("wb") as printed:
             return subprocess.Popen(
                 [PYTHON, *words],

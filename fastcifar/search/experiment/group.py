@@ -39,6 +39,7 @@ class Ending:
     """The end of a group and of what is marked: a signal now, SIGKILL `grace` seconds later.
 
     Nothing here waits: ask `done` often. since: the start time of the first of these processes, in ticks since boot.
+    group: as long as there is one.
     """
 
     def __init__(
@@ -49,25 +50,31 @@ class Ending:
         since: int = 0,
         signal_number: signal.Signals = signal.SIGINT,
     ) -> None:
-        self._group, self._marks, self._since = group, marks, since
+        self.group, self._marks, self._since = group, marks, since
         now = time.monotonic()
         self._kill_at, self._sure_at, self._look_at = now + grace, now + UNSURE_SECONDS, now
-        found = find(marks, group)
-        self._known = dict(found.starts)  # also where their parents end before them
-        _send(group, found, signal_number)
+        self._known: dict[int, int] = {}
+        _send(self.group, self._find(), signal_number)
 
     def done(self) -> bool:
         """Whether nothing is left."""
         now = time.monotonic()
         if now < self._look_at:
             return False
-        found = find(self._marks, self._group, self._known, self._since)
-        self._known = dict(found.starts)
-        left = bool(found.groups) or (not PROC.is_dir() and self._group is not None and alive(self._group))
+        found = self._find()
+        left = bool(found.groups) or (not PROC.is_dir() and self.group is not None and alive(self.group))
         if left and now >= self._kill_at:
-            _send(self._group, found, signal.SIGKILL)  # again each time: a process may have forked meanwhile
+            _send(self.group, found, signal.SIGKILL)  # again each time: a process may have forked meanwhile
         self._look_at = now + (time.monotonic() - now) / SHARE
         return not left and not (found.unsure and now < self._sure_at)
+
+    def _find(self) -> Found:
+        """What is left, with the children of what was left before. A group that is empty is none any more."""
+        found = find(self._marks, self.group, self._known, self._since)
+        self._known = dict(found.starts)
+        if PROC.is_dir() and self.group not in found.groups.values():
+            self.group = None  # its number may become another's
+        return found
 
 
 def kill_all(group: int | None, marks: Collection[str], patience: float = 1.0) -> None:

@@ -52,8 +52,10 @@ class Job:
 
     @property
     def group(self) -> int | None:
-        """The process group of its command, once that has begun."""
-        return None if self._process is None else self._process.pid
+        """The process group of its command, from its begin until it is empty."""
+        if self._process is None:
+            return None
+        return self._process.pid if self._ending is None else self._ending.group
 
     def poll(self) -> list[Event]:
         """What is new. `Ended` comes last, when nothing of the trial is left."""

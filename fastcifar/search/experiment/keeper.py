@@ -18,7 +18,7 @@ while read -r word rest; do
 done
 for group in $groups; do kill -s KILL -- -$group; done
 clean=0 looks=0
-while [ $clean -lt 2 ] && [ $looks -lt 100 ] && [ -d /proc/self ]; do
+while [ -n "$1" ] && [ $clean -lt 2 ] && [ $looks -lt 100 ] && [ -d /proc/self ]; do
   [ $looks = 0 ] || sleep 0.1
   clean=$((clean + 1)) looks=$((looks + 1))
   for file in $(grep -lsF "$1" /proc/[0-9]*/environ); do

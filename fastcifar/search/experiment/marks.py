@@ -51,6 +51,7 @@ def find(
 
     since: when the first has begun; only later processes can be unsure ones.
     """
+    assert all(marks), "nothing would mean everything"
     wanted, known = [mark.encode() for mark in marks], known or {}
     parents: dict[int, int] = {}
     groups: dict[int, int] = {}
