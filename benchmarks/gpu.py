@@ -208,7 +208,8 @@ def main(words: list[str] | None = None) -> None:
 
         todo = [part for part in parts(options) if part.name in options.only or not options.only]
         work(todo, rows, 60 * options.minutes - (time.monotonic() - began), keep)
-    print(report(rows))
+    if rows:
+        print(report(rows))
     for file, old, new in advice(rows, read(options.out / "speedrun-cuda.jsonl")):
         print(f"\n{file}: instead of\n  {old}\nsay\n  {new}")
 
