@@ -8,14 +8,14 @@ from torch import Tensor
 
 from fastcifar.supernet.slices import part
 from fastcifar.supernet.supernet import Member, Supernet
-from fastcifar.train.loop import copy_masters
+from fastcifar.train.loop import backward_scaled, copy_masters
 from fastcifar.train.sgd import nesterov_step
 
 
 def gradients(
     supernet: Supernet, members: Sequence[Member], images: Tensor, labels: Tensor, label_smoothing: float, distil: bool
 ) -> tuple[Tensor, Tensor]:
-    """Fill the gradients of `members`; return the logits (B, num_classes) and the summed loss of the first.
+    """Fill the gradients of `members`, of the loss times its scale; return the first one's logits and summed loss.
 
     distil: all but the first learn the probabilities that the first gives, not the labels (Yu and Huang 2019).
     """
@@ -28,7 +28,7 @@ def gradients(
             loss = F.cross_entropy(logits, labels, reduction="sum", label_smoothing=label_smoothing)
         else:
             loss = F.cross_entropy(logits, first[0].softmax(1), reduction="sum")
-        loss.backward()
+        backward_scaled(supernet.state.precision, loss)
         first = first or (logits.detach(), loss.detach())
     assert first is not None
     return first

@@ -18,7 +18,7 @@ from fastcifar.train.muon import Muon
 from fastcifar.train.muon_batched import BatchedMuon
 from fastcifar.train.networks import describe
 from fastcifar.train.optimizer import Optimizer, Several
-from fastcifar.train.precision import Precision, has_bf16_products
+from fastcifar.train.precision import Precision, fast_format
 from fastcifar.train.recipe import Recipe
 from fastcifar.train.schedule import instead_factors, scale_factors
 from fastcifar.train.sgd import SGD, FlatSGD
@@ -48,7 +48,7 @@ def build_state(
     weights: list[Tensor] = list(trained)
     if precision.masters:
         weights = [torch.empty_like(weight, dtype=torch.float32, requires_grad=False) for weight in weights]
-    optimizer = make_optimizer(recipe, trained_paths(network), weights, factors)
+    optimizer = make_optimizer(recipe, trained_paths(network), weights, factors, precision.loss_scale)
 
     state = State(
         network=network,
@@ -86,9 +86,13 @@ def capture(state: State, label_smoothing: float, record: Recorder, pool: object
 
 
 def make_optimizer(
-    recipe: Recipe, paths: Sequence[str], weights: Sequence[Tensor], factors: Sequence[float]
+    recipe: Recipe, paths: Sequence[str], weights: Sequence[Tensor], factors: Sequence[float], loss_scale: float = 1.0
 ) -> Optimizer:
-    """The recipe's optimizer over `weights`, which lie at `paths` and have `factors` of the scheduled rate."""
+    """The recipe's optimizer over `weights`, which lie at `paths` and have `factors` of the scheduled rate.
+
+    loss_scale: of the loss that the gradients come from. SGD's rate is divided by it, and its decay multiplied, since
+    the rate multiplies that too; Muon's steps do not depend on it.
+    """
     decay = recipe.base_wd * recipe.batch_size  # for the summed loss
     own = [_own_lr(recipe, path) / recipe.peak_lr for path in paths]
     muon = [i for i, weight in enumerate(weights) if recipe.optimizer == "muon" and weight.ndim == 4]
@@ -96,13 +100,12 @@ def make_optimizer(
     on_a_cpu = weights[0].device.type == "cpu"
     sgd = (SGD if on_a_cpu else FlatSGD)(
         [weights[i] for i in rest],
-        factors=[factors[i] * own[i] for i in rest],
-        weight_decay=[decay / own[i] if own[i] else 0.0 for i in rest],
+        factors=[factors[i] * own[i] / loss_scale for i in rest],
+        weight_decay=[decay / own[i] * loss_scale if own[i] else 0.0 for i in rest],
         momentum=recipe.momentum,
     )
     if not muon:
         return sgd
-    low = weights[0].device.type == "cuda" or has_bf16_products()
     # Its steps do not grow with the gradient, so its rate is not divided by the batch size, as that of SGD is.
     scale = recipe.muon_lr * recipe.batch_size / recipe.peak_lr
     turning = (Muon if on_a_cpu else BatchedMuon)(
@@ -110,7 +113,7 @@ def make_optimizer(
         factors=[factors[i] * scale for i in muon],
         momentum=recipe.muon_momentum,
         steps=recipe.muon_steps,
-        dtype=torch.bfloat16 if low else torch.float32,
+        dtype=fast_format(weights[0].device),
     )
     return Several([(turning, muon), (sgd, rest)])
 

@@ -79,7 +79,8 @@ def exact_products() -> Iterator[None]:
     By default torch lets cuDNN's convolutions round their factors to TF32, 10 bits of 23. torch has an older and a
     newer way to say so, and raises where one is asked after the other has been used: the older is left alone then.
     """
-    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    cudnn: Any = torch.backends.cudnn
+    matmul = torch.backends.cuda.matmul
     with ExitStack() as undo:
 
         def change(place: Any, name: str, value: object) -> None:

@@ -130,10 +130,18 @@ def autocast(precision: Precision, device: torch.device, cache: bool = True) -> 
 
 
 def backward(state: State, loss: Tensor) -> None:
-    """Fill the gradients of the network's weights."""
+    """Fill the gradients of the network's weights, those of the loss times its scale."""
     for weight in state.network.parameters():
         weight.grad = None
-    (state.scaler.scale(loss) if state.scaler else loss).backward()
+    if state.scaler:
+        state.scaler.scale(loss).backward()
+    else:
+        backward_scaled(state.precision, loss)
+
+
+def backward_scaled(precision: Precision, loss: Tensor) -> None:
+    """Add to the gradients those of the loss times the scale that `precision` always has."""
+    loss.backward(None if precision.loss_scale == 1 else torch.full_like(loss, precision.loss_scale))
 
 
 def optimizer_step(state: State, lr: float | Tensor) -> None:

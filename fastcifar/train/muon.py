@@ -15,9 +15,14 @@ def orthogonalize(matrices: Tensor, steps: int, dtype: torch.dtype) -> Tensor:
     Newton-Schulz iterations on the matrix over its Frobenius norm, in `dtype`; the singular vectors stay.
     """
     tall = matrices.shape[1] > matrices.shape[2]
-    x = (matrices.mT if tall else matrices).to(dtype)
-    x = newton_schulz(x / (x.float().norm(dim=(1, 2), keepdim=True) + EPS).to(dtype), steps)
+    x = (matrices.mT if tall else matrices).to(matrices.dtype if dtype == torch.float16 else dtype)
+    x = newton_schulz(over_norm(x, x.float().norm(dim=(1, 2), keepdim=True) + EPS, dtype), steps)
     return x.mT if tall else x
+
+
+def over_norm(x: Tensor, norms: Tensor, dtype: torch.dtype) -> Tensor:
+    """The matrices x over their norms (B, 1, 1) in fp32, in `dtype`; fp16 may not hold a norm."""
+    return (x.float() / norms).to(dtype) if dtype == torch.float16 else x / norms.to(dtype)
 
 
 def newton_schulz(x: Tensor, steps: int) -> Tensor:

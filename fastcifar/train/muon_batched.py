@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from fastcifar.train.flat import flat, views
-from fastcifar.train.muon import EPS, Muon, newton_schulz
+from fastcifar.train.muon import EPS, Muon, newton_schulz, over_norm
 
 
 class BatchedMuon(Muon):
@@ -45,7 +45,7 @@ class BatchedMuon(Muon):
         torch.add(gradient, self._velocity, alpha=self.momentum, out=self._look_ahead[:-1])
         matrices = self._look_ahead.index_select(0, self._spread).view(self._shape)
         norms = torch.linalg.vector_norm(matrices, dim=(1, 2), keepdim=True, dtype=torch.float32)
-        turned = newton_schulz(matrices / norms.add_(EPS).to(matrices.dtype), self.steps)
+        turned = newton_schulz(over_norm(matrices, norms.add_(EPS), matrices.dtype), self.steps)
         self._scale()
         changes = torch.empty(self._shape, dtype=self._velocity.dtype, device=turned.device)
         torch.mul(turned, self._downhill * self.lr, out=changes)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 
 ISA_WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")  # oneDNN's
+HALF_LOSS_SCALE = 64.0  # with 1 most of the activations' gradients are so small that fp16 has few bits for them
+BF16_CAPABILITY = (8, 0)  # of the first GPUs that multiply bf16 numbers
 PRECISIONS = ("auto", "half", "O0", "O1", "O2", "O3")
 
 
@@ -18,6 +20,7 @@ class Precision:
     masters: the optimizer works on fp32 copies of the weights.
     autocast: format that torch.autocast chooses for matrix products, or None.
     scale_loss: fp16 gradients are kept from vanishing by a dynamic scale of the loss.
+    loss_scale: factor of the loss that its gradients keep; the optimizer divides by it. A power of two.
     """
 
     name: str
@@ -27,6 +30,7 @@ class Precision:
     masters: bool = False
     autocast: torch.dtype | None = None
     scale_loss: bool = False
+    loss_scale: float = 1.0
 
 
 def resolve_precision(name: str, device: torch.device) -> Precision:
@@ -41,13 +45,22 @@ def resolve_precision(name: str, device: torch.device) -> Precision:
     fp16 = low == torch.float16
     fp32 = torch.float32
     modes = {
-        "half": Precision(name="half", images=low, weights=low, batch_norm=fp32),
+        "half": Precision(
+            name="half", images=low, weights=low, batch_norm=fp32, loss_scale=HALF_LOSS_SCALE if fp16 else 1.0
+        ),
         "O0": Precision(name="O0", images=fp32, weights=fp32, batch_norm=fp32),
         "O1": Precision(name="O1", images=low, weights=fp32, batch_norm=fp32, autocast=low, scale_loss=fp16),
         "O2": Precision(name="O2", images=low, weights=low, batch_norm=fp32, masters=True, scale_loss=fp16),
         "O3": Precision(name="O3", images=low, weights=low, batch_norm=low),
     }
     return modes[name]
+
+
+def fast_format(device: torch.device) -> torch.dtype:
+    """The format of products that need few digits: bf16 where there is hardware for it, else fp16 on a GPU, or fp32."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.get_device_capability(device) >= BF16_CAPABILITY else torch.float16
+    return torch.bfloat16 if has_bf16_products() else torch.float32
 
 
 def has_bf16_products() -> bool:

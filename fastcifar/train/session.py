@@ -27,6 +27,7 @@ from fastcifar.train.result import Result, Times
 from fastcifar.train.reuse import Lease
 from fastcifar.train.schedule import learning_rate
 from fastcifar.train.start import start_from
+from fastcifar.train.step import CAPTURED
 from fastcifar.train.table import EpochRow
 from fastcifar.train.threads import using_threads
 from fastcifar.train.views import even_batch, logits_of_views
@@ -114,7 +115,7 @@ class Session:
         self.write()
         with ending(result, lambda: self.epochs_done, self.write), using_threads(result.threads):
             self.hooks.on_start(result, self.epochs_done)
-            with kernels(self.device, result.settings["deterministic"]), _memory_explained(result.recipe, self.device):
+            with kernels(self.device, result.settings["deterministic"]), _memory_explained(result, self.device):
                 lease = self.build()
                 self.train(*self.prepare(lease.state))
                 lease.end()
@@ -303,7 +304,7 @@ def _epoch(
 
 
 @contextmanager
-def _memory_explained(recipe: Recipe, device: torch.device) -> Iterator[None]:
+def _memory_explained(result: Result, device: torch.device) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -311,5 +312,7 @@ def _memory_explained(recipe: Recipe, device: torch.device) -> Iterator[None]:
         known = isinstance(error, (MemoryError, torch.OutOfMemoryError))
         if not known and "out of memory" not in text and "can't allocate memory" not in text:
             raise
-        batch = f"with batch_size {recipe.batch_size}"
-        raise TrainError(f"out of memory on {device} {batch}; ask for a smaller one") from error
+        batch = f"with batch_size {result.recipe.batch_size}"
+        # What was tried before a recording, and an earlier recording, may need memory at the same time.
+        eager = ", or for --step eager, which needs less" if result.settings["step"] in CAPTURED else ""
+        raise TrainError(f"out of memory on {device} {batch}; ask for a smaller one{eager}") from error

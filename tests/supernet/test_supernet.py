@@ -1,14 +1,18 @@
 """The networks of a supernet against their layers written out, and what a step leaves alone."""
 
+import dataclasses
+
 import pytest
 import torch
 import torch.nn.functional as F
 from supernets import ENTRIES, LEFT_OUT, LONGER, RECIPE, WIDTHS, batch, reference, supernet
 
 from fastcifar.net import BatchNorm, Network, count_flops, run_graph
-from fastcifar.supernet import calibrate, freeze
+from fastcifar.search import Space
+from fastcifar.supernet import Choices, Supernet, calibrate, freeze
 from fastcifar.supernet.ranking import costs_of
 from fastcifar.supernet.update import gradients, update
+from fastcifar.train.precision import resolve_precision
 from fastcifar.train.sgd import nesterov_step
 
 
@@ -226,3 +230,17 @@ def test_a_loss_that_has_to_be_scaled_is_refused():
         Supernet(made.choices, 10, made.device, replace(made.state.precision, scale_loss=True), "eager")
     with pytest.raises(ValueError, match="step: a supernet runs eager or fused, not 'compiled'"):
         Supernet(made.choices, 10, made.device, made.state.precision, "compiled")
+
+
+def test_a_scaled_loss_changes_no_update():
+    """As `half` on a GPU has it: SGD divides by the scale, a power of two."""
+    weights = []
+    for scale in (1.0, 64.0):
+        formats = dataclasses.replace(resolve_precision("O0", torch.device("cpu")), loss_scale=scale)
+        made = Supernet(Choices(RECIPE, Space.from_dict(WIDTHS)), 10, torch.device("cpu"), formats, "eager")
+        made.init(0)
+        members = [made.member(made.choices.of(dict.fromkeys(WIDTHS, width))) for width in (8, 4)]
+        gradients(made, members, *batch(), 0.1, distil=True)
+        update(made, members, 1e-3, None)
+        weights.append([weight.clone() for weight in made.state.weights])
+    assert all(torch.equal(one, other) for one, other in zip(*weights, strict=True))

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from half_emulated import EmulatedHalf
 
 from fastcifar.train.muon import Muon, orthogonalize
 from fastcifar.train.muon_batched import BatchedMuon
@@ -28,6 +29,16 @@ def test_singular_values_come_near_one_and_vectors_stay(shape, dtype, rounding):
         for _ in range(5):
             expected = 3.4445 * expected - 4.7750 * expected**3 + 2.0315 * expected**5
         torch.testing.assert_close(diagonal, expected, atol=rounding, rtol=0)
+
+
+def test_fp16_takes_matrices_whose_norm_it_cannot_hold():
+    """On a GPU without bf16: their numbers fit, the root of the sum of their squares does not."""
+    matrices = (gradients(2, 64, 90) * 1500).half()
+    assert matrices.isfinite().all() and (matrices.float().norm(dim=(1, 2)) > 65504).all()
+    with EmulatedHalf():
+        result = orthogonalize(matrices, 5, torch.float16)
+    exact = orthogonalize(matrices.float(), 5, torch.float32)
+    assert result.dtype == torch.float16 and (result.float() - exact).norm() < 0.02 * exact.norm()
 
 
 def test_a_batch_is_one_by_one():

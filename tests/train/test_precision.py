@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from fastcifar.train.precision import PRECISIONS, has_bf16_products, resolve_precision
+from fastcifar.train import precision
+from fastcifar.train.precision import PRECISIONS, fast_format, has_bf16_products, resolve_precision
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -21,6 +22,7 @@ def test_formats(name):
     assert cuda.masters == cpu.masters == (name == "O2")
     assert cuda.autocast == (torch.float16 if name == "O1" else None)
     assert cuda.scale_loss == (name in ("O1", "O2")) and not cpu.scale_loss
+    assert cuda.loss_scale == (64 if name == "half" else 1) and cpu.loss_scale == 1
 
 
 def test_auto_follows_the_machine(monkeypatch):
@@ -41,6 +43,15 @@ def test_auto_follows_the_machine(monkeypatch):
     assert has_bf16_products()
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
     assert not has_bf16_products()
+
+
+def test_products_that_need_few_digits_are_in_what_the_gpu_has(monkeypatch):
+    for capability, format in (((7, 5), torch.float16), ((8, 0), torch.bfloat16), ((9, 0), torch.bfloat16)):
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device, one=capability: one)
+        assert fast_format(CUDA) == format
+    for there, format in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(precision, "has_bf16_products", lambda there=there: there)
+        assert fast_format(CPU) == format
 
 
 def test_training_without_bf16_hardware():

@@ -353,6 +353,13 @@ def test_out_of_memory_names_the_batch_size(recipe, images, monkeypatch, tmp_pat
         train(recipe, images, device="cpu", out=tmp_path)
     (folder,) = tmp_path.iterdir()
     assert load_result(folder).status == "failed"
+    result = load_result(folder)
+    result.settings["step"] = "captured"
+    told = pytest.raises(
+        TrainError, match="batch_size 32; ask for a smaller one, or for --step eager, which needs less"
+    )
+    with told, module._memory_explained(result, torch.device("cuda")):
+        fail()
 
 
 def test_output_folder_is_checked_first(recipe, images, tmp_path, monkeypatch):
