@@ -2,10 +2,10 @@
 
     python benchmarks/gpu.py [--peer FILE] [--data FILE] [--data-dir DIR] [--out DIR] [--minutes 11] [--only PART...]
 
-PART is one of the list below. Each runs in processes of its own, until it is done or its time is up; then its figures
-are a line of DIR/gpu.jsonl, and DIR/gpu.md is written anew. Started again, the command goes on: it leaves out what is
-done, and starts no part for which too little time is left. --out is benchmarks/results where it is not given; another
-folder first gets a copy of what is there.
+PART is tests, profile, pieces, train_step, speedruns, runs or another of the list below. Each runs in processes of its
+own, until it is done or its time is up; then its figures are a line of DIR/gpu.jsonl, and DIR/gpu.md is written anew.
+Started again, the command goes on: it leaves out what is done, and starts no part for which too little time is left.
+--out is benchmarks/results where it is not given; another folder first gets a copy of what is there.
 FILE of --peer is airbench94_muon.py of a checkout of github.com/KellerJordan/cifar10-airbench. --data is a file with
 the images as JPEG bytes (gpu_images.py says how), for a machine that has none; where neither that nor a folder with
 the images (--data-dir, or as for `fastcifar data`) can be had, they are synthetic, and only times count.
@@ -14,6 +14,7 @@ At the end it says which lines of the documents to change, and to what.
 
 import argparse
 import json
+import math
 import os
 import shutil
 import signal
@@ -23,7 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +179,7 @@ def options_of(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--minutes", type=float, default=11.0)
     parser.add_argument("--runs", type=int, default=6, help="seeds of each speedrun")
-    parser.add_argument("--only", nargs="+", default=[], metavar="PART")
+    parser.add_argument("--only", nargs="+", default=[], metavar="PART", help="one alone may take all of the time")
     options = parser.parse_args(words)
     names = [part.name for part in parts(options)]
     for name in options.only:
@@ -207,8 +208,11 @@ def main(words: list[str] | None = None) -> None:
             path.with_suffix(".md").write_text(report(rows))
 
         todo = [part for part in parts(options) if part.name in options.only or not options.only]
+        if len(options.only) == 1:
+            todo = [replace(part, most=math.inf, least=0.0) for part in todo]
         work(todo, rows, 60 * options.minutes - (time.monotonic() - began), keep)
-    print(report(rows))
+    if rows:
+        print(report(rows))
     for file, old, new in advice(rows, read(options.out / "speedrun-cuda.jsonl")):
         print(f"\n{file}: instead of\n  {old}\nsay\n  {new}")
 

@@ -10,6 +10,7 @@ import numpy as np
 from fastcifar.data import synthetic
 from fastcifar.data.dataset import Dataset, Split
 from fastcifar.data.formats import write_python
+from fastcifar.data.published import CIFAR10
 
 TRAIN = 50_000
 
@@ -21,15 +22,15 @@ def unpack(file: Path | None, folder: Path) -> str:
     `offsets` of each and of the end, and `labels`: first the 50,000 images for training, then those for test.
     Where it is not there or cannot be decoded, the images are synthetic, which serve for times only.
     """
-    made = synthetic()
-    said = "synthetic images: for times only"
+    said = ""
     if file is not None:
         try:
-            made, said = _with(made, *_decoded(file)), f"the images of {file.name}"
+            write_python(_dataset(*_decoded(file)), folder)
+            return f"the images of {file.name}"
         except (OSError, KeyError, ValueError, ImportError) as error:
-            said = f"{file} cannot be decoded ({error!r}): {said}"
-    write_python(made, folder)
-    return said
+            said = f"{file} cannot be decoded ({error!r}): "
+    write_python(synthetic(), folder)
+    return f"{said}synthetic images: for times only"
 
 
 def _decoded(file: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -49,11 +50,9 @@ def _decoded(file: Path) -> tuple[np.ndarray, np.ndarray]:
         return np.stack(list(images)), labels
 
 
-def _with(dataset: Dataset, images: np.ndarray, labels: np.ndarray) -> Dataset:
-    """A dataset like this one, with other images."""
+def _dataset(images: np.ndarray, labels: np.ndarray) -> Dataset:
     if len(images) <= TRAIN or images.shape[1:] != (32, 32, 3):
         raise ValueError(f"{len(images)} images of {images.shape[1:]}")
-    parts = (Split(images=images[part], labels=labels[part]) for part in (slice(TRAIN), slice(TRAIN, None)))
-    train, test = parts
-    about = {"classes": dataset.classes, "fingerprint": "", "canonical": False, "source": ""}
-    return Dataset(name=dataset.name, train=train, test=test, **about)
+    train, test = (Split(images=images[part], labels=labels[part]) for part in (slice(TRAIN), slice(TRAIN, None)))
+    about = {"classes": CIFAR10.classes, "fingerprint": "", "canonical": False, "source": ""}
+    return Dataset(name="cifar10", train=train, test=test, **about)

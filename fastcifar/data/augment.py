@@ -166,8 +166,8 @@ def resize_folded(images: Tensor, side: int) -> Tensor:
     folded = torch.empty(shape, dtype=images.dtype, device=images.device, memory_format=last)
     folded.unflatten(1, (number, channels))[0].copy_(images)
     smaller = F.interpolate(folded, size=(side, side), mode="bilinear", align_corners=False)
-    images = smaller.unflatten(1, (number, channels))[0]
-    return images.contiguous(memory_format=last)
+    unfolded: Tensor = smaller.unflatten(1, (number, channels))[0]
+    return unfolded.contiguous(memory_format=last)
 
 
 def _reflect(place: Tensor) -> Tensor:

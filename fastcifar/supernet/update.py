@@ -1,6 +1,7 @@
 """One step of a supernet: the gradients of a few of its networks, and the change of the weights that these have."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from fastcifar.supernet.slices import part
 from fastcifar.supernet.supernet import Member, Supernet
+from fastcifar.train.flat import flat, views
 from fastcifar.train.loop import backward_scaled, copy_masters
 from fastcifar.train.sgd import nesterov_step
 
@@ -34,6 +36,40 @@ def gradients(
     return first
 
 
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One tensor's step: what `nesterov_step` is given."""
+
+    weight: Tensor
+    gradient: Tensor
+    velocity: Tensor
+    lr: float | Tensor
+    weight_decay: float
+
+
+def one_by_one(changes: Sequence[Change], momentum: float) -> None:
+    """Make the steps."""
+    for one in changes:
+        nesterov_step(
+            one.weight, one.gradient, one.velocity, lr=one.lr, weight_decay=one.weight_decay, momentum=momentum
+        )
+
+
+def all_at_once(changes: Sequence[Change], momentum: float) -> None:
+    """`one_by_one` in fewer launches: tensors with the same format, decay and rate are one vector, and put back."""
+    groups: dict[tuple[torch.dtype, float, float | None], list[Change]] = {}
+    for one in changes:
+        rate = None if isinstance(one.lr, Tensor) else one.lr
+        groups.setdefault((one.weight.dtype, one.weight_decay, rate), []).append(one)
+    for (_, weight_decay, rate), group in groups.items():
+        weights, velocities = [one.weight for one in group], [one.velocity for one in group]
+        weight, velocity = flat(weights), flat(velocities)
+        lr = flat([one.lr for one in group if isinstance(one.lr, Tensor)]) if rate is None else rate
+        gradient = flat([one.gradient for one in group])
+        nesterov_step(weight, gradient, velocity, lr=lr, weight_decay=weight_decay, momentum=momentum)
+        torch._foreach_copy_([*weights, *velocities], [*views(weight, weights), *views(velocity, velocities)])
+
+
 @torch.no_grad()
 def update(supernet: Supernet, members: Sequence[Member], lr: float, factors: Mapping[str, Tensor] | None) -> None:
     """Change the weights that `members` have, each by the mean of the gradients that reach it.
@@ -43,20 +79,23 @@ def update(supernet: Supernet, members: Sequence[Member], lr: float, factors: Ma
     weights' shapes.
     """
     optimizer = supernet.optimizer
+    changes = []
     for index, path in enumerate(supernet.trained):
         if path not in members[0].parts:
             continue
         box = members[0].parts[path]
         gradient = _mean([member.gradient(path) for member in members if path in member.parts])
         rate = lr * optimizer.factors[index]
-        nesterov_step(
-            optimizer.weights[index][box],
-            gradient.to(optimizer.weights[index].dtype),
-            optimizer.velocities[index][box],
-            lr=rate if factors is None else rate * factors[path][box],
-            weight_decay=optimizer.weight_decay[index],
-            momentum=optimizer.momentum,
+        changes.append(
+            Change(
+                weight=optimizer.weights[index][box],
+                gradient=gradient.to(optimizer.weights[index].dtype),
+                velocity=optimizer.velocities[index][box],
+                lr=rate if factors is None else rate * factors[path][box],
+                weight_decay=optimizer.weight_decay[index],
+            )
         )
+    (one_by_one if supernet.device.type == "cpu" else all_at_once)(changes, optimizer.momentum)
     copy_masters(supernet.state)
     for member in members:  # which are kept, for the next time that they are drawn
         for weight in member.weights.values():

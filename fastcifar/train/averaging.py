@@ -22,12 +22,17 @@ class Average:
     ) -> None:
         self.tensors, self.mean = list(tensors), [torch.zeros_like(tensor) for tensor in tensors]
         self.lookahead, self.every, self.decay, self.total = kind == "lookahead", every, decay, total
+        self._groups: list[tuple[list[Tensor], list[Tensor]]] = []  # one launch takes many tensors of one format
+        for dtype in dict.fromkeys(tensor.dtype for tensor in self.tensors):
+            mean, own = ([one for one in some if one.dtype == dtype] for some in (self.mean, self.tensors))
+            self._groups.append((mean, own))
         self.start = 0 if self.lookahead else tail_start
 
     @torch.no_grad()
     def begin(self) -> None:
         """The mean starts at the tensors as they are."""
-        torch._foreach_copy_(self.mean, self.tensors)
+        for mean, tensors in self._groups:
+            torch._foreach_copy_(mean, tensors)
 
     @torch.no_grad()
     def after(self, step: int) -> bool:
@@ -40,6 +45,8 @@ class Average:
             return False
         if regular or not self.lookahead:  # lookahead ends at the mean, whether it is due or not
             decay = self.decay * (step / self.total) ** 3 if self.lookahead else self.decay
-            torch._foreach_lerp_(self.mean, self.tensors, 1 - decay)
-        torch._foreach_copy_(self.tensors, self.mean)
+            for mean, tensors in self._groups:
+                torch._foreach_lerp_(mean, tensors, 1 - decay)
+        for mean, tensors in self._groups:
+            torch._foreach_copy_(tensors, mean)
         return True

@@ -54,6 +54,7 @@ class Muon:
     @torch.no_grad()
     def step(self) -> None:
         """Change the weights by one step at the rate `lr` times each factor."""
+        lr = float(self.lr)
         live = [i for i, weight in enumerate(self.weights) if weight.grad is not None]
         weights, velocities = [self.weights[i] for i in live], [self.velocities[i] for i in live]
         gradients = [weight.grad for weight in weights if weight.grad is not None]
@@ -71,4 +72,4 @@ class Muon:
             n, k, h, w = shape
             for i, update in zip(places, updates, strict=True):
                 turned = update.view(n, h, w, k).permute(0, 3, 1, 2)
-                weights[i].add_(turned, alpha=-float(self.lr) * self.factors[live[i]])
+                weights[i].add_(turned, alpha=-lr * self.factors[live[i]])

@@ -58,7 +58,8 @@ class SGD:
     def changes(self, places: Sequence[int], weights: list[Tensor], gradients: list[Tensor]) -> list[Tensor]:
         """-lr (gradient + weight decay) of the weights at `places`; the gradients may be overwritten."""
         torch._foreach_add_(gradients, torch._foreach_mul(weights, [self.weight_decay[i] for i in places]))
-        torch._foreach_mul_(gradients, [-float(self.lr) * self.factors[i] for i in places])
+        lr = float(self.lr)
+        torch._foreach_mul_(gradients, [-lr * self.factors[i] for i in places])
         return gradients
 
 

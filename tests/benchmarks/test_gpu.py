@@ -74,10 +74,11 @@ def test_a_command_is_ended_with_all_that_it_started(tmp_path):
 
 
 def test_the_whole_command_goes_on_where_it_was_stopped(monkeypatch, tmp_path, capsys):
-    ran = []
+    ran, allowed = [], []
 
     def run(command, seconds, log):
         ran.append(command)
+        allowed.append(seconds)
         log.write_text(json.dumps({"part": "runs", "recipe": "resnet9", "step": "x", "same": True}) + "\n")
         return 0 if len(ran) != 2 else 1
 
@@ -97,6 +98,8 @@ def test_the_whole_command_goes_on_where_it_was_stopped(monkeypatch, tmp_path, c
     capsys.readouterr()
     gpu.main([*words, "--only", "tests", "profile"])
     assert len(ran) == 4 and ran[1] == ran[3] and "tests: done before" in capsys.readouterr().out
+    gpu.main([*words, "--only", "speedruns", "--minutes", "10"])  # one alone has all of the time
+    assert max(allowed[:4]) <= 150 and 580 < allowed[4] < 600
     with pytest.raises(SystemExit):
         gpu.main([*words, "--only", "nothing"])
     every = gpu.parts(gpu.options_of(words))

@@ -11,7 +11,8 @@ from fastcifar.net import BatchNorm, Network, count_flops, run_graph
 from fastcifar.search import Space
 from fastcifar.supernet import Choices, Supernet, calibrate, freeze
 from fastcifar.supernet.ranking import costs_of
-from fastcifar.supernet.update import gradients, update
+from fastcifar.supernet.slices import part
+from fastcifar.supernet.update import Change, all_at_once, gradients, one_by_one, update
 from fastcifar.train.precision import resolve_precision
 from fastcifar.train.sgd import nesterov_step
 
@@ -244,3 +245,32 @@ def test_a_scaled_loss_changes_no_update():
         update(made, members, 1e-3, None)
         weights.append([weight.clone() for weight in made.state.weights])
     assert all(torch.equal(one, other) for one, other in zip(*weights, strict=True))
+
+
+@pytest.mark.parametrize("rates", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_all_at_once_is_one_by_one(rates, dtype):
+    """Of parts of tensors, which lie apart in memory."""
+    generator, found = torch.Generator().manual_seed(0), []
+    shapes = [((8, 6, 3, 3), (5, 4, 3, 3)), ((8,), (5,)), ((8, 8, 1, 1), (8, 3, 1, 1)), ((10, 8), (10, 5))]
+    whole = [[torch.randn(shape, generator=generator) for shape, _ in shapes] for _ in range(2)]
+    slopes = [torch.randn(small, generator=generator) for _, small in shapes]
+    scales = [torch.rand(small, generator=generator) for _, small in shapes]
+    for make in (one_by_one, all_at_once):
+        weights, velocities = ([tensor.to(dtype, copy=True) for tensor in tensors] for tensors in whole)
+        weights[0] = weights[0].contiguous(memory_format=torch.channels_last)
+        changes = [
+            Change(
+                weight=weights[i][part(shape, small)],
+                gradient=slopes[i].to(dtype),
+                velocity=velocities[i][part(shape, small)],
+                lr=0.1 * scales[i] if rates else (0.1, 0.1, 0.2, 0.1)[i],
+                weight_decay=0.5 if i == 1 else 0.1,
+            )
+            for i, (shape, small) in enumerate(shapes)
+        ]
+        make(changes, 0.9)
+        found.append([*weights, *velocities])
+    for plain, together, before in zip(*found, whole[0] + whole[1], strict=True):
+        torch.testing.assert_close(together, plain, rtol=1e-6, atol=1e-6 if dtype == torch.float32 else 4e-3)
+        assert not torch.equal(plain, before.to(dtype))
