@@ -3,6 +3,7 @@
 from typing import Any
 
 from fastcifar.search.experiment.evaluator import Evaluator, Reporter
+from fastcifar.search.experiment.gate import text
 from fastcifar.search.space import Params
 
 TORCH_SAYS = "Cannot re-initialize CUDA in forked subprocess"
@@ -20,7 +21,7 @@ def cuda_explained(evaluator: Evaluator) -> Evaluator:
         try:
             return evaluator(params, seed, report, confirm)
         except Exception as error:
-            if TORCH_SAYS not in str(error):
+            if TORCH_SAYS not in text(error):
                 raise
             raise ValueError(EXPLAINED) from error
 
