@@ -31,5 +31,5 @@ def test_files_are_utf8_and_what_cannot_be_printed_is_replaced(tmp_path):
 
 def test_a_recipe_that_is_no_utf8(tmp_path):
     (tmp_path / "own.json").write_bytes('{"dataset": "größe"}'.encode("latin-1"))
-    with pytest.raises(RecipeError, match=r"own\.json cannot be read: it is not UTF-8 text"):
+    with pytest.raises(RecipeError, match=r"own\.json: not UTF-8 text"):
         find_recipe(str(tmp_path / "own.json"))

@@ -120,7 +120,7 @@ def test_other_warnings_of_a_command_are_as_they_were(monkeypatch):
         warnings.warn("of a library", UserWarning, stacklevel=1)
         return 0
 
-    monkeypatch.setattr("fastcifar.cli.inspect.Recipes.run", run)
+    monkeypatch.setattr("fastcifar.cli.shipped.Recipes.run", run)
     with pytest.warns(UserWarning, match="of a library"):
         show = warnings.showwarning
         assert command(["recipes"]) == 0
