@@ -124,6 +124,7 @@ def test_search(capsys):
     assert "fastcifar supernet search --resume" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_search_that_is_killed_goes_on_within_its_limits(folder, capsys):
     """While the supernet is trained, and while networks are trained alone."""
     settings = parse_settings([SMALL.split()[1:]])
