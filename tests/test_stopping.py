@@ -208,10 +208,10 @@ def test_the_first_ctrl_c_waits_for_what_runs():
 def test_a_terminal_that_goes_away():
     """The terminal is closed: SIGHUP, and nothing can be written any more."""
     code = """
-import sys, time
+import os, sys, time
 from fastcifar.stopping import check, stoppable
 with stoppable(leaves=True):
-    print("begun", flush=True)
+    os.write(int(sys.argv[1]), b"begun")  # a write to the terminal could still be under way when that is closed
     try:
         while True:
             time.sleep(0.01)
@@ -221,11 +221,14 @@ with stoppable(leaves=True):
         print("ended", file=sys.stderr, flush=True)
         sys.exit(3)
 """
+    reader, writer = os.pipe()
+    os.set_inheritable(writer, True)
     child, master = pty.fork()
     if child == 0:
-        os.execv(sys.executable, [sys.executable, "-c", code])
-    assert os.read(master, 100).startswith(b"begun")
-    os.close(master)
+        os.execv(sys.executable, [sys.executable, "-c", code, str(writer)])
+    assert os.read(reader, 100) == b"begun"
+    for descriptor in (master, reader, writer):
+        os.close(descriptor)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
 
 
