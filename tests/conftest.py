@@ -1,5 +1,6 @@
 # ruff: noqa: E402
 import os
+import signal
 
 from fastcifar.machine import short_waits
 
@@ -13,6 +14,7 @@ from fastcifar.data import Dataset
 from fastcifar.train import Recipe
 
 torch.set_num_threads(1)  # the networks of the tests are too small to share
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, which children would inherit
 
 
 @pytest.fixture(scope="session")

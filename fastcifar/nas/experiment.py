@@ -21,6 +21,7 @@ from fastcifar.search.experiment.config import ConfigError
 from fastcifar.search.experiment.driver import Driver
 from fastcifar.search.experiment.evaluator import FunctionEvaluator
 from fastcifar.search.experiment.experiment import OUT
+from fastcifar.search.experiment.gate import result_is
 from fastcifar.search.experiment.spec import Spec, driving, make_folder, read_spec
 from fastcifar.search.experiment.store import FAILED, FINISHED, Store, TrialRow
 from fastcifar.train.record import RunFolder, read_tensors
@@ -81,12 +82,15 @@ class RetiariiExperiment:
         print(f"fastcifar: the experiment and its results are in {self.folder}{where}", file=sys.stderr)
         return self._share(spec) if isinstance(self.strategy, ONE_SHOT) else self._drive(spec)
 
-    def resume(self, folder: str | Path) -> bool:
-        """Go on with an experiment of this model and evaluator that has not come to its end. Raises ValueError."""
+    def resume(self, folder: str | Path, trust: bool = False) -> bool:
+        """Go on with an experiment of this model and evaluator that has not come to its end. Raises ValueError.
+
+        trust: run the classes that an experiment names which came by `experiment load`; without it, UntrustedError.
+        """
         self.view(folder)
         if isinstance(self.strategy, ONE_SHOT):
             raise ConfigError("a one-shot strategy cannot go on; run it again")
-        return self._drive(self._stored())
+        return self._drive(self._stored(), trust)
 
     def view(self, folder: str | Path) -> None:
         """Look at what an earlier experiment of this model has found. Raises ValueError for one of another space."""
@@ -134,13 +138,13 @@ class RetiariiExperiment:
         network.load_state_dict(read_tensors(Path(one["weights"]))[0])
         return network
 
-    def _drive(self, spec: Spec) -> bool:
+    def _drive(self, spec: Spec, trust: bool = False) -> bool:
         """Run trials, in processes that are copies of this one: the model's class may have no name to import it by."""
         folder = self._begun()
         if torch.cuda.is_initialized():
             raise ConfigError("this process has used CUDA, which its copies cannot use again: run the trials first")
         trial = TrialEvaluator(self.space, self.evaluator, folder / "trials")
-        with driving(folder, spec, _watch, FunctionEvaluator(trial.evaluate)) as driver:
+        with driving(folder, spec, _watch, FunctionEvaluator(trial.evaluate), trust) as driver:
             driver.search()
             rows = list(driver.rows.values())
         if rows and all(row.state == FAILED for row in rows):
@@ -163,7 +167,7 @@ class RetiariiExperiment:
                 RunFolder(folder / "trials" / str(number)).save_tensors(WEIGHTS, one.weights, {})
             row = TrialRow(number=number, kind="search", params=dict(one.sample), seed=spec.seed, started=time.time())
             store.start(row)
-            store.end(dataclasses.replace(row, state=FINISHED, value=one.score, ended=time.time()))
+            store.end(dataclasses.replace(row, ended=time.time(), **_kept(one.score)))
         store.close()
         return True
 
@@ -196,6 +200,14 @@ class RetiariiExperiment:
         if self.folder is None:
             raise ConfigError("the experiment has not run; call run()")
         return self.folder
+
+
+def _kept(score: float) -> dict[str, Any]:
+    """What a one-shot score comes to: a result, or a failure where it is no finite number."""
+    try:
+        return {"state": FINISHED, "value": result_is(score)}
+    except ValueError as error:
+        return {"state": FAILED, "message": str(error)}
 
 
 def _watch(driver: Driver) -> None:

@@ -15,6 +15,8 @@ from fastcifar.errors import Failure
 
 FEW, MANY = 25, 3000
 SECONDS = 5.0  # of this process, for one input; a hang is more
+MEMORY = 40_000  # kB that one input may take on top of what the process has; a good one of the sizes here takes less
+STATUS, PEAK = Path("/proc/self/status"), Path("/proc/self/clear_refs")  # on Linux
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -30,7 +32,8 @@ def answer() -> Callable[..., Any]:
     """Call something: its result, or None where it gave the one line that a user shall get. All else fails."""
 
     def ask(call: Callable[[], Any], source: str | Path = "") -> Any:
-        start = time.process_time()
+        start, memory = time.process_time(), _resident("VmRSS")
+        _forget_peak()
         try:
             found = call()
         except (ValueError, Failure) as error:
@@ -39,6 +42,21 @@ def answer() -> Callable[..., Any]:
             assert "\n" not in message and len(message) < 1200, message
             assert str(source) in message, message
         assert time.process_time() - start < SECONDS
+        assert _resident("VmHWM") - memory < MEMORY
         return found
 
     return ask
+
+
+def _resident(name: str) -> int:
+    """Memory of this process now (VmRSS) or at most (VmHWM), in kB; 0 where that cannot be read."""
+    if not STATUS.exists():
+        return 0
+    line = next(line for line in STATUS.read_text().splitlines() if line.startswith(name))
+    return int(line.split()[1])
+
+
+def _forget_peak() -> None:
+    """Let the highest use of memory begin again from now."""
+    if PEAK.exists():
+        PEAK.write_text("5")

@@ -2,7 +2,9 @@
 
 import json
 import re
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import onnxruntime
 import pytest
@@ -21,6 +23,7 @@ from fastcifar.nas import (
 )
 from fastcifar.nas.code import to_code
 from fastcifar.search.experiment.store import Store
+from fastcifar.search.experiment.trust import LOADED, TRUSTED, UntrustedError
 
 DOCS = Path(__file__).parents[2] / "docs" / "nas.md"
 
@@ -107,6 +110,32 @@ def test_one_shot_ends_in_a_ranking_with_weights(tmp_path, one):
     again = experiment(tmp_path, evaluator, one)
     again.run(RetiariiExeConfig(seed=3))
     assert [(x["sample"], x["score"]) for x in again.ranking()] == [(x["sample"], x["score"]) for x in ranked]
+
+
+def test_a_one_shot_score_that_is_no_number_is_a_failure(tmp_path, monkeypatch):
+    sample = {"model_1": 2, "model_2": "0"}
+    ranked = [SimpleNamespace(sample=sample, score=score, weights={}) for score in (81.5, float("nan"))]
+    monkeypatch.setattr(strategy.SinglePath, "run", lambda *_: ranked)
+    made = experiment(tmp_path, Classification(train=batches(), valid=batches()), strategy.SinglePath())
+    assert made.run()
+    with closing(Store.read(made.folder)) as store:
+        assert [(row.state, row.value, row.message) for row in store.trials()] == [
+            ("finished", 81.5, ""),
+            ("failed", None, "the result is nan"),
+        ]
+    assert [one["score"] for one in made.ranking()] == [81.5]
+
+
+def test_classes_of_a_loaded_experiment_need_trust(tmp_path):
+    made = experiment(tmp_path, FunctionalEvaluator(evaluate))
+    made.run(RetiariiExeConfig(max_trial_number=1))
+    (tmp_path / "mine.py").write_text("from fastcifar.search import Random\nclass Mine(Random): ...\n")
+    tuner = {"class_name": "mine.Mine", "code_directory": str(tmp_path)}
+    with closing(Store.open(made.folder)) as store:
+        store.set({"spec": {**store.meta()["spec"], "trials": 2, "tuner": tuner}, LOADED: "one.tar.gz", TRUSTED: False})
+    with pytest.raises(UntrustedError, match=r"the tuner class mine\.Mine"):
+        made.resume(made.folder)
+    assert made.resume(made.folder, trust=True) and len(made.ranking()) == 2
 
 
 def test_what_a_trial_writes_lies_in_its_folder(tmp_path):

@@ -165,6 +165,21 @@ def test_a_driver_that_is_killed_takes_all_sessions_with_it(make, tmp_path):
     wait_for(lambda: not any(lives(pid) for pid in found))
 
 
+@pytest.mark.slow  # each of three processes imports torch
+def test_a_driver_that_is_killed_takes_the_workers_of_torchrun_with_it(make, tmp_path):
+    """torchrun gives each of its workers a session of its own."""
+    (tmp_path / "work.py").write_text(
+        "import os, time\nopen(os.environ['NNI_CODE_DIR'] + '/pids', 'a').write(f'{os.getpid()}\\n')\ntime.sleep(600)\n"
+    )
+    words = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", str(tmp_path / "work.py")]
+    process = driver(tmp_path, shlex.join(words))
+    found = wait_for(lambda: len(found := noted(tmp_path)) == 2 and found, 120)
+    assert {os.getsid(pid) for pid in found} == set(found)
+    process.kill()
+    process.wait()
+    wait_for(lambda: not any(lives(pid) for pid in found))
+
+
 def test_what_is_left_nevertheless_is_ended_before_the_next_attempt_begins(make, tmp_path):
     """Its result does not count, either: 1000 was stored instead of 1001."""
     slow = f"trap '' INT; sleep 0.5; {FINAL.replace('VALUE', '1000')}; echo $$ >> pids; exec sleep 600"
