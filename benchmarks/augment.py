@@ -20,9 +20,9 @@ from fastcifar.data import Augmentation, Batches, statistics, synthetic
 from fastcifar.train import named_recipe, resolve_device
 from fastcifar.train.build import build_state, init_weights
 from fastcifar.train.device import kernels, synchronize
-from fastcifar.train.loop import Batch, train_epoch
-from fastcifar.train.precision import resolve_precision
-from fastcifar.train.provenance import provenance
+from fastcifar.train.record.provenance import provenance
+from fastcifar.train.step.loop import Batch, train_epoch
+from fastcifar.train.step.precision import resolve_precision
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -22,8 +22,8 @@ from scipy.stats import ttest_ind
 
 from fastcifar.data import Dataset, load
 from fastcifar.train import named_recipe, train
-from fastcifar.train.precision import resolve_precision
-from fastcifar.train.provenance import provenance
+from fastcifar.train.record.provenance import provenance
+from fastcifar.train.step.precision import resolve_precision
 
 RESULTS = Path(__file__).parent / "results"
 RECIPE = "resnet9-tiny"

@@ -17,13 +17,13 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 from searcher_speed import PROBLEM
 
+from fastcifar.experiment.engines.base import Ended, Event, Trial
+from fastcifar.experiment.loop import Driver, Limits, Plan, updated
+from fastcifar.experiment.store.store import Store, TrialRow
 from fastcifar.search import GP, TPE, Hyperband, Random, Searcher
-from fastcifar.search.experiment.driver import Driver, Limits, Plan, updated
-from fastcifar.search.experiment.engine import Ended, Event, Trial
-from fastcifar.search.experiment.store import Store, TrialRow
 from fastcifar.search.searcher import trial_rng
 from fastcifar.train import resolve_device
-from fastcifar.train.provenance import provenance
+from fastcifar.train.record.provenance import provenance
 
 RESULTS = Path(__file__).parent / "results"
 SIZES = (1000, 10_000)

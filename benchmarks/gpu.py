@@ -34,7 +34,7 @@ from rows import append, read
 
 from fastcifar.data import DataError, load
 from fastcifar.train import resolve_device
-from fastcifar.train.provenance import provenance
+from fastcifar.train.record.provenance import provenance
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"

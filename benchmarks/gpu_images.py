@@ -9,8 +9,8 @@ import numpy as np
 
 from fastcifar.data import synthetic
 from fastcifar.data.dataset import Dataset, Split
-from fastcifar.data.formats import write_python
-from fastcifar.data.published import CIFAR10
+from fastcifar.data.published.formats import write_python
+from fastcifar.data.published.layouts import CIFAR10
 
 TRAIN = 50_000
 

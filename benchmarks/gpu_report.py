@@ -116,5 +116,5 @@ def advice(rows: list[Row], speedruns: list[Row]) -> list[tuple[str, str, str]]:
         best = min(steps, key=lambda step: float(steps[step]["milliseconds"]))
         ready = "captured" if best.startswith("compiled") else best  # compiling takes longer than most runs
         if ready != "eager":
-            changes.append(("fastcifar/train/step.py", AUTO, AUTO.replace("eager", ready)))
+            changes.append(("fastcifar/train/step/ways.py", AUTO, AUTO.replace("eager", ready)))
     return changes

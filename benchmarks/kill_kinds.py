@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from fastcifar.search.experiment.store import FILE, RUNNING, Store
+from fastcifar.experiment.store.store import FILE, RUNNING, Store
 
 SPACE = {"x": {"_type": "uniform", "_value": [0.1, 1]}, "y": {"_type": "quniform", "_value": [-1, 1, 0.1]}}
 NETWORKS = {

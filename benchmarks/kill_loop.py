@@ -28,7 +28,7 @@ from pathlib import Path
 
 from kill_kinds import KINDS, PYTHON, Facts, Kind
 
-from fastcifar.search.experiment.marks import VARIABLE, find
+from fastcifar.experiment.engines.processes.marks import VARIABLE, find
 
 SIGNALS = ("KILL", "TERM", "HUP", "QUIT", "INT")
 SHARES = {"functions": 0.35, "commands": 0.35, "training": 0.2, "supernet": 0.1}  # of the kills

@@ -24,7 +24,7 @@ from rows import append, read
 from fastcifar.data import Dataset, NoDataError, Split, load
 from fastcifar.net import LAYERS
 from fastcifar.train import Recipe, named_recipe, resolve_device, train
-from fastcifar.train.provenance import provenance
+from fastcifar.train.record.provenance import provenance
 
 RESULTS = Path(__file__).parent / "results"
 TABLES = json.loads((Path(__file__).parent / "tables" / "notes.json").read_text())

@@ -10,7 +10,7 @@ from scipy.special import ndtri
 from search_problems import Problem
 
 from fastcifar.search import GP, TPE, Evolution, History, Params, Random, Searcher, trial_rng
-from fastcifar.search.parameter import Parameter
+from fastcifar.search.spaces.parameter import Parameter
 
 
 class Agent(Protocol):

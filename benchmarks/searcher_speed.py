@@ -24,7 +24,7 @@ from search_problems import Problem, loguniform, uniform
 from searcher_agents import AGENTS, Agent
 
 from fastcifar.train import resolve_device
-from fastcifar.train.provenance import provenance
+from fastcifar.train.record.provenance import provenance
 
 RESULTS = Path(__file__).parent / "results"
 SIZES = (100, 1000, 5000)

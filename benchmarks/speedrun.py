@@ -34,7 +34,7 @@ from speedrun_peer import Peer
 from fastcifar.data import Dataset, load
 from fastcifar.statistics import Estimate
 from fastcifar.train import named_recipe, resolve_device, train
-from fastcifar.train.provenance import provenance
+from fastcifar.train.record.provenance import provenance
 
 RESULTS = Path(__file__).parent / "results"
 AIMS = {"cpu": (0.2, 0.5), "cuda": (0.1, 0.6)}  # points of accuracy that may be lost, share of the time

@@ -32,7 +32,7 @@ from torch import Tensor
 from fastcifar.data import Dataset, Split, load
 from fastcifar.train import resolve_device
 from fastcifar.train.device import keep_memory
-from fastcifar.train.provenance import provenance
+from fastcifar.train.record.provenance import provenance
 
 SHA256 = "704e29251a5207d8aed8a35adf13f772ff386b90a712aaddc2a28854385b536e"
 NOTHING: Callable[[dict[str, Any]], None] = lambda epoch: None  # noqa: E731

@@ -23,14 +23,14 @@ from supernet_posterior import posterior
 from supernet_truth import RESULTS, of_recipe, table
 
 from fastcifar.data import load
+from fastcifar.experiment.objectives.training.sizes import flops
 from fastcifar.names import counted
-from fastcifar.search.experiment.sizes import flops
-from fastcifar.search.named import read_space
+from fastcifar.search.spaces.named import read_space
 from fastcifar.statistics.tau import Tau, kendall, tau, within
 from fastcifar.supernet import Material, Plan, scores, train_supernet
 from fastcifar.supernet.material import CALIBRATION
 from fastcifar.supernet.methods import drawn
-from fastcifar.supernet.ranking import SCORED
+from fastcifar.supernet.predict.ranking import SCORED
 from fastcifar.train import Hooks, Recipe, format_row, resolve_device, train
 
 APART = 100  # the supernets' seeds are not those of the ground truth, whose batches and crops they would share

@@ -9,7 +9,7 @@ import pandas as pd
 from supernet_truth import SPACE, WIDTHS, flops_of
 
 from fastcifar.statistics.tau import Tau, jackknifed, kendall
-from fastcifar.supernet.predict import features, fit, spread_out
+from fastcifar.supernet.predict.regression import features, fit, spread_out
 
 SPLITS = 60  # choices of the networks that are trained alone
 GROUPS = 40  # of networks, of which a jackknife leaves out one

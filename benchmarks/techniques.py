@@ -18,7 +18,7 @@ from rows import append, read
 from fastcifar.data import load
 from fastcifar.statistics import Estimate, paired
 from fastcifar.train import Recipe, named_recipe, resolve_device, train
-from fastcifar.train.provenance import provenance
+from fastcifar.train.record.provenance import provenance
 
 RESULTS = Path(__file__).parent / "results"
 WHOLE = "all techniques"

@@ -12,10 +12,10 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from fastcifar.search.experiment.driver import Driver
-from fastcifar.search.experiment.spec import Spec, driving, make_folder
+from fastcifar.experiment.loop import Driver
+from fastcifar.experiment.spec import Spec, driving, make_folder
 from fastcifar.train import named_recipe, resolve_device
-from fastcifar.train.provenance import provenance
+from fastcifar.train.record.provenance import provenance
 
 RESULTS = Path(__file__).parent / "results"
 PER_WORKER = 4  # trials counted

@@ -33,11 +33,11 @@ from fastcifar.net import Network
 from fastcifar.train import Recipe, describe_network, named_recipe, resolve_device
 from fastcifar.train.build import build_state, init_weights
 from fastcifar.train.device import keep_memory, kernels, synchronize
-from fastcifar.train.loop import train_epoch
-from fastcifar.train.precision import resolve_precision
-from fastcifar.train.provenance import provenance
-from fastcifar.train.step import STEPS as STEP_NAMES
-from fastcifar.train.step import resolve_step
+from fastcifar.train.record.provenance import provenance
+from fastcifar.train.step.loop import train_epoch
+from fastcifar.train.step.precision import resolve_precision
+from fastcifar.train.step.ways import STEPS as STEP_NAMES
+from fastcifar.train.step.ways import resolve_step
 
 RESULTS = Path(__file__).parent / "results"
 NETWORKS = ("resnet9-tiny", "resnet9")

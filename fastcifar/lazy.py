@@ -8,14 +8,15 @@ from typing import Any
 def lazy(package: str, homes: Mapping[str, str], names: dict[str, Any]) -> Callable[[str], Any]:
     """Make the `__getattr__` of `package`.
 
-    homes: module of the package -> the names that it has, in one string. names: the package's globals, which keep what
-    was found.
+    homes: module -> the names that it has, in one string; a module of the package is named from there on, another in
+    full. names: the package's globals, which keep what was found.
     """
 
     def get(name: str) -> Any:
         for module, there in homes.items():
             if name in there.split():
-                value = names[name] = getattr(import_module(f"{package}.{module}"), name)
+                full = module if module.startswith("fastcifar.") else f"{package}.{module}"
+                value = names[name] = getattr(import_module(full), name)
                 return value
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 

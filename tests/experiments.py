@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fastcifar.cli import run
-from fastcifar.search.experiment.store import Store
+from fastcifar.experiment.store.store import Store
 
 SPACE = {
     "x": {"_type": "uniform", "_value": [0, 1]},

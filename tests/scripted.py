@@ -3,9 +3,9 @@
 import time
 from dataclasses import replace
 
+from fastcifar.experiment.engines.base import Ended, Report
+from fastcifar.experiment.loop import Limits, Plan
 from fastcifar.search import Random, Space
-from fastcifar.search.experiment.driver import Limits, Plan
-from fastcifar.search.experiment.engine import Ended, Report
 
 ENTRIES = {"x": {"_type": "uniform", "_value": [0, 1]}, "k": {"_type": "choice", "_value": ["a", "b", "c"]}}
 SPACE = Space.from_dict(ENTRIES)

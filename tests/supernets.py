@@ -7,7 +7,7 @@ from coloured import coloured
 from fastcifar.search import Space
 from fastcifar.supernet import Choices, Plan, Supernet
 from fastcifar.train import Recipe
-from fastcifar.train.precision import Precision, resolve_precision
+from fastcifar.train.step.precision import Precision, resolve_precision
 
 ENTRIES = {
     "prep": {"_type": "choice", "_value": [2, 4]},

@@ -1,9 +1,9 @@
 import time
 
+from fastcifar.experiment.spec import find_folder, make_folder
+from fastcifar.experiment.store.store import Store
 from fastcifar.names import for_a_folder, nearest, short, shown
 from fastcifar.new_folder import new_folder
-from fastcifar.search.experiment.spec import find_folder, make_folder
-from fastcifar.search.experiment.store import Store
 
 
 def test_a_value_is_short_whatever_it_is():

@@ -5,9 +5,9 @@ import itertools
 import pytest
 
 from fastcifar import new_folder
-from fastcifar.search.experiment.spec import make_folder
-from fastcifar.search.experiment.store import StoreError
-from fastcifar.train.folder import Folder, RecordError
+from fastcifar.experiment.spec import make_folder
+from fastcifar.experiment.store.store import StoreError
+from fastcifar.train.record.folder import Folder, RecordError
 
 
 def test_a_name_that_is_there_is_not_taken(tmp_path, monkeypatch):

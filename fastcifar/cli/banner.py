@@ -5,8 +5,8 @@ from typing import Any
 
 from fastcifar.names import counted
 from fastcifar.train import Recipe, Result, named_recipe, recipe_names
-from fastcifar.train.changes import changed_fields
-from fastcifar.train.group import Group
+from fastcifar.train.compare.group import Group
+from fastcifar.train.recipe.changes import changed_fields
 
 FIELDS = 8  # of a recipe that a banner tells
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastcifar.cli.table import params_text, table
+from fastcifar.experiment.exchange.csv_cells import flat
+from fastcifar.experiment.judgement import amount, estimate_of, name_of_best, percents
+from fastcifar.experiment.store.kept_summary import holds_default
 from fastcifar.names import counted
-from fastcifar.search.experiment.flat import flat
-from fastcifar.search.experiment.judgement import amount, estimate_of, name_of_best, percents
-from fastcifar.search.experiment.kept_summary import holds_default
 from fastcifar.statistics import Estimate, few
 
 COSTS = {"flops": "FLOPs of an image", "train_seconds": "seconds of training"}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from fastcifar.cli.flags import Folder, Name, Settings, Switch, absent, parse_settings
+from fastcifar.cli.parsing.flags import Folder, Name, Settings, Switch, absent, parse_settings
 
 if TYPE_CHECKING:
     from fastcifar.net import Summary

@@ -15,16 +15,16 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes
 
 from fastcifar import __version__
-from fastcifar.cli.actions import Command, any_of, with_default
-from fastcifar.cli.compare import Compare
 from fastcifar.cli.experiment import Experiments
 from fastcifar.cli.inspect import Data, Graph
-from fastcifar.cli.mistakes import Mistake, check_words
+from fastcifar.cli.parsing.actions import Command, any_of, with_default
+from fastcifar.cli.parsing.mistakes import Mistake, check_words
 from fastcifar.cli.runs import Runs
 from fastcifar.cli.search import Search
 from fastcifar.cli.shipped import Recipes, Spaces
 from fastcifar.cli.supernet import Supernets
-from fastcifar.cli.train import Train
+from fastcifar.cli.training.compare import Compare
+from fastcifar.cli.training.train import Train
 from fastcifar.errors import Failure, Notice
 from fastcifar.machine import short_waits
 from fastcifar.stopping import INTERRUPTED, stoppable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from fastcifar.cli.actions import Command, Group, any_of
+from fastcifar.cli.parsing.actions import Command, Group, any_of
 
 ID = Positional[Annotated[str, arg(metavar="ID")]]
 
@@ -40,7 +40,7 @@ class List(Action):
 
     def run(self) -> int:
         from fastcifar.cli.runs_text import list_text
-        from fastcifar.train.listing import UNREADABLE, overviews
+        from fastcifar.train.record.listing import UNREADABLE, overviews
 
         found = overviews(self.out, self.sort)
         if self.json:
@@ -64,7 +64,7 @@ class Show(Action):
 
     def run(self) -> int:
         from fastcifar.cli.runs_text import document, show_text
-        from fastcifar.train.listing import find
+        from fastcifar.train.record.listing import find
 
         path, kind = find(self.out, self.id)
         print(dumps(document(path, kind), indent=2) if self.json else show_text(path, kind))
@@ -81,8 +81,8 @@ class Delete(Action):
     """Do not ask."""
 
     def run(self) -> int:
-        from fastcifar.train.folder import Folder, RecordError
-        from fastcifar.train.listing import find
+        from fastcifar.train.record.folder import Folder, RecordError
+        from fastcifar.train.record.listing import find
 
         if not self.ids:
             raise ValueError("an ID is needed; `fastcifar runs` lists them")
@@ -109,7 +109,7 @@ class Note(Action):
     """The note; "" removes it."""
 
     def run(self) -> int:
-        from fastcifar.train.listing import find, read_note, write_note
+        from fastcifar.train.record.listing import find, read_note, write_note
 
         path, _ = find(self.out, self.id)
         if self.text:

@@ -8,10 +8,10 @@ from typing import Any
 
 from fastcifar.cli.table import params_text, table, terminal_width
 from fastcifar.names import counted
-from fastcifar.train.changes import settings_text
-from fastcifar.train.folder import Folder, RecordError
-from fastcifar.train.guarded import as_record
-from fastcifar.train.listing import RECORDS, RUN, UNREADABLE, Overview, overview
+from fastcifar.train.recipe.changes import settings_text
+from fastcifar.train.record.folder import Folder, RecordError
+from fastcifar.train.record.guarded import as_record
+from fastcifar.train.record.listing import RECORDS, RUN, UNREADABLE, Overview, overview
 from fastcifar.train.table import COLUMNS, EpochRow, format_closing, format_header, format_row
 
 NARROW = 160  # characters; in fewer, ids are shortened to beginnings that are unique

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
 
-from fastcifar.cli.flags import Count, Name, SpaceName, Switch, Time, absent, found_under, parse_settings
-from fastcifar.cli.run_flags import TrainingFlags
-from fastcifar.cli.threads import set_threads, trial_threads
+from fastcifar.cli.parsing.flags import Count, Name, SpaceName, Switch, Time, absent, found_under, parse_settings
+from fastcifar.cli.training.run_flags import TrainingFlags
+from fastcifar.cli.training.threads import set_threads, trial_threads
 from fastcifar.machine import MOST_THREADS, share_of_cores
 from fastcifar.stopping import last_words
 
 if TYPE_CHECKING:
     from fastcifar.cli.search_view import SearchView
-    from fastcifar.search.experiment.driver import Driver
-    from fastcifar.search.experiment.spec import Spec
+    from fastcifar.experiment.loop import Driver
+    from fastcifar.experiment.spec import Spec
 
 TRIALS = 30  # of a search that trains, where nothing else is said
 MANY = 500_000  # trials, beyond which seeds would repeat
@@ -84,8 +84,8 @@ class Search(TrainingFlags):
 
     def run(self) -> int:
         from fastcifar.cli.search_view import SearchView
-        from fastcifar.search.experiment.spec import driving, find_folder, make_folder, read_spec
-        from fastcifar.search.experiment.store import Store
+        from fastcifar.experiment.spec import driving, find_folder, make_folder, read_spec
+        from fastcifar.experiment.store.store import Store
 
         if self.resume is not None:
             self._only_resumes()
@@ -122,7 +122,7 @@ class Search(TrainingFlags):
 
     def _searched(self, spec: "Spec", driver: "Driver", view: "SearchView") -> dict[str, Any]:
         """Search, confirm, sum up."""
-        from fastcifar.search.experiment.summary import confirmed, summary
+        from fastcifar.experiment.summary import confirmed, summary
 
         view.begin(spec, driver)
         driver.search()
@@ -135,10 +135,10 @@ class Search(TrainingFlags):
 
     def _spec(self) -> "Spec":
         """What was asked for. Raises ValueError for flags that do not fit together."""
-        from fastcifar.search.experiment.config_rules import seconds
-        from fastcifar.search.experiment.failures import MAX_FAILURES
-        from fastcifar.search.experiment.spec import Spec
-        from fastcifar.search.named import find_space
+        from fastcifar.experiment.failures import MAX_FAILURES
+        from fastcifar.experiment.spec import Spec
+        from fastcifar.rules import seconds
+        from fastcifar.search.spaces.named import find_space
 
         self._check()
         assert self.space is not None
@@ -185,10 +185,10 @@ class Search(TrainingFlags):
 
     def _calling(self, spec: "Spec") -> "Spec":
         """The spec of a function or a command. Raises ValueError where it would not end, or there is no function."""
+        from fastcifar.experiment.engines.local.gpus import GPUs
+        from fastcifar.experiment.objectives.base import find_function
+        from fastcifar.experiment.spec import SUPERNET
         from fastcifar.search import Space
-        from fastcifar.search.experiment.evaluator import find_function
-        from fastcifar.search.experiment.gpus import GPUs
-        from fastcifar.search.experiment.spec import SUPERNET
 
         if not self._limited and Space.from_dict(spec.space).size() == float("inf"):
             raise ValueError("--trials or --duration: one of them is needed, the space has no end")
@@ -196,7 +196,7 @@ class Search(TrainingFlags):
             sys.path.insert(0, str(Path.cwd()))
             find_function(self.objective)
         if self.supernet is not None:
-            from fastcifar.search.experiment.space_check import check_space  # brings torch
+            from fastcifar.experiment.objectives.training.space_check import check_space  # brings torch
 
             evaluator = find_function(SUPERNET)(folder=Path(spec.supernet or ""))
             evaluator.check(Space.from_dict(spec.space))
@@ -210,10 +210,10 @@ class Search(TrainingFlags):
 
     def _training(self, spec: "Spec") -> "Spec":
         """The spec with its recipe. Raises ValueError where the space does not fit the recipe."""
+        from fastcifar.experiment.objectives.training.evaluator import default_concurrency, spread
+        from fastcifar.experiment.objectives.training.space_check import check_space
+        from fastcifar.experiment.objectives.training.trial_recipe import shares_text
         from fastcifar.search import Space
-        from fastcifar.search.experiment.space_check import check_space
-        from fastcifar.search.experiment.training import default_concurrency, spread
-        from fastcifar.search.experiment.trial_recipe import shares_text
         from fastcifar.train import resolve_device
 
         device = resolve_device(self.device)
@@ -241,7 +241,7 @@ class Search(TrainingFlags):
         if spec.recipe is None:
             return spec
         from fastcifar.cli.search_view import estimate
-        from fastcifar.search.experiment.training import measured
+        from fastcifar.experiment.objectives.training.evaluator import measured
         from fastcifar.train import Recipe
 
         print("measuring what a trial costs here ...", file=sys.stderr, flush=True)

@@ -11,13 +11,13 @@ from rich.live import Live
 from rich.table import Table
 
 from fastcifar.cli.found import found_text, result_text, where_text
+from fastcifar.experiment.loop import Driver
+from fastcifar.experiment.spec import Spec
+from fastcifar.experiment.store.store import FINISHED, RUNNING, STOPPED, TrialRow
 from fastcifar.names import counted, duration
-from fastcifar.search.experiment.driver import Driver
-from fastcifar.search.experiment.spec import Spec
-from fastcifar.search.experiment.store import FINISHED, RUNNING, STOPPED, TrialRow
 
 if TYPE_CHECKING:
-    from fastcifar.search.experiment.training import Cost
+    from fastcifar.experiment.objectives.training.evaluator import Cost
     from fastcifar.train import Recipe
 
 
@@ -45,7 +45,7 @@ class SearchView:
         print(f"experiment: {driver.store.folder}{before}; Ctrl-C ends it after the running trials", file=sys.stderr)
         if spec.recipe is not None and spec.device in ("auto", "cpu"):
             from fastcifar.train import resolve_device  # brings torch
-            from fastcifar.train.step import resolve_step
+            from fastcifar.train.step.ways import resolve_step
 
             resolve_step("auto", resolve_device(spec.device))  # a Notice in a worker would go to its log
         self.show()

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional
 
-from fastcifar.cli.flags import Switch, absent
+from fastcifar.cli.parsing.flags import Switch, absent
 from fastcifar.cli.table import json_lines, table
 
 SHOWN = 5  # parameters of a space, in its line
@@ -41,7 +41,7 @@ class Recipes:
         return 0
 
     def _fields(self) -> None:
-        from fastcifar.train.fields import recipe_fields
+        from fastcifar.train.recipe.fields import recipe_fields
 
         found = recipe_fields()
         if self.json:
@@ -57,7 +57,7 @@ def _about_recipe(name: str) -> dict[str, Any]:
     from fastcifar.data import num_classes
     from fastcifar.net import count_flops
     from fastcifar.train import describe_network, named_recipe
-    from fastcifar.train.named import measured
+    from fastcifar.train.recipe.named import measured
 
     recipe = named_recipe(name)
     network = describe_network(recipe, num_classes(recipe.dataset))
@@ -100,7 +100,7 @@ class Spaces:
     """Show the traceback of an error."""
 
     def run(self) -> int:
-        from fastcifar.search.named import find_space, space_names
+        from fastcifar.search.spaces.named import find_space, space_names
 
         if self.name is not None:
             print(dumps(find_space(self.name)[1], indent=2))
@@ -113,7 +113,7 @@ class Spaces:
 def _about_space(name: str) -> dict[str, Any]:
     """A named space; points: their number, None where there is no end to them."""
     from fastcifar.search import Space
-    from fastcifar.search.named import named_space
+    from fastcifar.search.spaces.named import named_space
 
     space = Space.from_dict(named_space(name))
     keys = [parameter.key for parameter in space.parameters]

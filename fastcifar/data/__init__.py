@@ -3,9 +3,9 @@
 from fastcifar.data.augment import FLIPS, SIDE, Augmentation, derived_seed
 from fastcifar.data.batches import STATISTICS, Batches, statistics
 from fastcifar.data.dataset import DataError, Dataset, NoDataError, Split
-from fastcifar.data.formats import write_archive, write_binary, write_python
 from fastcifar.data.load import NAMES, load, locate, num_classes
-from fastcifar.data.places import Place, cache_folder
+from fastcifar.data.published.formats import write_archive, write_binary, write_python
+from fastcifar.data.published.places import Place, cache_folder
 from fastcifar.data.report import DataStatus, data_report, format_report, report_json
 from fastcifar.data.split import SPLITS, parts, stratified
 from fastcifar.data.synthetic import synthetic

@@ -4,12 +4,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fastcifar.data.connection import Unreachable
 from fastcifar.data.dataset import DataError, Dataset, NoDataError
-from fastcifar.data.download import MIRROR_VARIABLE, fetch
-from fastcifar.data.places import DATA_VARIABLE, Place, data_root, places
-from fastcifar.data.published import LAYOUTS, Layout
-from fastcifar.data.readers import read_dataset
+from fastcifar.data.published.connection import Unreachable
+from fastcifar.data.published.download import MIRROR_VARIABLE, fetch
+from fastcifar.data.published.layouts import LAYOUTS, Layout
+from fastcifar.data.published.places import DATA_VARIABLE, Place, data_root, places
+from fastcifar.data.published.readers import read_dataset
 from fastcifar.data.synthetic import SYNTHETIC_CLASSES, synthetic
 from fastcifar.names import nearest
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from fastcifar.experiment.engines.local.gpus import GPUs
 from fastcifar.names import nearest
-from fastcifar.search.experiment.config import ConfigError
-from fastcifar.search.experiment.gpus import GPUs
-from fastcifar.search.experiment.local_config import LocalConfig, check_platform
+from fastcifar.nni.config import ConfigError
+from fastcifar.nni.local_config import LocalConfig, check_platform
 
 ENGINES = ("py", "base", "oneshot")  # NNI's; here a network is always plain Python
 LEAST = {"max_trial_number": 1, "trial_concurrency": 1, "trial_gpu_number": 0, "seed": 0}

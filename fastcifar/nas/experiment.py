@@ -10,21 +10,21 @@ from typing import Any
 import torch
 from torch import nn
 
+from fastcifar.experiment.gate import result_is
+from fastcifar.experiment.loop import Driver
+from fastcifar.experiment.objectives.base import FunctionEvaluator
+from fastcifar.experiment.spec import Spec, driving, make_folder, read_spec
+from fastcifar.experiment.store.store import FAILED, FINISHED, Store, TrialRow
 from fastcifar.nas.code import to_code
 from fastcifar.nas.config import RetiariiExeConfig
 from fastcifar.nas.evaluator import Classification, ModelEvaluator
 from fastcifar.nas.model import space_of
 from fastcifar.nas.strategy import DARTS, MultiTrial, SinglePath
 from fastcifar.nas.trial import SILENT, WEIGHTS, TrialEvaluator
+from fastcifar.nni.config import ConfigError
+from fastcifar.nni.experiment import OUT
 from fastcifar.search import Params
-from fastcifar.search.experiment.config import ConfigError
-from fastcifar.search.experiment.driver import Driver
-from fastcifar.search.experiment.evaluator import FunctionEvaluator
-from fastcifar.search.experiment.experiment import OUT
-from fastcifar.search.experiment.gate import result_is
-from fastcifar.search.experiment.spec import Spec, driving, make_folder, read_spec
-from fastcifar.search.experiment.store import FAILED, FINISHED, Store, TrialRow
-from fastcifar.train.record import RunFolder, read_tensors
+from fastcifar.train.record.record import RunFolder, read_tensors
 
 FORMATTERS = ("dict", "code", "instance")
 ONE_SHOT = (SinglePath, DARTS)

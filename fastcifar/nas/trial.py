@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fastcifar.experiment.objectives.base import Reporter
+from fastcifar.experiment.trial_api import listening
 from fastcifar.nas.evaluator import ModelEvaluator
 from fastcifar.nas.model import ModelSpace, SampleClass
 from fastcifar.search import Params, get_sequence_id
-from fastcifar.search.experiment.evaluator import Reporter
-from fastcifar.search.experiment.functions import listening
-from fastcifar.train.record import RunFolder
+from fastcifar.train.record.record import RunFolder
 
 WEIGHTS = "weights.safetensors"  # in a trial's folder
 SILENT = "the evaluator has reported no final result: report_final_result is to be called once"

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 from fastcifar.lazy import lazy
 
 if TYPE_CHECKING:
-    from fastcifar.search.assess import ASHA, Assessor, MedianStop
-    from fastcifar.search.brackets import hyperband_brackets
-    from fastcifar.search.evolution import Evolution
-    from fastcifar.search.experiment.algorithms import HyperoptTuner
-    from fastcifar.search.experiment.experiment import Experiment
-    from fastcifar.search.experiment.functions import (
+    from fastcifar.experiment import optimize
+    from fastcifar.nni import (
+        Experiment,
+        HyperoptTuner,
         get_experiment_id,
         get_next_parameter,
         get_sequence_id,
@@ -21,15 +19,17 @@ if TYPE_CHECKING:
         report_final_result,
         report_intermediate_result,
     )
-    from fastcifar.search.experiment.optimize import optimize
+    from fastcifar.search.assess import ASHA, Assessor, MedianStop
+    from fastcifar.search.brackets import hyperband_brackets
+    from fastcifar.search.evolution import Evolution
     from fastcifar.search.gp import GP
     from fastcifar.search.history import FAILED, FINISHED, RUNNING, STOPPED, History
     from fastcifar.search.hyperband import Hyperband
-    from fastcifar.search.parameter import Parameter
-    from fastcifar.search.rules import SpaceError
     from fastcifar.search.searcher import Searcher, SpaceExhausted, trial_rng
     from fastcifar.search.simple import Batch, Grid, Random
-    from fastcifar.search.space import Params, Space
+    from fastcifar.search.spaces.parameter import Parameter
+    from fastcifar.search.spaces.rules import SpaceError
+    from fastcifar.search.spaces.space import Params, Space
     from fastcifar.search.tpe import TPE
 
 __all__ = [
@@ -69,26 +69,26 @@ __all__ = [
 
 HOMES = {  # where the names are, as the imports above say it to type checkers
     "assess": "ASHA Assessor MedianStop",
+    "brackets": "hyperband_brackets",
     "evolution": "Evolution",
-    "experiment.algorithms": "HyperoptTuner",
-    "experiment.experiment": "Experiment",
-    "experiment.functions": "get_experiment_id get_next_parameter get_sequence_id get_trial_id report_final_result "
-    "report_intermediate_result",
-    "experiment.optimize": "optimize",
     "gp": "GP",
     "history": "FAILED FINISHED RUNNING STOPPED History",
-    "brackets": "hyperband_brackets",
     "hyperband": "Hyperband",
-    "parameter": "Parameter",
-    "rules": "SpaceError",
     "searcher": "Searcher SpaceExhausted trial_rng",
     "simple": "Batch Grid Random",
-    "space": "Params Space",
+    "spaces.parameter": "Parameter",
+    "spaces.rules": "SpaceError",
+    "spaces.space": "Params Space",
     "tpe": "TPE",
+}
+MOVED = {  # rooms above this one, whose names stood here
+    "fastcifar.experiment": "optimize",
+    "fastcifar.nni": "Experiment HyperoptTuner get_experiment_id get_next_parameter get_sequence_id get_trial_id "
+    "report_final_result report_intermediate_result",
 }
 
 
-__getattr__ = lazy(__name__, HOMES, globals())
+__getattr__ = lazy(__name__, HOMES | MOVED, globals())
 
 
 def __dir__() -> list[str]:

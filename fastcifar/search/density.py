@@ -10,8 +10,8 @@ import math
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from fastcifar.search.parameter import Parameter
-from fastcifar.search.space import Space
+from fastcifar.search.spaces.parameter import Parameter
+from fastcifar.search.spaces.space import Space
 
 LOG_ROOT_2_PI = 0.5 * math.log(2 * math.pi)
 CHUNK = 15_000  # numbers of a temporary array: 120 KB, which the memory allocator still keeps at hand

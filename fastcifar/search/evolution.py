@@ -7,7 +7,7 @@ import numpy as np
 from fastcifar.search.history import FINISHED, STOPPED, History
 from fastcifar.search.moves import neighbours
 from fastcifar.search.searcher import best_mean, new_row
-from fastcifar.search.space import Params, Space
+from fastcifar.search.spaces.space import Params, Space
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ import numpy as np
 from fastcifar.search.history import RUNNING, History
 from fastcifar.search.moves import neighbours
 from fastcifar.search.searcher import ended_points, new_row, whole
-from fastcifar.search.space import Params, Space
+from fastcifar.search.spaces.space import Params, Space
 from fastcifar.search.surrogate import Kernel, Surrogate, fitted, levelled, scaled
 
 GROWTH = 1.2  # the kernel is fitted anew when there are so many times more points than at the last fit

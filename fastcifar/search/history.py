@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastcifar.search.space import Params, Space
+from fastcifar.search.spaces.space import Params, Space
 
 RUNNING, FINISHED, STOPPED, FAILED = range(4)
 

@@ -8,7 +8,7 @@ from fastcifar.search.brackets import Bracket, Rungs, filled_brackets, hyperband
 from fastcifar.search.history import FINISHED, RUNNING, STOPPED, History
 from fastcifar.search.searcher import Searcher, SpaceExhausted
 from fastcifar.search.simple import Random
-from fastcifar.search.space import Params, Space
+from fastcifar.search.spaces.space import Params, Space
 
 
 @dataclass(frozen=True, kw_only=True)

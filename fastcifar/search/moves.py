@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from fastcifar.search.parameter import Parameter
-from fastcifar.search.space import Space
+from fastcifar.search.spaces.parameter import Parameter
+from fastcifar.search.spaces.space import Space
 
 
 def neighbours(space: Space, rows: np.ndarray, rng: np.random.Generator, more: float = 0.0) -> np.ndarray:

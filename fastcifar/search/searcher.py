@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from fastcifar.search.history import FINISHED, STOPPED, History
-from fastcifar.search.space import MAX_POINTS, Params, Space
+from fastcifar.search.spaces.space import MAX_POINTS, Params, Space
 
 PATIENCE = 1000  # the same, where few points may be allowed
 TRIES = 20  # at drawing a point that is new, before the points that are left are listed

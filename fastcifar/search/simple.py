@@ -8,7 +8,7 @@ import numpy as np
 
 from fastcifar.search.history import History
 from fastcifar.search.searcher import SpaceExhausted, best_mean, new_row
-from fastcifar.search.space import Params, Space
+from fastcifar.search.spaces.space import Params, Space
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,8 @@ from scipy.linalg.blas import dsymv
 from scipy.linalg.lapack import dpotrf, dpotri
 from scipy.optimize import minimize
 
-from fastcifar.search.parameter import Parameter
-from fastcifar.search.space import Space
+from fastcifar.search.spaces.parameter import Parameter
+from fastcifar.search.spaces.space import Space
 
 JITTER = 1e-6  # of the diagonal, in units of the variance of the losses
 CHUNK = 15_000  # numbers of a temporary array: 120 KB, which the memory allocator still keeps at hand

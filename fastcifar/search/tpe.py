@@ -14,7 +14,7 @@ import numpy as np
 from fastcifar.search.density import Density
 from fastcifar.search.history import RUNNING, History
 from fastcifar.search.searcher import best_mean, ended_points, new_row
-from fastcifar.search.space import Params, Space
+from fastcifar.search.spaces.space import Params, Space
 
 
 @dataclass(frozen=True, kw_only=True)

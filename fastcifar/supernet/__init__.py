@@ -5,10 +5,10 @@ from fastcifar.supernet.choices import Choices
 from fastcifar.supernet.exporting import export, freeze
 from fastcifar.supernet.material import Material
 from fastcifar.supernet.plan import Plan
-from fastcifar.supernet.predictors import Judged, judge, pareto, predicted
-from fastcifar.supernet.ranking import Limits, networks
+from fastcifar.supernet.predict.predictors import Judged, judge, pareto, predicted
+from fastcifar.supernet.predict.ranking import Limits, networks
+from fastcifar.supernet.predict.scoring import Score, scores
 from fastcifar.supernet.record import Record, read_record
-from fastcifar.supernet.scoring import Score, scores
 from fastcifar.supernet.supernet import Supernet
 from fastcifar.supernet.training import load_supernet, resume_supernet, train_supernet
 

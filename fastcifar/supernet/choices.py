@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from fastcifar.experiment.exchange.fits import check_fits
 from fastcifar.names import nearest
 from fastcifar.net import CHANNELS, EXTRA
 from fastcifar.search import Params, Space
-from fastcifar.search.experiment.fits import check_fits
 from fastcifar.train import Recipe, describe_network
 
 KINDS = {  # fields of a recipe that decide what is in its network, and how large it is

@@ -18,10 +18,10 @@ from fastcifar.supernet.calibration import calibrate
 from fastcifar.supernet.supernet import Supernet
 from fastcifar.train import Recipe, RecipeError, RecordError, describe_network
 from fastcifar.train.build import trained_paths
-from fastcifar.train.loop import autocast
-from fastcifar.train.record import RunFolder, save_drawing
-from fastcifar.train.schedule import scale_factors
+from fastcifar.train.optim.schedule import scale_factors
+from fastcifar.train.record.record import RunFolder, save_drawing
 from fastcifar.train.start import FILE as WEIGHTS
+from fastcifar.train.step.loop import autocast
 
 FILES = ("recipe.json", WEIGHTS, "network.dot", "network.svg", "model.onnx")  # of an export
 ONNX = ("onnx", "onnxscript")  # what torch needs to write it

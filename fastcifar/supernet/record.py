@@ -7,9 +7,9 @@ from typing import Any
 
 from fastcifar.supernet.plan import Plan
 from fastcifar.train import EpochRow, Times
-from fastcifar.train.guarded import DATASET, SETTINGS, as_record, check_keys
-from fastcifar.train.identity import as_metadata
-from fastcifar.train.record import RunFolder
+from fastcifar.train.record.guarded import DATASET, SETTINGS, as_record, check_keys
+from fastcifar.train.record.identity import as_metadata
+from fastcifar.train.record.record import RunFolder
 from fastcifar.typed import check_types
 
 FILE = "supernet.json"

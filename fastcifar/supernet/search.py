@@ -10,19 +10,19 @@ import pandas as pd
 
 from fastcifar.data import Dataset, num_classes
 from fastcifar.errors import Failure
+from fastcifar.experiment.loop import Driver, trial_seed
+from fastcifar.experiment.objectives.training.sizes import flops
+from fastcifar.experiment.spec import Spec
+from fastcifar.experiment.store.kept import kept
+from fastcifar.experiment.store.store import FINISHED
 from fastcifar.search import Params
-from fastcifar.search.experiment.driver import Driver, trial_seed
-from fastcifar.search.experiment.kept import kept
-from fastcifar.search.experiment.sizes import flops
-from fastcifar.search.experiment.spec import Spec
-from fastcifar.search.experiment.store import FINISHED
 from fastcifar.statistics.tau import Tau
 from fastcifar.supernet.choices import Choices
 from fastcifar.supernet.methods import drawn
 from fastcifar.supernet.plan import Plan
-from fastcifar.supernet.predict import spread_out
-from fastcifar.supernet.predictors import FEWEST, Judged, designs, judge, points_of, predicted
-from fastcifar.supernet.ranking import Limits
+from fastcifar.supernet.predict.predictors import FEWEST, Judged, designs, judge, points_of, predicted
+from fastcifar.supernet.predict.ranking import Limits
+from fastcifar.supernet.predict.regression import spread_out
 from fastcifar.supernet.record import Record, read_record
 from fastcifar.supernet.supernet import Supernet
 from fastcifar.supernet.training import load_supernet, resume_supernet, train_supernet

@@ -9,10 +9,11 @@ from torch import Tensor
 from fastcifar.supernet.record import FILE, identity, read_record
 from fastcifar.supernet.slices import part
 from fastcifar.supernet.supernet import Supernet
-from fastcifar.train import RecordError, checkpoint, describe_network
+from fastcifar.train import RecordError, describe_network
 from fastcifar.train.build import trained_paths
-from fastcifar.train.identity import check_identity
-from fastcifar.train.record import read_tensors
+from fastcifar.train.record import checkpoint
+from fastcifar.train.record.identity import check_identity
+from fastcifar.train.record.record import read_tensors
 from fastcifar.train.start import read_weights
 
 HEAD = "linear.weight"  # whose rows are classes

@@ -14,10 +14,10 @@ from fastcifar.supernet.choices import Choices
 from fastcifar.supernet.slices import Part, part
 from fastcifar.train import Recipe, describe_network
 from fastcifar.train.build import build_state, init_weights
-from fastcifar.train.loop import State, run_forward
-from fastcifar.train.precision import Precision
-from fastcifar.train.sgd import SGD
-from fastcifar.train.step import make_forward
+from fastcifar.train.optim.sgd import SGD
+from fastcifar.train.step.loop import State, run_forward
+from fastcifar.train.step.precision import Precision
+from fastcifar.train.step.ways import make_forward
 
 STEPS = ("eager", "fused")
 CACHED = 512  # networks that are kept ready; each takes a few hundred KB of Python objects, and no weights

@@ -9,27 +9,28 @@ from typing import Any
 import torch
 
 from fastcifar.data import Dataset, derived_seed, load, num_classes
+from fastcifar.experiment.objectives.training.space_check import check_space
 from fastcifar.machine import check_threads
-from fastcifar.search.experiment.space_check import check_space
 from fastcifar.stopping import gently
 from fastcifar.supernet.material import Material, check_images
 from fastcifar.supernet.methods import distils, drawn
 from fastcifar.supernet.plan import Plan
+from fastcifar.supernet.predict.scoring import scores
 from fastcifar.supernet.rates import rate_factors
 from fastcifar.supernet.record import FILE, Record, identity, read_record
-from fastcifar.supernet.scoring import scores
 from fastcifar.supernet.start import start_from
 from fastcifar.supernet.supernet import Supernet
 from fastcifar.supernet.update import gradients, update
-from fastcifar.train import EpochRow, Hooks, RecordError, Times, checkpoint, resolve_device
+from fastcifar.train import EpochRow, Hooks, RecordError, Times, resolve_device
 from fastcifar.train.device import keep_memory, kernels, synchronize
-from fastcifar.train.ending import ending
-from fastcifar.train.loop import Diverged
-from fastcifar.train.precision import resolve_precision
-from fastcifar.train.provenance import provenance
-from fastcifar.train.record import RunFolder
+from fastcifar.train.record import checkpoint
+from fastcifar.train.record.ending import ending
+from fastcifar.train.record.provenance import provenance
+from fastcifar.train.record.record import RunFolder
 from fastcifar.train.session import rate_at
-from fastcifar.train.step import resolve_step, resumed_step
+from fastcifar.train.step.loop import Diverged
+from fastcifar.train.step.precision import resolve_precision
+from fastcifar.train.step.ways import resolve_step, resumed_step
 from fastcifar.train.threads import kept_threads, using_threads
 from fastcifar.train.watch import watched
 

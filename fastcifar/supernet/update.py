@@ -9,9 +9,9 @@ from torch import Tensor
 
 from fastcifar.supernet.slices import part
 from fastcifar.supernet.supernet import Member, Supernet
-from fastcifar.train.flat import flat, views
-from fastcifar.train.loop import backward_scaled, copy_masters
-from fastcifar.train.sgd import nesterov_step
+from fastcifar.train.optim.flat import flat, views
+from fastcifar.train.optim.sgd import nesterov_step
+from fastcifar.train.step.loop import backward_scaled, copy_masters
 
 
 def gradients(

@@ -9,15 +9,15 @@ from fastcifar.lazy import lazy
 
 if TYPE_CHECKING:
     from fastcifar.train.build import describe_network
-    from fastcifar.train.checks import RecipeError
-    from fastcifar.train.comparison import Comparison, compare, compare_results
+    from fastcifar.train.compare.comparison import Comparison, compare, compare_results
+    from fastcifar.train.compare.many import Summary, summarise
     from fastcifar.train.device import resolve_device
-    from fastcifar.train.folder import RecordError
-    from fastcifar.train.frame import list_runs
     from fastcifar.train.loading import TrainedNetwork, load_network
-    from fastcifar.train.many import Summary, summarise
-    from fastcifar.train.named import find_recipe, named_recipe, recipe_names
-    from fastcifar.train.recipe import Recipe
+    from fastcifar.train.recipe.checks import RecipeError
+    from fastcifar.train.recipe.named import find_recipe, named_recipe, recipe_names
+    from fastcifar.train.recipe.recipe import Recipe
+    from fastcifar.train.record.folder import RecordError
+    from fastcifar.train.record.frame import list_runs
     from fastcifar.train.result import Result, Times
     from fastcifar.train.run import RunSettings, load_result, resume, train
     from fastcifar.train.session import Hooks, TrainError
@@ -56,15 +56,15 @@ __all__ = [
 
 HOMES = {  # module: names
     "build": "describe_network",
-    "checks": "RecipeError",
-    "comparison": "Comparison compare compare_results",
+    "recipe.checks": "RecipeError",
+    "compare.comparison": "Comparison compare compare_results",
     "device": "resolve_device",
-    "folder": "RecordError",
-    "frame": "list_runs",
+    "record.folder": "RecordError",
+    "record.frame": "list_runs",
     "loading": "TrainedNetwork load_network",
-    "many": "Summary summarise",
-    "named": "find_recipe named_recipe recipe_names",
-    "recipe": "Recipe",
+    "compare.many": "Summary summarise",
+    "recipe.named": "find_recipe named_recipe recipe_names",
+    "recipe.recipe": "Recipe",
     "result": "Result Times",
     "run": "RunSettings load_result resume train",
     "session": "Hooks TrainError",

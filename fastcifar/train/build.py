@@ -11,18 +11,18 @@ from torch import Tensor, nn
 from fastcifar.data import SIDE
 from fastcifar.data.upload import upload
 from fastcifar.net import BatchNorm, Network, convert
-from fastcifar.train.averaging import Average
-from fastcifar.train.capture import Captured, Recorder, cuda_graph
-from fastcifar.train.loop import State, evaluate, forward_backward, step_of, training_step
-from fastcifar.train.muon import Muon
-from fastcifar.train.muon_batched import BatchedMuon
 from fastcifar.train.networks import describe
-from fastcifar.train.optimizer import Optimizer, Several
-from fastcifar.train.precision import Precision, fast_format
-from fastcifar.train.recipe import Recipe
-from fastcifar.train.schedule import instead_factors, scale_factors
-from fastcifar.train.sgd import SGD, FlatSGD
-from fastcifar.train.step import CAPTURED, make_forward
+from fastcifar.train.optim.averaging import Average
+from fastcifar.train.optim.muon import Muon
+from fastcifar.train.optim.muon_batched import BatchedMuon
+from fastcifar.train.optim.optimizer import Optimizer, Several
+from fastcifar.train.optim.schedule import instead_factors, scale_factors
+from fastcifar.train.optim.sgd import SGD, FlatSGD
+from fastcifar.train.recipe.recipe import Recipe
+from fastcifar.train.step.capture import Captured, Recorder, cuda_graph
+from fastcifar.train.step.loop import State, evaluate, forward_backward, step_of, training_step
+from fastcifar.train.step.precision import Precision, fast_format
+from fastcifar.train.step.ways import CAPTURED, make_forward
 from fastcifar.train.whiten import train_whitening
 
 

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from fastcifar.data import SIDE
 from fastcifar.net import Style, resnet9, speednet
-from fastcifar.train.checks import RecipeError
-from fastcifar.train.idle import ONLY, defaults, why_idle, without_idle
+from fastcifar.train.recipe.checks import RecipeError
+from fastcifar.train.recipe.idle import ONLY, defaults, why_idle, without_idle
 
 if TYPE_CHECKING:
-    from fastcifar.train.recipe import Recipe
+    from fastcifar.train.recipe.recipe import Recipe
 
 NETWORKS = ("resnet9", "speednet")
 MIN_SIDE = 8  # pixels

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from fastcifar.train.provenance import PROVENANCE
-from fastcifar.train.recipe import Recipe
+from fastcifar.train.recipe.recipe import Recipe
+from fastcifar.train.record.provenance import PROVENANCE
 from fastcifar.train.table import COLUMNS, EpochRow
 
 

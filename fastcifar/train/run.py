@@ -12,19 +12,19 @@ from fastcifar.data import Dataset, Split, load
 from fastcifar.machine import check_threads
 from fastcifar.net import Network
 from fastcifar.train.build import describe_network, rate_factors
-from fastcifar.train.changes import changed_fields
-from fastcifar.train.checks import RecipeError
 from fastcifar.train.device import resolve_device
-from fastcifar.train.guarded import DATASET, SETTINGS, as_record, check_keys
-from fastcifar.train.named import find_recipe
-from fastcifar.train.precision import resolve_precision
-from fastcifar.train.provenance import provenance
-from fastcifar.train.recipe import Recipe
-from fastcifar.train.record import RecordError, RunFolder, save_drawing
+from fastcifar.train.recipe.changes import changed_fields
+from fastcifar.train.recipe.checks import RecipeError
+from fastcifar.train.recipe.named import find_recipe
+from fastcifar.train.recipe.recipe import Recipe
+from fastcifar.train.record.guarded import DATASET, SETTINGS, as_record, check_keys
+from fastcifar.train.record.provenance import provenance
+from fastcifar.train.record.record import RecordError, RunFolder, save_drawing
 from fastcifar.train.result import Result
 from fastcifar.train.session import Hooks, Session, split_images
 from fastcifar.train.start import check_weights
-from fastcifar.train.step import resolve_step, resumed_step
+from fastcifar.train.step.precision import resolve_precision
+from fastcifar.train.step.ways import resolve_step, resumed_step
 from fastcifar.train.threads import kept_threads
 from fastcifar.train.work import training_flops
 from fastcifar.typed import check_types

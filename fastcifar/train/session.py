@@ -14,21 +14,21 @@ from fastcifar.data import SIDE, Augmentation, Batches, Dataset, Split, derived_
 from fastcifar.errors import Failure
 from fastcifar.net import WhitenConv
 from fastcifar.stopping import gently
-from fastcifar.train import checkpoint
 from fastcifar.train.build import init_weights, warm_up
 from fastcifar.train.device import keep_memory, kernels, synchronize
-from fastcifar.train.ending import ending
-from fastcifar.train.identity import identity
-from fastcifar.train.loop import Diverged, State, evaluate, run_forward, train_epoch
 from fastcifar.train.networks import side_at, step_kinds
-from fastcifar.train.precision import resolve_precision
-from fastcifar.train.recipe import Recipe
-from fastcifar.train.record import RecordError, RunFolder
+from fastcifar.train.optim.schedule import learning_rate
+from fastcifar.train.recipe.recipe import Recipe
+from fastcifar.train.record import checkpoint
+from fastcifar.train.record.ending import ending
+from fastcifar.train.record.identity import identity
+from fastcifar.train.record.record import RecordError, RunFolder
 from fastcifar.train.result import Result, Times
-from fastcifar.train.reuse import Lease
-from fastcifar.train.schedule import learning_rate
 from fastcifar.train.start import start_from
-from fastcifar.train.step import CAPTURED
+from fastcifar.train.step.loop import Diverged, State, evaluate, run_forward, train_epoch
+from fastcifar.train.step.precision import resolve_precision
+from fastcifar.train.step.reuse import Lease
+from fastcifar.train.step.ways import CAPTURED
 from fastcifar.train.table import EpochRow
 from fastcifar.train.threads import using_threads
 from fastcifar.train.views import even_batch, logits_of_views

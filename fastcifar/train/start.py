@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from fastcifar.net import Network
-from fastcifar.train.loop import State
-from fastcifar.train.record import RecordError, read_tensors
+from fastcifar.train.record.record import RecordError, read_tensors
+from fastcifar.train.step.loop import State
 
 FILE = "weights.safetensors"
 

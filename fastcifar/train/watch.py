@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from fastcifar.stopping import check
-from fastcifar.train.folder import Folder
+from fastcifar.train.record.folder import Folder
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from fastcifar.net import count_flops
 from fastcifar.train.build import describe_network
 from fastcifar.train.device import synchronize
 from fastcifar.train.networks import side_at
-from fastcifar.train.recipe import Recipe
+from fastcifar.train.recipe.recipe import Recipe
 
 SIDE = {"cpu": 1024, "cuda": 8192}  # of the matrices
 ROUNDS = 4

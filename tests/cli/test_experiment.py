@@ -18,14 +18,14 @@ import pytest
 from experiments import CODE, FITS, SPACE, output, rows_of, spec_of
 
 from fastcifar.cli import run
+from fastcifar.experiment import control
+from fastcifar.experiment.exchange.csv_cells import text_of, value_of
+from fastcifar.experiment.exchange.export import json_values
+from fastcifar.experiment.loop import StoppedNow
+from fastcifar.experiment.spec import Spec, driving, make_folder
+from fastcifar.experiment.store.store import Store, TrialRow, locked
 from fastcifar.search import Experiment
-from fastcifar.search.experiment import control
-from fastcifar.search.experiment.driver import StoppedNow
-from fastcifar.search.experiment.export import json_values
-from fastcifar.search.experiment.flat import text_of, value_of
-from fastcifar.search.experiment.spec import Spec, driving, make_folder
-from fastcifar.search.experiment.store import Store, TrialRow, locked
-from fastcifar.search.named import named_space
+from fastcifar.search.spaces.named import named_space
 from fastcifar.train import named_recipe
 
 

@@ -7,8 +7,8 @@ import pytest
 from experiments import FITS, output, rows_of, spec_of
 
 from fastcifar.cli import run
-from fastcifar.search.experiment.spec import make_folder
-from fastcifar.search.experiment.store import Store
+from fastcifar.experiment.spec import make_folder
+from fastcifar.experiment.store.store import Store
 
 
 @pytest.mark.parametrize("name", ["all.json", "all.csv"])

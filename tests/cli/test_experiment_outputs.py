@@ -8,8 +8,8 @@ import pytest
 from experiments import output
 
 from fastcifar.cli import run
-from fastcifar.search.experiment.export import format_of
-from fastcifar.search.experiment.files import may_write, write_text
+from fastcifar.experiment.exchange.export import format_of
+from fastcifar.new_file import may_write, write_text
 
 
 def told(capsys, *words, code=0):

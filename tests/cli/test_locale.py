@@ -11,7 +11,7 @@ from fastcifar.train import RecipeError, find_recipe
 CODE = """
 import locale, sys
 from fastcifar.cli import main
-from fastcifar.search.named import find_space
+from fastcifar.search.spaces.named import find_space
 assert locale.getpreferredencoding(False).upper() in ("ANSI_X3.4-1968", "US-ASCII", "ASCII"), "not what is tested"
 assert list(find_space("own.json")[1]) == ["gr\\u00f6\\u00dfe"]
 sys.argv = ["fastcifar", "data", "--dataset", "cifar10", "--data-dir", "f\\u00fcnf"]

@@ -7,11 +7,11 @@ import pytest
 from fastcifar.attributes import field_names
 from fastcifar.cli import run
 from fastcifar.cli.main import COMMANDS, _parse
-from fastcifar.cli.mistakes import Mistake, check_words
-from fastcifar.cli.words import all_words, words_of
+from fastcifar.cli.parsing.mistakes import Mistake, check_words
+from fastcifar.cli.parsing.words import all_words, words_of
 from fastcifar.names import SYNONYMS, nearest
 from fastcifar.search import Space, SpaceError
-from fastcifar.search.parameter import TYPES
+from fastcifar.search.spaces.parameter import TYPES
 from fastcifar.train import Recipe
 
 
@@ -163,7 +163,7 @@ def test_a_synonym_comes_before_a_likeness():
 
 
 def test_the_fields_that_are_read_are_the_recipes():
-    assert field_names("fastcifar", "train/recipe.py", "Recipe") == [field.name for field in fields(Recipe)]
+    assert field_names("fastcifar", "train/recipe/recipe.py", "Recipe") == [field.name for field in fields(Recipe)]
 
 
 def test_synonyms_mean_something():

@@ -10,9 +10,9 @@ from experiments import output, spec_of
 from made_results import made
 
 from fastcifar.cli import run
+from fastcifar.experiment.spec import Spec
+from fastcifar.experiment.store.store import Store, StoreError
 from fastcifar.search import Experiment
-from fastcifar.search.experiment.spec import Spec
-from fastcifar.search.experiment.store import Store, StoreError
 from fastcifar.train import named_recipe
 
 

@@ -10,11 +10,11 @@ import pytest
 from made_runs import copied, trained
 
 from fastcifar.cli import run
-from fastcifar.cli.flags import found_under
+from fastcifar.cli.parsing.flags import found_under
 from fastcifar.cli.runs_text import beginnings, list_text
 from fastcifar.train import format_header, format_row, load_result
-from fastcifar.train.folder import Folder
-from fastcifar.train.listing import Overview, overviews
+from fastcifar.train.record.folder import Folder
+from fastcifar.train.record.listing import Overview, overviews
 
 ONE, TWO = "20261201-120000-resnet9-tiny-ab12", "20261202-130000-resnet9-cd34"
 GROUP = {"kind": "compare", "id": "20261202-125959-ef56", "side": "B"}
@@ -240,7 +240,7 @@ def test_no_action_on_runs_imports_torch(runs):
     code = f"""
 import sys
 from fastcifar.cli import run
-from fastcifar.cli.flags import found_under
+from fastcifar.cli.parsing.flags import found_under
 assert [run(["runs", *words]) for words in {words}] == [0] * {len(words)}
 sys.exit(", ".join({{"torch", "numpy", "pandas", "safetensors"}} & set(sys.modules)) or 0)
 """

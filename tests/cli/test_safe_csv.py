@@ -7,8 +7,8 @@ from pathlib import Path
 
 from experiments import output
 
-from fastcifar.search.experiment.export import to_csv
-from fastcifar.search.experiment.store import Store, TrialRow
+from fastcifar.experiment.exchange.export import to_csv
+from fastcifar.experiment.store.store import Store, TrialRow
 
 
 def test_safe_csv(tmp_path):

@@ -16,9 +16,9 @@ import pytest
 from fastcifar.cli import run
 from fastcifar.cli.search import Search
 from fastcifar.data import NoDataError
-from fastcifar.search.experiment import training
-from fastcifar.search.experiment.spec import Spec
-from fastcifar.search.experiment.store import Store, locked
+from fastcifar.experiment.objectives.training import evaluator as training
+from fastcifar.experiment.spec import Spec
+from fastcifar.experiment.store.store import Store, locked
 from fastcifar.train import find_recipe
 
 MODULE = """
@@ -332,7 +332,7 @@ FEW_IMAGES = """
 from dataclasses import dataclass
 from coloured import coloured
 from fastcifar.data import NoDataError
-from fastcifar.search.experiment import training
+from fastcifar.experiment.objectives.training import evaluator as training
 
 @dataclass
 class FewImages:
@@ -390,7 +390,7 @@ def test_training(folder, capsys):
 
 def test_workers_are_gone_at_the_end(folder):
     assert search(folder, F) == 0
-    assert not [pid for pid in children(os.getpid()) if "fastcifar.search.experiment.worker" in pid]
+    assert not [pid for pid in children(os.getpid()) if "fastcifar.experiment.engines.local.worker" in pid]
 
 
 def children(parent):

@@ -11,10 +11,10 @@ import pytest
 import fastcifar
 from fastcifar.cli import run
 from fastcifar.search import Space, SpaceError
-from fastcifar.search.named import find_space, space_names
+from fastcifar.search.spaces.named import find_space, space_names
 from fastcifar.train import Recipe, RecipeError, named_recipe, recipe_names
-from fastcifar.train.fields import recipe_fields
-from fastcifar.train.named import measured
+from fastcifar.train.recipe.fields import recipe_fields
+from fastcifar.train.recipe.named import measured
 
 ROOT = Path(__file__).parents[2]
 

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 import pytest
 from made_results import made
 
-from fastcifar.cli import show
 from fastcifar.cli.banner import banner, different_fields, notices, set_text, warnings
-from fastcifar.cli.runs_view import estimate_line
+from fastcifar.cli.training import show
+from fastcifar.cli.training.runs_view import estimate_line
 from fastcifar.train import named_recipe
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from fastcifar import stopping
 from fastcifar.cli import run
-from fastcifar.search.experiment.store import Store
+from fastcifar.experiment.store.store import Store
 
 SPACE = {"x": {"_type": "uniform", "_value": [0, 1]}}
 ROOT = Path(__file__).parents[2]

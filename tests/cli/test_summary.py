@@ -3,10 +3,10 @@
 import pytest
 from made_results import made
 
-from fastcifar.cli.summary import comparison_lines, run_lines
+from fastcifar.cli.training.summary import comparison_lines, run_lines
 from fastcifar.statistics import few
 from fastcifar.train import compare_results
-from fastcifar.train.many import summarise
+from fastcifar.train.compare.many import summarise
 
 SKEWED = "the accuracies are skewed: the interval reaches as far as the bootstrap's, where that is further"
 

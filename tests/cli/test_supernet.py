@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from fastcifar.cli import run
-from fastcifar.cli.flags import parse_settings
+from fastcifar.cli.parsing.flags import parse_settings
+from fastcifar.experiment.objectives.training.sizes import flops
+from fastcifar.experiment.store.store import Store
 from fastcifar.search import Space
-from fastcifar.search.experiment.sizes import flops
-from fastcifar.search.experiment.store import Store
 from fastcifar.supernet import Choices
 from fastcifar.train import named_recipe
 

@@ -8,11 +8,11 @@ import pytest
 from experiments import FITS, SPACE, output, rows_of
 
 from fastcifar.cli import run
+from fastcifar.experiment.spec import Spec, make_folder
+from fastcifar.experiment.store.archive import save
+from fastcifar.experiment.store.store import Store
+from fastcifar.experiment.store.trust import UntrustedError, would_run
 from fastcifar.search import Experiment
-from fastcifar.search.experiment.archive import save
-from fastcifar.search.experiment.spec import Spec, make_folder
-from fastcifar.search.experiment.store import Store
-from fastcifar.search.experiment.trust import UntrustedError, would_run
 
 CLASSES = """
 from pathlib import Path

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from fastcifar.data.dataset import Dataset
-from fastcifar.data.formats import write_python
-from fastcifar.data.published import CIFAR10, CIFAR100, LAYOUTS, Layout
+from fastcifar.data.published.formats import write_python
+from fastcifar.data.published.layouts import CIFAR10, CIFAR100, LAYOUTS, Layout
 from fastcifar.data.synthetic import synthetic
 
 SIZES = {"cifar10": (50, 20), "cifar100": (120, 100)}  # train, test

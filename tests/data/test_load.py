@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from fastcifar.data.dataset import DataError, Dataset, NoDataError, Split, fingerprint
-from fastcifar.data.formats import write_archive, write_binary, write_python
 from fastcifar.data.load import load, locate
-from fastcifar.data.published import CIFAR10, CIFAR100
+from fastcifar.data.published.formats import write_archive, write_binary, write_python
+from fastcifar.data.published.layouts import CIFAR10, CIFAR100
 
 
 def test_the_full_size(full: Dataset, full_root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,11 +14,11 @@ import pytest
 from fuzzing import spoilt
 
 from fastcifar.data.dataset import Dataset
-from fastcifar.data.formats import write_archive
-from fastcifar.data.pickles import load_plain
-from fastcifar.data.places import Place
-from fastcifar.data.published import CIFAR10, Layout
-from fastcifar.data.readers import read_dataset
+from fastcifar.data.published.formats import write_archive
+from fastcifar.data.published.layouts import CIFAR10, Layout
+from fastcifar.data.published.pickles import load_plain
+from fastcifar.data.published.places import Place
+from fastcifar.data.published.readers import read_dataset
 from fastcifar.data.synthetic import synthetic
 
 OPCODES = (

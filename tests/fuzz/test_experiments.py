@@ -12,11 +12,11 @@ import pytest
 from experiments import FITS, SPACE
 from fuzzing import spoilt
 
-from fastcifar.search.experiment.archive import load, save
-from fastcifar.search.experiment.export import to_csv, to_json
-from fastcifar.search.experiment.listing import overview
-from fastcifar.search.experiment.spec import Spec
-from fastcifar.search.experiment.store import FILE, Store, TrialRow
+from fastcifar.experiment.exchange.export import to_csv, to_json
+from fastcifar.experiment.spec import Spec
+from fastcifar.experiment.store.archive import load, save
+from fastcifar.experiment.store.listing import overview
+from fastcifar.experiment.store.store import FILE, Store, TrialRow
 
 HEADERS = (
     b"../",

@@ -11,14 +11,14 @@ from experiments import FITS, SPACE
 from fuzzing import changed, odd_value, spoilt
 from scripted import Scripted, plan
 
-from fastcifar.search.experiment.driver import Driver, Limits
-from fastcifar.search.experiment.engine import result_of
-from fastcifar.search.experiment.export import to_csv, to_json
-from fastcifar.search.experiment.gate import metrics_of
-from fastcifar.search.experiment.requests import Requests, ask
-from fastcifar.search.experiment.spec import Spec
-from fastcifar.search.experiment.store import Store
-from fastcifar.search.experiment.warm_start import import_trials
+from fastcifar.experiment.engines.base import result_of
+from fastcifar.experiment.exchange.export import to_csv, to_json
+from fastcifar.experiment.exchange.importing import import_trials
+from fastcifar.experiment.gate import metrics_of
+from fastcifar.experiment.loop import Driver, Limits
+from fastcifar.experiment.spec import Spec
+from fastcifar.experiment.store.requests import Requests, ask
+from fastcifar.experiment.store.store import Store
 
 WORDS = (b"[" * 300, b"{", b"\xff", b"\0", b'"', b"\n", b"9" * 400, b",", b"NaN", b"-1", b"null", b"1e400", b"=1+1")
 RESULT = {"default": 0.5, "flops": 3, "net": {"k": [1, 2]}, "name": "a"}

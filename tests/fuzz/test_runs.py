@@ -12,12 +12,12 @@ from made_runs import trained
 from fastcifar.cli.runs_text import document, list_text, show_text
 from fastcifar.supernet.plan import Plan
 from fastcifar.supernet.record import Record, read_record
-from fastcifar.train.checkpoint import place
-from fastcifar.train.folder import Folder
-from fastcifar.train.group import Group, Side, load_group
-from fastcifar.train.identity import identity
-from fastcifar.train.listing import overviews
-from fastcifar.train.record import RunFolder, read_tensors
+from fastcifar.train.compare.group import Group, Side, load_group
+from fastcifar.train.record.checkpoint import place
+from fastcifar.train.record.folder import Folder
+from fastcifar.train.record.identity import identity
+from fastcifar.train.record.listing import overviews
+from fastcifar.train.record.record import RunFolder, read_tensors
 from fastcifar.train.result import Times
 from fastcifar.train.run import load_result
 

@@ -8,10 +8,10 @@ import pytest
 import yaml
 from fuzzing import changed, spoilt
 
+from fastcifar.nni.config import load_config
 from fastcifar.search import GP, TPE, Evolution, History, Random, Space, SpaceExhausted, trial_rng
-from fastcifar.search.experiment.config import load_config
 from fastcifar.train import Recipe, named_recipe
-from fastcifar.train.named import find_recipe
+from fastcifar.train.recipe.named import find_recipe
 
 SPACE = {
     "lr": {"_type": "loguniform", "_value": [0.001, 1]},

@@ -4,6 +4,8 @@ import pytest
 import torch
 
 import fastcifar.nas.nn as nn
+from fastcifar.experiment.engines.local.copies import EXPLAINED
+from fastcifar.experiment.store.store import Store
 from fastcifar.nas import (
     Classification,
     FunctionalEvaluator,
@@ -14,8 +16,6 @@ from fastcifar.nas import (
 )
 from fastcifar.nas.evaluator import find_device
 from fastcifar.search import optimize, report_final_result
-from fastcifar.search.experiment.copies import EXPLAINED
-from fastcifar.search.experiment.store import Store
 
 ASKS = ("is_available", "device_count", "_lazy_init", "init", "get_device_name", "current_device", "mem_get_info")
 

@@ -7,8 +7,8 @@ from torch.nn import Flatten, Linear, Sequential
 
 import fastcifar.nas.nn as nn
 from fastcifar.data import Augmentation, Batches, statistics
+from fastcifar.experiment.trial_api import listening
 from fastcifar.nas import Classification, model_wrapper, space_of, strategy
-from fastcifar.search.experiment.functions import listening
 
 
 @pytest.fixture

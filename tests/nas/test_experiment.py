@@ -13,6 +13,8 @@ import torch.nn.functional as F
 
 import fastcifar.nas.nn as nn
 import fastcifar.search as nni
+from fastcifar.experiment.store.store import Store
+from fastcifar.experiment.store.trust import LOADED, TRUSTED, UntrustedError
 from fastcifar.nas import (
     Classification,
     FunctionalEvaluator,
@@ -22,8 +24,6 @@ from fastcifar.nas import (
     strategy,
 )
 from fastcifar.nas.code import to_code
-from fastcifar.search.experiment.store import Store
-from fastcifar.search.experiment.trust import LOADED, TRUSTED, UntrustedError
 
 DOCS = Path(__file__).parents[2] / "docs" / "nas.md"
 

@@ -9,10 +9,10 @@ import torch
 from scipy.stats import wilcoxon
 
 import fastcifar.nas.nn as nn
+from fastcifar.experiment.tuners.algorithm_config import AlgorithmConfig
+from fastcifar.experiment.tuners.algorithms import make_tuner
 from fastcifar.nas import Classification, model_wrapper, space_of, strategy
 from fastcifar.search import History, SpaceExhausted, trial_rng
-from fastcifar.search.experiment.algorithm_config import AlgorithmConfig
-from fastcifar.search.experiment.algorithms import make_tuner
 
 TABLE = Path(__file__).parents[2] / "benchmarks" / "tables" / "nas-bench-macro.csv.gz"
 MULTI = [

@@ -24,7 +24,7 @@ def test_each_name_is_what_the_type_checker_believes():
         _ = front.Serch
 
 
-@pytest.mark.parametrize("module", ["fastcifar.search.experiment.worker", "fastcifar.search.experiment.functions"])
+@pytest.mark.parametrize("module", ["fastcifar.experiment.engines.local.worker", "fastcifar.experiment.trial_api"])
 def test_workers_and_trials_do_not_wait_for_what_they_do_not_use(module):
     code = f"import sys, {module}; print([name for name in ('scipy', 'torch', 'pandas') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

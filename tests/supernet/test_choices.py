@@ -6,7 +6,7 @@ import pytest
 from supernets import ENTRIES, RECIPE, WIDTHS, plan
 
 from fastcifar.search import Space
-from fastcifar.search.named import read_space
+from fastcifar.search.spaces.named import read_space
 from fastcifar.supernet import Choices, Plan
 from fastcifar.train import describe_network, named_recipe
 

@@ -5,12 +5,12 @@ from supernets import ENTRIES, RECIPE, WIDTHS
 
 from fastcifar.cli.search_view import duration
 from fastcifar.cli.supernet.view import estimate
-from fastcifar.search.experiment.driver import confirm_seeds, trial_seed
-from fastcifar.search.experiment.sizes import flops
-from fastcifar.search.experiment.spec import Spec
-from fastcifar.search.experiment.training import Cost
+from fastcifar.experiment.loop import confirm_seeds, trial_seed
+from fastcifar.experiment.objectives.training.evaluator import Cost
+from fastcifar.experiment.objectives.training.sizes import flops
+from fastcifar.experiment.spec import Spec
 from fastcifar.supernet.methods import drawn
-from fastcifar.supernet.ranking import Limits
+from fastcifar.supernet.predict.ranking import Limits
 from fastcifar.supernet.search import Asked, plan_of
 
 NARROW = {"layer1": {"_type": "choice", "_value": [7, 8]}}

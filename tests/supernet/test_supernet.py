@@ -10,11 +10,11 @@ from supernets import ENTRIES, LEFT_OUT, LONGER, RECIPE, WIDTHS, batch, referenc
 from fastcifar.net import BatchNorm, Network, count_flops, run_graph
 from fastcifar.search import Space
 from fastcifar.supernet import Choices, Supernet, calibrate, freeze
-from fastcifar.supernet.ranking import costs_of
+from fastcifar.supernet.predict.ranking import costs_of
 from fastcifar.supernet.slices import part
 from fastcifar.supernet.update import Change, all_at_once, gradients, one_by_one, update
-from fastcifar.train.precision import resolve_precision
-from fastcifar.train.sgd import nesterov_step
+from fastcifar.train.optim.sgd import nesterov_step
+from fastcifar.train.step.precision import resolve_precision
 
 
 def weights_of(made):

@@ -13,11 +13,12 @@ from fastcifar.supernet import Supernet, calibrate, load_supernet, read_record, 
 from fastcifar.supernet.material import Material
 from fastcifar.supernet.search import SearchError, trained
 from fastcifar.supernet.start import start_from
-from fastcifar.train import Hooks, RecordError, checkpoint, describe_network, train
+from fastcifar.train import Hooks, RecordError, describe_network, train
 from fastcifar.train.build import rate_factors
-from fastcifar.train.precision import resolve_precision
-from fastcifar.train.record import RunFolder, read_tensors
+from fastcifar.train.record import checkpoint
+from fastcifar.train.record.record import RunFolder, read_tensors
 from fastcifar.train.start import read_weights
+from fastcifar.train.step.precision import resolve_precision
 
 
 @pytest.fixture(scope="module")

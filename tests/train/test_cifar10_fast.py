@@ -9,9 +9,9 @@ import torch
 
 from fastcifar.train import Recipe
 from fastcifar.train.build import build_state, init_weights
-from fastcifar.train.loop import train_epoch
-from fastcifar.train.precision import Precision
-from fastcifar.train.schedule import learning_rate
+from fastcifar.train.optim.schedule import learning_rate
+from fastcifar.train.step.loop import train_epoch
+from fastcifar.train.step.precision import Precision
 
 HERE = Path(__file__).parent / "cifar10_fast"
 _spec = importlib.util.spec_from_file_location("cifar10_fast_inputs", HERE / "inputs.py")

@@ -14,10 +14,10 @@ from fastcifar.net import BatchNorm
 from fastcifar.train import Recipe, named_recipe, train
 from fastcifar.train.build import build_state, init_weights, warm_up
 from fastcifar.train.device import kernels
-from fastcifar.train.loop import forward_backward, optimizer_step
-from fastcifar.train.muon import Muon
-from fastcifar.train.muon_batched import BatchedMuon
-from fastcifar.train.precision import resolve_precision
+from fastcifar.train.optim.muon import Muon
+from fastcifar.train.optim.muon_batched import BatchedMuon
+from fastcifar.train.step.loop import forward_backward, optimizer_step
+from fastcifar.train.step.precision import resolve_precision
 from fastcifar.train.whiten import train_whitening
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")

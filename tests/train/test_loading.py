@@ -18,7 +18,7 @@ from fastcifar.train import (
     load_result,
     train,
 )
-from fastcifar.train.record import RunFolder
+from fastcifar.train.record.record import RunFolder
 
 SPEEDNET = {  # whitened, with GELU and views
     **{"network": "speednet", "prep": 64, "layer1": 8, "layer2": 16, "layer3": 16, "logits_weight": 1 / 16},

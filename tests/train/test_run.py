@@ -18,11 +18,11 @@ from fastcifar.data import Batches, Split, statistics
 from fastcifar.net import Network, NoKernels, convert, resnet9
 from fastcifar.train import Hooks, Recipe, RecordError, TrainError, load_result, resume, train
 from fastcifar.train.build import build_state, init_weights
-from fastcifar.train.loop import Diverged, State, evaluate, forward_backward, train_epoch
-from fastcifar.train.precision import resolve_precision
-from fastcifar.train.record import RunFolder
+from fastcifar.train.record.record import RunFolder
 from fastcifar.train.session import Session
-from fastcifar.train.step import resolve_step
+from fastcifar.train.step.loop import Diverged, State, evaluate, forward_backward, train_epoch
+from fastcifar.train.step.precision import resolve_precision
+from fastcifar.train.step.ways import resolve_step
 from fastcifar.train.whiten import whitening_filters
 
 TESTS = str(Path(__file__).parents[1])
@@ -507,7 +507,7 @@ def test_the_step_follows_the_machine(recipe, images, monkeypatch):
         resolve_step("fused", torch.device("cuda"))
     with pytest.raises(ValueError, match="step: 'fuse' is not known; did you mean fused"):
         train(recipe, images, device="cpu", step="fuse")
-    monkeypatch.setattr("fastcifar.train.step.load_kernels", no_kernels)
+    monkeypatch.setattr("fastcifar.train.step.ways.load_kernels", no_kernels)
     assert resolve_step("auto", torch.device("cpu")) == "eager"
     with pytest.raises(ValueError, match="fused cannot be had: there is no C"):
         resolve_step("fused", torch.device("cpu"))

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from fastcifar.cli import threads as flag
 from fastcifar.cli.banner import machine
-from fastcifar.cli.run_flags import RunFlags
+from fastcifar.cli.training import threads as flag
+from fastcifar.cli.training.run_flags import RunFlags
 from fastcifar.train import Hooks, load_result, resume, train
 from fastcifar.train import threads as module
 from fastcifar.train.threads import (

@@ -9,9 +9,9 @@ from signalled import send
 from fastcifar import stopping
 from fastcifar.stopping import stoppable
 from fastcifar.train import Hooks, RecordError, load_result, resume, train
-from fastcifar.train.folder import Folder
-from fastcifar.train.group import Side, begin
-from fastcifar.train.series import run_group
+from fastcifar.train.compare.group import Side, begin
+from fastcifar.train.compare.series import run_group
+from fastcifar.train.record.folder import Folder
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +51,7 @@ def test_a_signal_amid_validation_or_the_views(recipe, images, monkeypatch):
     with stoppable(), pytest.raises(KeyboardInterrupt):
         train(few, images, device="cpu", hooks=Hooks(on_epoch=announced))
     assert len(rows) == 1
-    monkeypatch.setattr("fastcifar.train.loop.run_forward", forward_and_send())
+    monkeypatch.setattr("fastcifar.train.step.loop.run_forward", forward_and_send())
     with stoppable(), pytest.raises(KeyboardInterrupt):
         train(few, images, device="cpu", hooks=Hooks(on_epoch=announced))
     assert len(rows) == 1
@@ -59,7 +59,7 @@ def test_a_signal_amid_validation_or_the_views(recipe, images, monkeypatch):
 
 def forward_and_send():
     """A forward pass that is interrupted where it is the first one of a validation."""
-    from fastcifar.train.loop import run_forward
+    from fastcifar.train.step.loop import run_forward
 
     def forward(state, images):
         if not state.network.training and not stopping._current.asked:

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fastcifar.cli.actions import Command, Group, any_of
 from fastcifar.cli.experiment.log import Log
 from fastcifar.cli.experiment.look import List, Show, Top, Trials, View
 from fastcifar.cli.experiment.move import Delete, Export, Import, Load, Save
 from fastcifar.cli.experiment.start import Create, Resume
 from fastcifar.cli.experiment.steer import Kill, Stop, Update
+from fastcifar.cli.parsing.actions import Command, Group, any_of
 
 __all__ = ["ACTIONS", "Experiments"]
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from fastcifar.cli.flags import absent
-from fastcifar.cli.run_flags import PlaceFlags
+from fastcifar.cli.parsing.flags import absent
+from fastcifar.cli.training.run_flags import PlaceFlags
 
 ID = Positional[Annotated[str, arg(metavar="ID")]]
 OptionalID = Positional[Annotated[str | None, absent("[ID]")]]
@@ -25,9 +25,9 @@ class Action(PlaceFlags):
 
     def folder(self, name: str | None) -> Path:
         """The folder of an experiment by its id, or a unique beginning of it; None is the only one there is."""
-        from fastcifar.search.experiment.listing import folders
-        from fastcifar.search.experiment.spec import find_folder
-        from fastcifar.search.experiment.store import StoreError
+        from fastcifar.experiment.spec import find_folder
+        from fastcifar.experiment.store.listing import folders
+        from fastcifar.experiment.store.store import StoreError
 
         if name is not None:
             return find_folder(self.out, name)

@@ -7,7 +7,7 @@ from json import dumps
 from pathlib import Path
 
 from fastcifar.cli.experiment.flags import Action, OptionalID, say
-from fastcifar.cli.flags import Count
+from fastcifar.cli.parsing.flags import Count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,9 +27,9 @@ class Log(Action):
 
     def _of_trial(self, folder: Path, number: int) -> int:
         from fastcifar.cli.experiment.view import trial_dict
-        from fastcifar.search.experiment.attempts import latest
-        from fastcifar.search.experiment.control import trial
-        from fastcifar.search.experiment.listing import as_seen
+        from fastcifar.experiment.control import trial
+        from fastcifar.experiment.engines.command.attempts import latest
+        from fastcifar.experiment.store.listing import as_seen
 
         (row,) = as_seen(folder, [trial(folder, number)])
         files = _files(latest(folder / "trials" / str(row.number)), ("stdout", "stderr"))
@@ -47,7 +47,7 @@ class Log(Action):
 
     def _of_all(self, folder: Path) -> int:
         from fastcifar.cli.experiment.view import trial_dict
-        from fastcifar.search.experiment.store import FAILED, Store
+        from fastcifar.experiment.store.store import FAILED, Store
 
         files = sorted((folder / "workers").glob("*.log"))
         with closing(Store.read(folder)) as store:

@@ -7,7 +7,7 @@ from typing import Annotated
 from tyro.conf import arg
 
 from fastcifar.cli.experiment.flags import Action, OptionalID, say
-from fastcifar.cli.flags import absent
+from fastcifar.cli.parsing.flags import absent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class List(Action):
     def run(self) -> int:
         from fastcifar.cli.experiment.view import list_text
         from fastcifar.cli.table import json_lines
-        from fastcifar.search.experiment.listing import experiments
+        from fastcifar.experiment.store.listing import experiments
 
         found = experiments(self.out)
         if self.json:
@@ -113,8 +113,8 @@ class Trials(Action):
     def run(self) -> int:
         from fastcifar.cli.experiment.view import read, sorted_by, trial_dict, trials_text
         from fastcifar.cli.table import json_lines
+        from fastcifar.experiment.store.listing import STATES
         from fastcifar.names import nearest
-        from fastcifar.search.experiment.listing import STATES
 
         if self.state is not None and self.state not in STATES:
             raise ValueError(f"--state: there is no state {self.state!r}{nearest(self.state, STATES)}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from fastcifar.cli.experiment.flags import ID, Action, File, OptionalID, Telling, one_or_all, say
-from fastcifar.cli.flags import absent
+from fastcifar.cli.parsing.flags import absent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +26,10 @@ class Export(Action):
     """In CSV, put ' before text that a spreadsheet would take for a formula."""
 
     def run(self) -> int:
+        from fastcifar.experiment.exchange.export import FORMATS, format_of, to_csv
+        from fastcifar.experiment.store.store import Store
         from fastcifar.names import counted
-        from fastcifar.search.experiment.export import FORMATS, format_of, to_csv
-        from fastcifar.search.experiment.files import may_write, write_text
-        from fastcifar.search.experiment.store import Store
+        from fastcifar.new_file import may_write, write_text
 
         kind = self.format or "json" if self.output is None else format_of(self.output, self.format)
         if self.safe_csv and kind != "csv":
@@ -56,8 +56,8 @@ class Import(Telling):
     """A JSON list of {"parameter": {...}, "value": x}, as nnictl and we export it, or our CSV."""
 
     def run(self) -> int:
+        from fastcifar.experiment.exchange.importing import import_trials
         from fastcifar.names import counted
-        from fastcifar.search.experiment.warm_start import import_trials
 
         folder = self.folder(self.id)
         found = import_trials(folder, self.file)
@@ -83,9 +83,9 @@ class Delete(Telling):
     """Do not ask."""
 
     def run(self) -> int:
-        from fastcifar.search.experiment.archive import delete
-        from fastcifar.search.experiment.listing import folders
-        from fastcifar.search.experiment.store import StoreError, in_use
+        from fastcifar.experiment.store.archive import delete
+        from fastcifar.experiment.store.listing import folders
+        from fastcifar.experiment.store.store import StoreError, in_use
 
         one_or_all(self.id, self.all)
         found = folders(self.out) if self.all else [self.folder(self.id)]
@@ -121,7 +121,7 @@ class Save(Telling):
     """Replace the file where it is there."""
 
     def run(self) -> int:
-        from fastcifar.search.experiment.archive import save
+        from fastcifar.experiment.store.archive import save
 
         folder = self.folder(self.id)
         save(folder, self.file, self.force)
@@ -139,10 +139,10 @@ class Load(Telling):
     """The .tar.gz."""
 
     def run(self) -> int:
-        from fastcifar.search.experiment.archive import load
-        from fastcifar.search.experiment.spec import read_spec
-        from fastcifar.search.experiment.store import Store
-        from fastcifar.search.experiment.trust import would_run
+        from fastcifar.experiment.spec import read_spec
+        from fastcifar.experiment.store.archive import load
+        from fastcifar.experiment.store.store import Store
+        from fastcifar.experiment.store.trust import would_run
 
         folder = load(self.file, self.out)
         with closing(Store.read(folder)) as store:

@@ -6,9 +6,9 @@ from typing import Any
 
 from fastcifar.cli.experiment.view import clock
 from fastcifar.cli.found import found_text, params_of, result_text, where_text
+from fastcifar.experiment.judgement import percents
+from fastcifar.experiment.store.kept_summary import OVER
 from fastcifar.names import counted
-from fastcifar.search.experiment.judgement import percents
-from fastcifar.search.experiment.kept_summary import OVER
 
 
 def show_text(shown: dict[str, Any]) -> str:

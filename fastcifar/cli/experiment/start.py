@@ -8,7 +8,7 @@ from typing import Annotated
 from tyro.conf import arg
 
 from fastcifar.cli.experiment.flags import ID, Action
-from fastcifar.cli.flags import Count
+from fastcifar.cli.parsing.flags import Count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Create(Action):
         from fastcifar.cli.experiment.show import show_text
         from fastcifar.cli.experiment.view import document
         from fastcifar.cli.search_view import SearchView
-        from fastcifar.search.experiment.experiment import Experiment
+        from fastcifar.nni.experiment import Experiment
 
         experiment, view = Experiment.from_yaml(self.config, out=self.out), SearchView()
         experiment.threads = self.threads

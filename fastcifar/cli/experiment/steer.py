@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from tyro.conf import arg
 
 from fastcifar.cli.experiment.flags import ID, OptionalID, Telling, one_or_all, say
-from fastcifar.cli.flags import Count, SpaceName, Time
+from fastcifar.cli.parsing.flags import Count, SpaceName, Time
 
 ANSWER = 10.0  # seconds in which a running experiment answers; ending a command takes 5
 
@@ -27,10 +27,10 @@ class Stop(Telling):
     """How long to wait."""
 
     def run(self) -> int:
-        from fastcifar.search.experiment.config_rules import seconds
-        from fastcifar.search.experiment.control import stop
-        from fastcifar.search.experiment.listing import folders
-        from fastcifar.search.experiment.store import StoreError, in_use
+        from fastcifar.experiment.control import stop
+        from fastcifar.experiment.store.listing import folders
+        from fastcifar.experiment.store.store import StoreError, in_use
+        from fastcifar.rules import seconds
 
         one_or_all(self.id, self.all)
         patience = seconds(self.wait, "--wait")
@@ -57,14 +57,14 @@ class Stop(Telling):
 
 def say_shares(folder: Path) -> None:
     """Say what becomes of the space's numbers of epochs, where the recipe has other epochs than they are for."""
-    from fastcifar.search.experiment.spec import Spec
-    from fastcifar.search.experiment.store import Store
+    from fastcifar.experiment.spec import Spec
+    from fastcifar.experiment.store.store import Store
 
     with closing(Store.read(folder)) as store:
         spec = Spec.from_dict(store.meta()["spec"])
     if spec.recipe is not None:
+        from fastcifar.experiment.objectives.training.trial_recipe import shares_text
         from fastcifar.search import Space
-        from fastcifar.search.experiment.trial_recipe import shares_text
 
         text = shares_text(Space.from_dict(spec.space), spec.recipe["total_epoch"])
         if text is not None:
@@ -73,8 +73,8 @@ def say_shares(folder: Path) -> None:
 
 def _going_on(folder: Path) -> str:
     """What resumes the experiment in a folder."""
-    from fastcifar.search.experiment.spec import read_meta
-    from fastcifar.search.experiment.store import Store, StoreError
+    from fastcifar.experiment.spec import read_meta
+    from fastcifar.experiment.store.store import Store, StoreError
 
     with closing(Store.read(folder)) as store:
         try:
@@ -98,8 +98,8 @@ class Kill(Telling):
     """The trial's number."""
 
     def run(self) -> int:
-        from fastcifar.search.experiment.control import kill
-        from fastcifar.search.experiment.store import RUNNING
+        from fastcifar.experiment.control import kill
+        from fastcifar.experiment.store.store import RUNNING
 
         row = kill(self.folder(self.id), self.trial, ANSWER)
         done = {"trial": row.number, "state": row.state, "message": row.message}
@@ -128,8 +128,8 @@ class Update(Telling):
     """Another search space, by name or a JSON file, which every trial so far must fit; only where it does not run."""
 
     def run(self) -> int:
-        from fastcifar.search.experiment.control import update
-        from fastcifar.search.named import find_space
+        from fastcifar.experiment.control import update
+        from fastcifar.search.spaces.named import find_space
 
         limits = self._limits()
         if not limits and self.space is None:
@@ -149,7 +149,7 @@ class Update(Telling):
         return 0
 
     def _limits(self) -> dict[str, Any]:
-        from fastcifar.search.experiment.config_rules import seconds
+        from fastcifar.rules import seconds
 
         limits: dict[str, Any] = {}
         for name, least in (("trials", 1), ("concurrency", 1), ("max_failures", 0)):

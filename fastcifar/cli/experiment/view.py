@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from fastcifar.cli.table import params_text, table
+from fastcifar.experiment.exchange.csv_cells import flat
+from fastcifar.experiment.exchange.export import json_values
+from fastcifar.experiment.judgement import WORDS, amount, estimate_of, percents
+from fastcifar.experiment.spec import read_meta
+from fastcifar.experiment.store.kept_summary import in_order, read_summary
+from fastcifar.experiment.store.listing import Overview, as_seen, best_first, last_summary, overview
+from fastcifar.experiment.store.store import FINISHED, Store, TrialRow
+from fastcifar.experiment.store.trust import untrusted
 from fastcifar.names import nearest
-from fastcifar.search.experiment.export import json_values
-from fastcifar.search.experiment.flat import flat
-from fastcifar.search.experiment.judgement import WORDS, amount, estimate_of, percents
-from fastcifar.search.experiment.kept_summary import in_order, read_summary
-from fastcifar.search.experiment.listing import Overview, as_seen, best_first, last_summary, overview
-from fastcifar.search.experiment.spec import read_meta
-from fastcifar.search.experiment.store import FINISHED, Store, TrialRow
-from fastcifar.search.experiment.trust import untrusted
 
 COLUMNS = ("number", "kind", "state", "value", "seconds")  # of a trial, before its parameters
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fastcifar.cli.actions import Command, Group, any_of
+from fastcifar.cli.parsing.actions import Command, Group, any_of
 from fastcifar.cli.supernet.export import Export
 from fastcifar.cli.supernet.rank import Rank
 from fastcifar.cli.supernet.search import Search

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from fastcifar.cli.flags import Folder, Settings, parse_settings
+from fastcifar.cli.parsing.flags import Folder, Settings, parse_settings
 from fastcifar.cli.supernet.flags import CommonFlags
-from fastcifar.cli.threads import chosen_threads
+from fastcifar.cli.training.threads import chosen_threads
 
 
 @dataclass(frozen=True, kw_only=True)

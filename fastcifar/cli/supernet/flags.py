@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
-from fastcifar.cli.flags import Name, SpaceName, Switch, absent, found_under, parse_settings
-from fastcifar.cli.run_flags import ComputeFlags, TrainingFlags
+from fastcifar.cli.parsing.flags import Name, SpaceName, Switch, absent, found_under, parse_settings
+from fastcifar.cli.training.run_flags import ComputeFlags, TrainingFlags
 
 if TYPE_CHECKING:
     from fastcifar.supernet import Limits, Plan
@@ -46,8 +46,8 @@ class PlanFlags(CommonFlags, TrainingFlags):
 
     def plan(self, recipe: "Recipe", vary: tuple[str, ...] = ()) -> "Plan":
         """The plan. Raises ValueError where there is no space, or it is not for a supernet, or a key does nothing."""
-        from fastcifar.search.experiment.space_check import check_space
-        from fastcifar.search.named import find_space
+        from fastcifar.experiment.objectives.training.space_check import check_space
+        from fastcifar.search.spaces.named import find_space
         from fastcifar.supernet import Plan
 
         if self.space is None:

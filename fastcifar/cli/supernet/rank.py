@@ -8,9 +8,9 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from fastcifar.cli.flags import Count, absent
+from fastcifar.cli.parsing.flags import Count, absent
 from fastcifar.cli.supernet.flags import CommonFlags, LimitFlags
-from fastcifar.cli.threads import chosen_threads
+from fastcifar.cli.training.threads import chosen_threads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class Rank(CommonFlags, LimitFlags):
         from fastcifar.data import load
         from fastcifar.names import counted
         from fastcifar.supernet import Material, load_supernet, networks
-        from fastcifar.supernet.ranking import check_amounts
+        from fastcifar.supernet.predict.ranking import check_amounts
         from fastcifar.train.threads import using_threads
 
         check_amounts(self.images, self.sample)

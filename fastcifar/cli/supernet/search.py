@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
 
-from fastcifar.cli.flags import Count, Switch, absent
+from fastcifar.cli.parsing.flags import Count, Switch, absent
 from fastcifar.cli.supernet.flags import LimitFlags, PlanFlags
-from fastcifar.cli.threads import chosen_threads, set_threads
+from fastcifar.cli.training.threads import chosen_threads, set_threads
 from fastcifar.machine import share_of_cores
 from fastcifar.stopping import last_words
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from fastcifar.cli.search_view import SearchView
     from fastcifar.data import Dataset
+    from fastcifar.experiment.loop import Driver
+    from fastcifar.experiment.spec import Spec
     from fastcifar.search import Params
-    from fastcifar.search.experiment.driver import Driver
-    from fastcifar.search.experiment.spec import Spec
     from fastcifar.supernet import Plan, Record
     from fastcifar.supernet.search import Asked
 
@@ -44,7 +44,7 @@ class Search(PlanFlags, LimitFlags):
 
     def run(self) -> int:
         from fastcifar.cli.search_view import SearchView
-        from fastcifar.search.experiment.spec import driving, make_folder
+        from fastcifar.experiment.spec import driving, make_folder
         from fastcifar.supernet.search import SearchError, keep
 
         if self.resume is None:
@@ -79,11 +79,11 @@ class Search(PlanFlags, LimitFlags):
         """The supernet, the trainings, the fit, the confirmation; the summary. None where the user has stopped it."""
         from fastcifar.cli.supernet.view import print_foretold, print_found
         from fastcifar.data import load
-        from fastcifar.search.experiment.summary import run_again, summary
+        from fastcifar.experiment.summary import run_again, summary
         from fastcifar.supernet import pareto
         from fastcifar.supernet.search import finalists, foretold, judged_json, plan_of
         from fastcifar.train import Recipe, describe_network
-        from fastcifar.train.record import save_drawing
+        from fastcifar.train.record.record import save_drawing
         from fastcifar.train.threads import using_threads
 
         name = Recipe.from_dict(spec.recipe or {}).dataset
@@ -148,8 +148,8 @@ class Search(PlanFlags, LimitFlags):
     def _measured(self, spec: "Spec", asked: "Asked", driver: "Driver") -> "tuple[Spec, Asked]":
         """With a budget that fits the device; said before anything is trained."""
         from fastcifar.cli.supernet.view import estimate
-        from fastcifar.search.experiment.training import measured
-        from fastcifar.supernet.ranking import check_limits, costs_of, typical
+        from fastcifar.experiment.objectives.training.evaluator import measured
+        from fastcifar.supernet.predict.ranking import check_limits, costs_of, typical
         from fastcifar.supernet.search import keep, plan_of
         from fastcifar.train import Recipe
 
@@ -166,8 +166,8 @@ class Search(PlanFlags, LimitFlags):
         return spec, asked
 
     def _resumed(self, name: str) -> "tuple[Spec, Asked, Path]":
-        from fastcifar.search.experiment.spec import find_folder, read_spec
-        from fastcifar.search.experiment.store import Store
+        from fastcifar.experiment.spec import find_folder, read_spec
+        from fastcifar.experiment.store.store import Store
         from fastcifar.supernet.search import KEY, Asked
 
         self.only_resumes({"resume", "trust", "out", "json", "debug"})
@@ -181,10 +181,10 @@ class Search(PlanFlags, LimitFlags):
     def _asked(self) -> "tuple[Spec, Asked]":
         """What is trained alone, and what is asked of the supernet. Raises ValueError before anything is made."""
         from fastcifar.cli.search import pair
-        from fastcifar.search.experiment.spec import Spec
-        from fastcifar.search.experiment.training import default_concurrency, spread
-        from fastcifar.supernet.predictors import FEWEST
-        from fastcifar.supernet.ranking import check_limits, costs_of
+        from fastcifar.experiment.objectives.training.evaluator import default_concurrency, spread
+        from fastcifar.experiment.spec import Spec
+        from fastcifar.supernet.predict.predictors import FEWEST
+        from fastcifar.supernet.predict.ranking import check_limits, costs_of
         from fastcifar.supernet.search import Asked, check_rates
         from fastcifar.train import resolve_device
 

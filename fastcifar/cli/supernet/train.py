@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
-from fastcifar.cli.flags import absent
-from fastcifar.cli.run_flags import RepeatFlags
+from fastcifar.cli.parsing.flags import absent
 from fastcifar.cli.supernet.flags import PlanFlags
-from fastcifar.cli.threads import chosen_threads, say
+from fastcifar.cli.training.run_flags import RepeatFlags
+from fastcifar.cli.training.threads import chosen_threads, say
 from fastcifar.stopping import last_words
 
 if TYPE_CHECKING:

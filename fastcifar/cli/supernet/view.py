@@ -12,15 +12,15 @@ import pandas as pd
 from fastcifar.cli.banner import notices
 from fastcifar.cli.found import best_text, where_text
 from fastcifar.cli.table import table
+from fastcifar.experiment.objectives.training.evaluator import Cost
+from fastcifar.experiment.spec import Spec
 from fastcifar.names import counted, duration
 from fastcifar.search import Params
-from fastcifar.search.experiment.spec import Spec
-from fastcifar.search.experiment.training import Cost
 from fastcifar.statistics.tau import Tau
 from fastcifar.supernet import Judged, Plan, Record
 from fastcifar.supernet.methods import drawn
-from fastcifar.supernet.predictors import NEAR
-from fastcifar.supernet.ranking import ALL, COSTS
+from fastcifar.supernet.predict.predictors import NEAR
+from fastcifar.supernet.predict.ranking import ALL, COSTS
 from fastcifar.train import EpochRow, Hooks, Recipe, format_header, format_row
 
 TOP = 20  # networks of a ranking that are printed

@@ -1,0 +1,1 @@
+"""The commands that train: one run, many runs, a comparison."""

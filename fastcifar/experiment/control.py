@@ -1,0 +1,113 @@
+"""Steering an experiment from another process: through requests where it runs, else in its store."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fastcifar.experiment.exchange.fits import check_fits
+from fastcifar.experiment.spec import Spec, check_recipe, read_spec
+from fastcifar.experiment.store.requests import ask
+from fastcifar.experiment.store.store import RUNNING, Store, StoreError, TrialRow, in_use, locked
+
+STEP = 0.05  # seconds between two looks
+
+
+def stop(folders: Iterable[Path], patience: float, now: bool = False) -> list[Path]:
+    """Ask running experiments to begin no further trial, and wait until they have ended, `patience` seconds at most.
+
+    now: to end those that run, too; a resume runs them again. Returns those that have not ended; they will.
+    """
+    left = list(folders)
+    for folder in left:
+        ask(folder, {"stop": True, "now": now})
+    _wait(lambda: not any(in_use(folder) for folder in left), patience)
+    return [folder for folder in left if in_use(folder)]
+
+
+def kill(folder: Path, number: int, patience: float) -> TrialRow:
+    """End a running trial; return it as it is then. Raises StoreError where that cannot be."""
+    if trial(folder, number).state != RUNNING:
+        raise StoreError(f"trial {number} does not run: it is {trial(folder, number).state}")
+    if not in_use(folder):
+        raise StoreError(f"{folder.name} does not run")
+    ask(folder, {"kill": number})
+    _wait(lambda: trial(folder, number).state != RUNNING, patience)
+    return trial(folder, number)
+
+
+def trial(folder: Path, number: int) -> TrialRow:
+    """A trial by its number. Raises StoreError where there is none."""
+    store = Store.read(folder)
+    try:
+        found = next((row for row in store.trials() if row.number == number), None)
+    finally:
+        store.close()
+    if found is None:
+        raise StoreError(f"{folder.name} has no trial {number}")
+    return found
+
+
+def update(
+    folder: Path, limits: dict[str, Any], space: dict[str, Any] | None, patience: float, source: str = "search space"
+) -> bool:
+    """Set `trials`, `seconds` or `concurrency`, and where it does not run the space; return whether it is done.
+
+    A running experiment that has not answered yet will do it when it is back from what it does.
+    source: the file or the name of the space, for messages.
+    Raises StoreError for a space while it runs, ValueError where a trial that was run does not fit it.
+    """
+    if in_use(folder):
+        if space is not None:
+            raise StoreError(f"{folder.name} runs: its space can be changed when it has ended")
+        _spec(folder)  # raises for one that another version runs
+        ask(folder, {"update": limits})
+        return _wait(lambda: limits.items() <= _spec(folder).to_dict().items(), patience)
+    with locked(folder):
+        store = Store.open(folder)
+        try:
+            spec = replace(read_spec(store), **limits)
+            if space is not None:
+                spec = replace(spec, space=space)
+                check_recipe(spec, folder)
+                _check(spec, store.trials(), source)
+            store.set({"spec": spec.to_dict()})
+        finally:
+            store.close()
+    return True
+
+
+def _check(spec: Spec, rows: Iterable[TrialRow], source: str) -> None:
+    """Raise ValueError where the space is not for the recipe, or not for a trial that was run."""
+    space, budget = spec.search_space()
+    if spec.recipe is not None:
+        from fastcifar.experiment.objectives.training.space_check import check_space  # brings torch
+
+        recipes = spec.recipes()
+        check_space(recipes, space, source=source)
+        check_space(lambda params: recipes({**spec.short, **params}), space, source=source)
+    for row in rows:
+        if row.kind == "search":
+            try:
+                check_fits(space, row.params, budget)
+            except ValueError as error:
+                raise ValueError(f"the space does not have the parameters of trial {row.number}: {error}") from None
+
+
+def _spec(folder: Path) -> Spec:
+    store = Store.read(folder)
+    try:
+        return read_spec(store)
+    finally:
+        store.close()
+
+
+def _wait(done: Callable[[], bool], seconds: float) -> bool:
+    """Wait until something is so, at most `seconds`; return whether it is."""
+    until = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > until:
+            return False
+        time.sleep(STEP)
+    return True

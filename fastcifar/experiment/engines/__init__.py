@@ -1,0 +1,1 @@
+"""What runs a trial: workers on this machine, or a shell command. `base` has the contract of both."""

@@ -1,0 +1,1 @@
+"""Trials that are Python, in warm worker processes on this machine."""

@@ -1,0 +1,246 @@
+"""An engine of warm worker processes on this machine, for evaluators that are Python."""
+
+import multiprocessing
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from multiprocessing.connection import Connection, Pipe, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from fastcifar.experiment.engines.base import Ended, Event, Report, Trial, Variables, no_variables
+from fastcifar.experiment.engines.local import worker
+from fastcifar.experiment.engines.local.copies import cuda_explained
+from fastcifar.experiment.engines.processes.group import kill_all
+from fastcifar.experiment.engines.processes.keeper import Keeper
+from fastcifar.experiment.engines.processes.marks import marked, new_mark
+from fastcifar.experiment.objectives.base import Evaluator, FunctionEvaluator
+
+
+class Worker:
+    """One process and the trial that it runs. mark: of its environment."""
+
+    def __init__(
+        self, number: int, process: "subprocess.Popen[bytes] | BaseProcess", connection: Connection, log: str, mark: str
+    ) -> None:
+        self.number, self.process, self.connection, self.log, self.mark = number, process, connection, log, mark
+        self.trial: Trial | None = None
+        self.began = 0.0
+        self.waits = False  # for a verdict on its report
+        self.stopped = False  # its trial is to end, and nothing that it says counts any more
+
+    @property
+    def idle(self) -> bool:
+        """Whether it can take a trial: what an idle worker says is that it has died."""
+        return self.trial is None and not self.connection.poll()
+
+    @property
+    def code(self) -> int | None:
+        """How the process has ended: its exit code, or a signal as a negative number; None while it lives."""
+        return self.process.poll() if isinstance(self.process, subprocess.Popen) else self.process.exitcode
+
+    def begin(self, trial: Trial) -> None:
+        self.trial, self.began, self.waits, self.stopped = trial, time.monotonic(), False, False
+        with suppress(OSError):  # a worker that has died is told of by its connection's end
+            self.connection.send((trial.number, trial.params, trial.seed, trial.confirm))
+
+    def answer(self, go_on: bool) -> None:
+        self.waits = False
+        with suppress(OSError):
+            self.connection.send(go_on)
+
+    def end(self) -> None:
+        """End the process, with what it has started."""
+        kill_all(self.process.pid, [self.mark])
+        self.process.kill()  # it has no group yet, where it has just begun
+        self.connection.close()
+        self.process.wait() if isinstance(self.process, subprocess.Popen) else self.process.join()
+
+
+class WorkerEngine:
+    """Runs each trial in a worker of its own, which stays for the next; one that dies takes its trial with it.
+
+    log: folder of what the workers print. limit: seconds that a trial may take. environment: added to the workers'.
+    variables: of each worker besides, for as long as it lives, such as its GPU.
+    """
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        log: Path,
+        *,
+        limit: float | None = None,
+        environment: Mapping[str, str] | None = None,
+        variables: Variables = no_variables,
+    ) -> None:
+        self.evaluator, self.log, self.limit = evaluator, log, limit
+        self.environment, self.variables = dict(environment or {}), variables
+        self.workers: list[Worker] = []
+        self.pending: list[Event] = []
+        self.made = 0
+        self.mark = new_mark()
+        self.keeper = Keeper(self.mark)
+
+    def start(self, trial: Trial) -> None:
+        """Begin a trial, in an idle worker or a new one."""
+        idle = next((one for one in self.workers if one.idle), None)
+        if idle is None:
+            idle = self._made()
+            self.workers.append(idle)
+            self._keep()
+        idle.begin(trial)
+
+    def events(self, timeout: float) -> list[Event]:
+        """Reports and ends since the last call; waits at most `timeout` seconds."""
+        events, self.pending = self.pending, []
+        if not events:
+            until = time.monotonic() + timeout
+            while not events:
+                ends = [one.began + self.limit for one in self._busy()] if self.limit else []
+                ready = wait([one.connection for one in self.workers], max(0.0, min([until, *ends]) - time.monotonic()))
+                events += [event for one in list(self.workers) if one.connection in ready for event in self._heard(one)]
+                events += self._lost() + self._overdue()
+                if time.monotonic() >= until:
+                    break
+        return events
+
+    def go_on(self, number: int) -> None:
+        """Let a trial that has reported go on."""
+        one = self._of(number)
+        if one and one.waits:
+            one.answer(True)
+
+    def stop(self, number: int) -> None:
+        """End a trial: at its report, if it waits there; else with its process."""
+        one = self._of(number)
+        if one is None:
+            return
+        if one.waits:
+            one.stopped = True
+            one.answer(False)
+        else:
+            self._discard(one)
+            self.pending.append(Ended(number=number, message="stopped"))
+
+    def close(self) -> None:
+        """End all workers."""
+        for one in self.workers:
+            one.end()
+        self.workers.clear()
+        self.keeper.close()
+
+    def _keep(self) -> None:
+        self.keeper.keep(one.process.pid for one in self.workers if one.process.pid is not None)
+
+    def _busy(self) -> list[Worker]:
+        return [one for one in self.workers if one.trial is not None]
+
+    def _of(self, number: int) -> Worker | None:
+        return next((one for one in self._busy() if one.trial and one.trial.number == number), None)
+
+    def _heard(self, one: Worker) -> list[Event]:
+        """What a worker's connection has to say; its end is the worker's."""
+        try:
+            number, kind, content = one.connection.recv()
+        except (EOFError, OSError):
+            return self._died(one)
+        if one.trial is None or one.trial.number != number:
+            return []
+        if kind == "report":
+            one.waits = True
+            if not one.stopped:
+                return [Report(number=number, value=content)]
+            one.answer(False)  # it would not end at an earlier one
+            return []
+        one.trial = None
+        if one.stopped:
+            return [Ended(number=number, message="stopped")]
+        if kind == "ended":
+            return [Ended(number=number, value=content[0], metrics=content[1], message=content[2])]
+        message, trace = content
+        return [Ended(number=number, message=message, metrics={"traceback": trace} if trace else {})]
+
+    def _lost(self) -> list[Event]:
+        """Workers that have died while a child of theirs holds the connection open."""
+        lost = [one for one in self._busy() if one.code is not None and not one.connection.poll()]
+        return [event for one in lost for event in self._died(one)]
+
+    def _died(self, one: Worker) -> list[Event]:
+        self._discard(one)
+        if one.trial is None:
+            return []
+        message = "stopped" if one.stopped else f"the worker process died {_how(one.code or 0)}; see {one.log}"
+        return [Ended(number=one.trial.number, message=message)]
+
+    def _overdue(self) -> list[Event]:
+        events: list[Event] = []
+        for one in self._busy():
+            if self.limit is not None and time.monotonic() - one.began >= self.limit and one.trial:
+                events.append(Ended(number=one.trial.number, message=f"it took longer than {self.limit:g} s"))
+                self._discard(one)
+        return events
+
+    def _discard(self, one: Worker) -> None:
+        self.workers.remove(one)
+        one.end()
+        self._keep()
+
+    def _made(self) -> Worker:
+        """A new process. A function that has no name to be imported by needs a copy of this process."""
+        self.log.mkdir(parents=True, exist_ok=True)
+        number = self.made
+        self.made += 1
+        log = str(self.log / f"worker-{number}.log")
+        mark = new_mark()
+        added = {**self.environment, **self.variables(number, [one.number for one in self.workers])}
+        environment = marked({**os.environ, **added}, self.mark, mark)
+        pipe = self.keeper.begin()
+        ours, theirs = Pipe()
+        with theirs:
+            if isinstance(self.evaluator, FunctionEvaluator) and not self.evaluator.importable:
+                inherited = [*(one.connection for one in self.workers), ours]
+                context = multiprocessing.get_context("fork")
+                arguments = (theirs, inherited, self.evaluator, log, environment, os.getpid(), pipe)
+                forked = context.Process(target=_forked, args=arguments, daemon=True)
+                forked.start()
+                return Worker(number, forked, ours, log, mark)
+            pickled = pickle.dumps(self.evaluator)
+            # The path is not for what a trial runs in its turn, which may be another Python: no PYTHONPATH.
+            code = f"import sys; sys.path[:] = sys.argv[5:]; from {worker.__name__} import main; main()"
+            path = [str(entry) or str(Path.cwd()) for entry in sys.path]
+            command = [sys.executable, "-c", code, str(theirs.fileno()), log, str(os.getpid()), str(pipe), *path]
+            # A session of its own: Ctrl-C is for the driver.
+            pipes = [theirs.fileno(), pipe]
+            spawned = subprocess.Popen(command, pass_fds=pipes, env=environment, start_new_session=True)
+        with suppress(OSError):
+            ours.send_bytes(pickled)
+        return Worker(number, spawned, ours, log, mark)
+
+
+def _forked(
+    connection: Connection,
+    inherited: list[Connection],
+    evaluator: Evaluator,
+    log: str,
+    environment: dict[str, str],
+    driver: int,
+    pipe: int,
+) -> None:
+    os.setsid()  # as where one is spawned
+    for other in inherited:  # or the driver's end would not be seen
+        other.close()
+    os.environ.update(environment)
+    worker.settle(log, driver, pipe)
+    multiprocessing.current_process().daemon = False  # it may have children
+    if "torch" in sys.modules:  # a copy has none of its threads, and would wait for them
+        sys.modules["torch"].set_num_threads(1)
+    worker.serve(connection, cuda_explained(evaluator))
+
+
+def _how(code: int) -> str:
+    return f"of signal {-code} ({signal.strsignal(-code)})" if code < 0 else f"with exit code {code}"

@@ -1,0 +1,149 @@
+"""A worker process: it keeps what a trial needs, and runs one trial after the other."""
+
+import ctypes
+import faulthandler
+import os
+import pickle
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
+from typing import Any
+
+from fastcifar.experiment.engines.base import result_of
+from fastcifar.experiment.engines.processes.keeper import announce
+from fastcifar.experiment.gate import end_of, metrics_of, text
+from fastcifar.experiment.objectives.base import Evaluator, Reporter, TrialStopped
+from fastcifar.names import short
+
+PR_SET_PDEATHSIG = 1
+
+
+class DriverGone(BaseException):
+    """The other end of the connection is closed."""
+
+
+def serve(connection: Connection, evaluator: Evaluator) -> None:
+    """Run the trials that come through the connection until it is closed.
+
+    In: (number, params, seed, confirm); after each report True to go on, False to stop.
+    Out: (number, "report", value), (number, "ended", (value, metrics, message)),
+    (number, "failed", (message, traceback)).
+    """
+    with suppress(DriverGone):
+        while True:
+            with _driver_there():
+                number, params, seed, confirm = connection.recv()
+            outcome = _run(connection, evaluator, number, params, seed, confirm)
+            with _driver_there():
+                connection.send((number, *outcome))
+
+
+def _run(
+    connection: Connection, evaluator: Evaluator, number: int, params: dict[str, Any], seed: int, confirm: bool
+) -> tuple[str, Any]:
+    turn = threading.Lock()  # a function may report from a thread of its own
+    over = False
+
+    def report(value: float) -> None:
+        value = _reported(value)
+        with turn:
+            if over:
+                raise RuntimeError("report: the trial has ended")
+            with _driver_there():
+                connection.send((number, "report", value))
+                go_on = connection.recv()
+        if not go_on:
+            raise TrialStopped
+
+    os.environ["NNI_TRIAL_SEQ_ID"] = str(number)  # what get_sequence_id says
+    try:
+        value, metrics = result_of(evaluator(params, seed, report, confirm))
+        outcome: tuple[str, Any] = "ended", (value, *metrics_of(metrics))
+    except TrialStopped:
+        outcome = "failed", ("stopped", "")
+    except DriverGone:
+        raise
+    except BaseException as error:  # SystemExit is one
+        kind = type(error).__name__
+        message = text(error) if isinstance(error, ValueError) else f"{kind}: {text(error)}"
+        outcome = "failed", (message.rstrip(": ") or kind, _trace())
+    with turn:
+        over = True
+    return outcome
+
+
+def _trace() -> str:
+    """Where the exception came from; '' where that cannot be written, as in an exception's own code."""
+    try:
+        return end_of(traceback.format_exc())
+    except Exception:
+        return ""
+
+
+def _reported(value: Any) -> float:
+    """A reported number, NaN and infinities included, as it is or under `default`. Raises ValueError."""
+    number: Any = value.get("default") if isinstance(value, Mapping) else value
+    if not isinstance(number, (str, bytes, bool)):
+        with suppress(TypeError, ValueError, OverflowError):
+            return float(number)
+    raise ValueError(f"report: a number is needed, not {short(value)}")
+
+
+@contextmanager
+def _driver_there() -> Iterator[None]:
+    """Tell the connection's end from errors of what a trial does."""
+    try:
+        yield
+    except (EOFError, OSError):
+        raise DriverGone from None
+
+
+def settle(log: str, driver: int, pipe: int) -> None:
+    """Make this process a worker of the process `driver`: no Ctrl-C, no life after it, no word on the terminal.
+
+    pipe: to the keeper, which is told of this process before it does anything.
+    """
+    announce(pipe)
+    os.close(pipe)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with suppress(OSError, AttributeError):  # Linux only
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != driver:  # it died before prctl
+        os._exit(1)
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for descriptor, place in ((nothing, 0), (file, 1), (file, 2)):
+        os.dup2(descriptor, place)
+    # By lines, for a process that may be killed; and not what stands in for them in a notebook.
+    sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    faulthandler.enable(file=2)
+
+
+def main() -> None:
+    """The program of a worker: the number of its connection, its log, its driver, the number of the keeper's pipe."""
+    settle(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    connection = Connection(int(sys.argv[1]))
+    with suppress(DriverGone):
+        with _driver_there():
+            pickled = connection.recv_bytes()
+        serve(connection, _loaded(pickled))
+
+
+def _loaded(pickled: bytes) -> Evaluator:
+    """The evaluator; where it cannot be had here, one whose trials fail and say so."""
+    try:
+        evaluator: Evaluator = pickle.loads(pickled)
+        return evaluator
+    except Exception as error:
+        message = f"the worker cannot load what a trial does: {type(error).__name__}: {error}"
+
+    def fail(params: dict[str, Any], seed: int, report: Reporter, confirm: bool) -> Any:
+        raise ValueError(message)
+
+    return fail

@@ -1,0 +1,138 @@
+"""Process groups of ours: apart from the driver, ended whole with all that they have started."""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from pathlib import Path
+
+from fastcifar.experiment.engines.processes.keeper import announce
+from fastcifar.experiment.engines.processes.marks import PROC, STARTED, Found, find, pids, stat
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+UNSURE_SECONDS = 0.25  # in which a process that has no environment shows one
+SHARE = 0.2  # of the time that looking for processes may take
+
+
+def child_setup(pipe: int) -> Callable[[], None]:
+    """A `preexec_fn`: the child is known to the keeper at the other end of `pipe`, and takes SIGINT even where the
+    driver ignores it; on Linux it dies with the driver, or, to be exact, with the thread that started it.
+    """
+    prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+    driver = os.getpid()
+
+    def setup() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # `nohup fastcifar ... &` has it ignored
+        announce(pipe)
+        if prctl is not None:
+            prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
+            if os.getppid() != driver:  # it died before prctl
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return setup
+
+
+class Ending:
+    """The end of a group and of what is marked: a signal now, SIGKILL `grace` seconds later.
+
+    Nothing here waits: ask `done` often. since: the start time of the first of these processes, in ticks since boot.
+    group: as long as there is one.
+    """
+
+    def __init__(
+        self,
+        group: int | None,
+        grace: float,
+        marks: Collection[str] = (),
+        since: int = 0,
+        signal_number: signal.Signals = signal.SIGINT,
+    ) -> None:
+        self.group, self._marks, self._since = group, marks, since
+        now = time.monotonic()
+        self._kill_at, self._sure_at, self._look_at = now + grace, now + UNSURE_SECONDS, now
+        self._known: dict[int, int] = {}
+        _send(self.group, self._find(), signal_number)
+
+    def done(self) -> bool:
+        """Whether nothing is left."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return False
+        found = self._find()
+        left = bool(found.groups) or (not PROC.is_dir() and self.group is not None and alive(self.group))
+        if left and now >= self._kill_at:
+            _send(self.group, found, signal.SIGKILL)  # again each time: a process may have forked meanwhile
+        self._look_at = now + (time.monotonic() - now) / SHARE
+        return not left and not (found.unsure and now < self._sure_at)
+
+    def _find(self) -> Found:
+        """What is left, with the children of what was left before. A group that is empty is none any more."""
+        found = find(self._marks, self.group, self._known, self._since)
+        self._known = dict(found.starts)
+        if PROC.is_dir() and self.group not in found.groups.values():
+            self.group = None  # its number may become another's
+        return found
+
+
+def kill_all(group: int | None, marks: Collection[str], patience: float = 1.0) -> None:
+    """Kill a group and what is marked, and look until nothing is left, `patience` seconds at most."""
+    until, known = time.monotonic() + patience, dict[int, int]()
+    while True:
+        found = find(marks, group, known)
+        known = dict(found.starts)
+        _send(group, found, signal.SIGKILL)
+        if not found.groups or time.monotonic() >= until:
+            return
+        time.sleep(0.002)
+
+
+def alive(group: int) -> bool:
+    """Whether a process of the group still runs; zombies do not count, which a container's init may never reap."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return bool(_members(group)) if PROC.is_dir() else True
+
+
+def started(pid: int) -> int:
+    """When a process has begun, in ticks since boot; 0 where that is not known."""
+    fields = stat(pid)
+    return 0 if fields is None else int(fields[STARTED])
+
+
+def record(path: Path, leader: int) -> None:
+    """Note a group at `path` by its leader's pid and start time (ticks since boot)."""
+    if since := started(leader):
+        path.write_text(f"{leader} {since}\n", encoding="utf-8")
+
+
+def recorded(path: Path) -> int | None:
+    """The group noted at `path`, where its leader still lives: one that began at another time is another process."""
+    try:
+        leader, since = (int(word) for word in path.read_text(encoding="utf-8").split())
+    except (OSError, ValueError):
+        return None
+    return leader if since and started(leader) == since else None
+
+
+def _send(group: int | None, found: Found, number: signal.Signals) -> None:
+    """Send a signal to a group, and once to each process that was found outside of it."""
+    with suppress(ProcessLookupError, PermissionError):
+        if group is not None:
+            os.killpg(group, number)
+    for pid, its in found.groups.items():
+        if its != group:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, number)
+
+
+def _members(group: int) -> list[int]:
+    """The pids of a group's processes, without zombies."""
+    found = ((pid, stat(pid)) for pid in pids())
+    return [pid for pid, fields in found if fields and fields[2] == str(group) and fields[0] not in ("Z", "X")]

@@ -1,0 +1,1 @@
+"""Results out to files and in from files."""

@@ -1,0 +1,1 @@
+"""Trials that train a recipe: the evaluator, its cost, and the check of a space."""

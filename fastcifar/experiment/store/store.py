@@ -1,0 +1,278 @@
+"""What an experiment keeps: one SQLite file, one writer, any number of readers.
+
+What is written is in the file before the call returns, and survives the end of the process, however it ends.
+"""
+
+import fcntl
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from fastcifar.errors import Failure
+from fastcifar.experiment.store.frozen import connect_frozen
+from fastcifar.experiment.store.stored import trial_values
+
+FILE, LOCK = "experiment.db", "lock"
+PATIENCE = 0.5  # seconds: for one that looks whether the lock is held, and for a killed driver's workers to end
+VERSION = 1  # of the schema, kept as SQLite's user_version
+RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
+
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE trials (
+    number INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    params TEXT NOT NULL,
+    seed INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    value REAL,
+    metrics TEXT NOT NULL DEFAULT '{}',
+    message TEXT NOT NULL DEFAULT '',
+    started REAL NOT NULL,
+    ended REAL
+);
+CREATE TABLE reports (
+    trial INTEGER NOT NULL REFERENCES trials (number),
+    step INTEGER NOT NULL,
+    value REAL,
+    time REAL NOT NULL,
+    PRIMARY KEY (trial, step)
+) WITHOUT ROWID;
+"""
+
+
+class StoreError(Failure, ValueError):
+    """An experiment's file that cannot be made, read or written."""
+
+
+@dataclass(kw_only=True)
+class TrialRow:
+    """A trial as the store has it. value: NaN-free, None where there is none. started, ended: seconds since 1970."""
+
+    number: int
+    kind: str
+    params: dict[str, Any]
+    seed: int
+    state: str = RUNNING
+    value: float | None = None
+    metrics: dict[str, Any] = field(default_factory=dict)
+    message: str = ""
+    started: float
+    ended: float | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """From start to end; None while it runs. Not negative, also where an older version saw the clock set back."""
+        return None if self.ended is None else max(0.0, self.ended - self.started)
+
+
+class Store:
+    """One experiment's file in its folder. `create` and `open` are for the one writer, `read` for anyone."""
+
+    def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
+        self.folder, self.connection = folder, connection
+        self._file = _identity(folder / FILE)  # the connection keeps the file, so no other gets its number
+
+    @classmethod
+    def create(cls, folder: Path, meta: Mapping[str, Any]) -> "Store":
+        """Make the file in an existing folder that has none. It is there as a whole or not at all."""
+        unfinished = folder / f"{FILE}.new"
+        with explained(folder):
+            for suffix in ("", "-journal", "-wal", "-shm"):  # of a process that did not get to the end
+                unfinished.with_name(unfinished.name + suffix).unlink(missing_ok=True)
+            connection = _connect(unfinished, "rwc")
+            connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {VERSION};")
+            connection.executemany("INSERT INTO meta VALUES (?, ?)", _values(meta))
+            connection.execute("COMMIT")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.close()
+            unfinished.rename(folder / FILE)
+        return cls.open(folder)
+
+    @classmethod
+    def open(cls, folder: Path) -> "Store":
+        """Open the file to write. Raises StoreError where there is none, or one of a newer version."""
+        return cls._opened(folder, "rw")
+
+    @classmethod
+    def read(cls, folder: Path) -> "Store":
+        """Open the file to read; this never blocks the writer."""
+        return cls._opened(folder, "ro")
+
+    @classmethod
+    def _opened(cls, folder: Path, mode: str) -> "Store":
+        if not (folder / FILE).is_file():
+            raise StoreError(f"{folder} is no experiment: there is no {FILE}")
+        with explained(folder):
+            connection = _connect(folder / FILE, mode)
+            try:
+                version = connection.execute("PRAGMA user_version").fetchone()[0]
+            except sqlite3.OperationalError:
+                if mode != "ro" or os.access(folder, os.W_OK):
+                    raise
+                connection = connect_frozen(folder / FILE)
+                version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version == VERSION:
+            return cls(folder, connection)
+        connection.close()
+        if version == 0:
+            raise StoreError(f"{folder / FILE} is empty; delete the folder")
+        raise StoreError(f"{folder / FILE} has version {version} of the schema; this fastcifar knows {VERSION}")
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def check(self) -> None:
+        """Raise StoreError where the file that is written to is no longer the one in the folder."""
+        if _identity(self.folder / FILE) != self._file:
+            raise StoreError(f"{self.folder} was deleted or moved while it was in use; nothing more is kept")
+
+    def set(self, values: Mapping[str, Any]) -> None:
+        """Keep JSON values under their names, instead of what was there."""
+        with self._writing(), self.connection:
+            self.connection.execute("BEGIN")
+            self.connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", _values(values))
+
+    def meta(self) -> dict[str, Any]:
+        """All values that `set` was given."""
+        with explained(self.folder):
+            found = self.connection.execute("SELECT key, value FROM meta").fetchall()
+        return {key: self._loaded(value, f"the value of {key!r}") for key, value in found}
+
+    def start(self, row: TrialRow) -> None:
+        """Add a running trial."""
+        self._write(
+            "INSERT INTO trials (number, kind, params, seed, state, started) VALUES (?, ?, ?, ?, ?, ?)",
+            (row.number, row.kind, json.dumps(row.params), row.seed, RUNNING, row.started),
+        )
+
+    def restart(self, number: int, started: float) -> None:
+        """Let a running trial begin anew: its reports are forgotten."""
+        with self._writing(), self.connection:
+            self.connection.execute("BEGIN")
+            self.connection.execute("DELETE FROM reports WHERE trial = ?", (number,))
+            self.connection.execute("UPDATE trials SET started = ? WHERE number = ?", (started, number))
+
+    def report(self, number: int, step: int, value: float) -> None:
+        """Add a trial's intermediate result number `step`, from 0."""
+        self._write("INSERT INTO reports VALUES (?, ?, ?, ?)", (number, step, value, time.time()))  # NaN becomes NULL
+
+    def end(self, row: TrialRow) -> None:
+        """Write how a trial has ended: state, value, metrics, message, ended."""
+        self._write(
+            "UPDATE trials SET state = ?, value = ?, metrics = ?, message = ?, ended = ? WHERE number = ?",
+            (row.state, row.value, json.dumps(row.metrics, default=str), row.message, row.ended, row.number),
+        )
+
+    def add(self, trials: Iterable[tuple[TrialRow, list[float]]], values: Mapping[str, Any]) -> None:
+        """Add trials that have ended elsewhere, with their reports, and keep values as `set` does: all or nothing."""
+        with self._writing(), self.connection:
+            self.connection.execute("BEGIN IMMEDIATE")
+            for row, reports in trials:
+                own = (row.number, row.kind, json.dumps(row.params), row.seed, row.state, row.value)
+                rest = (json.dumps(row.metrics, default=str), row.message, row.started, row.ended)
+                self.connection.execute("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*own, *rest))
+                rows = [(row.number, step, value, row.ended or row.started) for step, value in enumerate(reports)]
+                self.connection.executemany("INSERT INTO reports VALUES (?, ?, ?, ?)", rows)
+            self.connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", _values(values))
+
+    def trials(self) -> list[TrialRow]:
+        """All trials, in the order of their numbers; what is damaged in one is in its message."""
+        names = ("number", "kind", "params", "seed", "state", "value", "metrics", "message", "started", "ended")
+        with explained(self.folder):
+            found = self.connection.execute(f"SELECT {', '.join(names)} FROM trials ORDER BY number").fetchall()
+        rows = (dict(zip(names, values, strict=True)) for values in found)
+        return [TrialRow(**trial_values(row)) for row in rows]
+
+    def reports(self) -> dict[int, list[float]]:
+        """The intermediate results of every trial that has any; NaN where one was not a number."""
+        curves: dict[int, list[float]] = {}
+        with explained(self.folder):
+            for number, value in self.connection.execute("SELECT trial, value FROM reports ORDER BY trial, step"):
+                curves.setdefault(number, []).append(value if isinstance(value, float) else float("nan"))
+        return curves
+
+    def _loaded(self, text: str, what: str) -> Any:
+        try:
+            return json.loads(text)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise StoreError(f"{self.folder / FILE}: {what} is not JSON: {error}") from None
+
+    def _write(self, statement: str, values: tuple[Any, ...]) -> None:
+        with self._writing():
+            self.connection.execute(statement, values)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """What is written to a deleted file is lost: nobody shall be told that it is kept."""
+        self.check()
+        with explained(self.folder):
+            yield
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Be the experiment's one writer. Raises StoreError where another process is."""
+    with explained(folder):
+        file = (folder / LOCK).open("w", encoding="utf-8")
+    with file:
+        until = time.monotonic() + PATIENCE
+        while not _flocked(file, fcntl.LOCK_EX):
+            if time.monotonic() > until:
+                raise StoreError(f"{folder}: another process is at work on this experiment")
+            time.sleep(0.01)
+        yield
+
+
+def in_use(folder: Path) -> bool:
+    """Whether a process is at work on the experiment."""
+    try:
+        with (folder / LOCK).open(encoding="utf-8") as file:
+            return not _flocked(file, fcntl.LOCK_SH)
+    except OSError:  # nobody has ever locked it, or nobody can from here
+        return False
+
+
+def _flocked(file: IO[str], kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+        return True
+    except BlockingIOError:
+        return False
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another in its place; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _values(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(key, json.dumps(value)) for key, value in meta.items()]
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    # Autocommit: each statement is a transaction of its own, unless BEGIN says otherwise.
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=30)
+    connection.text_factory = lambda text: text.decode("utf-8", "backslashreplace")  # of damaged text, too
+    if mode != "ro":
+        connection.execute("PRAGMA synchronous = NORMAL")  # in WAL mode enough for the end of a process
+    return connection
+
+
+@contextmanager
+def explained(folder: Path) -> Iterator[None]:
+    """What SQLite and the disk complain about becomes a StoreError that names the file."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(f"{folder / FILE}: {getattr(error, 'strerror', None) or error}") from error

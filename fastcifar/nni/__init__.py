@@ -1,0 +1,45 @@
+"""NNI's words: its Python interface, its configurations, and `import nni` in trial programs.
+
+Each name is imported when it is first asked for, so that a trial program starts at once.
+"""
+
+from typing import TYPE_CHECKING
+
+from fastcifar.lazy import lazy
+
+if TYPE_CHECKING:
+    from fastcifar.experiment.trial_api import (
+        get_experiment_id,
+        get_next_parameter,
+        get_sequence_id,
+        get_trial_id,
+        report_final_result,
+        report_intermediate_result,
+    )
+    from fastcifar.experiment.tuners.algorithms import HyperoptTuner
+    from fastcifar.nni.experiment import Experiment
+
+__all__ = [
+    "Experiment",
+    "HyperoptTuner",
+    "get_experiment_id",
+    "get_next_parameter",
+    "get_sequence_id",
+    "get_trial_id",
+    "report_final_result",
+    "report_intermediate_result",
+]
+
+HOMES = {  # where the names are, as the imports above say it to type checkers
+    "experiment": "Experiment",
+    "fastcifar.experiment.trial_api": "get_experiment_id get_next_parameter get_sequence_id get_trial_id "
+    "report_final_result report_intermediate_result",
+    "fastcifar.experiment.tuners.algorithms": "HyperoptTuner",
+}
+
+
+__getattr__ = lazy(__name__, HOMES, globals())
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,1 +1,0 @@
-"""Experiments: trials that are run, watched, kept and resumed."""

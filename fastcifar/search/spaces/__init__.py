@@ -1,0 +1,1 @@
+"""Search spaces: parameters, the rules of a file, the spaces that come with the package."""

@@ -1,0 +1,1 @@
+"""From scores of a supernet to accuracies of networks trained alone."""

@@ -1,0 +1,101 @@
+"""The holdout loss of many networks of a supernet; what several of them have in common is computed once."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fastcifar.net import Graph, Network, fuse, run_graph
+from fastcifar.stopping import check
+from fastcifar.supernet.calibration import calibrate
+from fastcifar.supernet.supernet import Supernet
+from fastcifar.train import Recipe, describe_network
+from fastcifar.train.step.loop import autocast
+
+Key = tuple[object, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """A network on the holdout: mean cross entropy, and the share of the images that it gets right."""
+
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Outputs:
+    """Of a layer, for each batch."""
+
+    calibration: list[Tensor]
+    valid: list[Tensor]
+
+
+@torch.no_grad()
+def scores(
+    supernet: Supernet,
+    recipes: Sequence[Recipe],
+    calibration: Sequence[Tensor],
+    valid: Sequence[tuple[Tensor, Tensor]],
+    progress: Callable[[int], None] = lambda done: None,
+) -> list[Score]:
+    """Score the networks of `recipes`, each with statistics measured on `calibration`, on the batches of `valid`.
+
+    Networks that begin with the same layers follow each other, and what those layers give is kept, so that a layer of
+    256 networks is computed as often as they have different beginnings up to it. The scores are what each network has
+    by itself. progress is told how many are done.
+    """
+    keys = [_keys(describe_network(recipe, supernet.num_classes)) for recipe in recipes]
+    labels = torch.cat([labels for _, labels in valid])
+    begin = _Outputs(calibration=list(calibration), valid=[images for images, _ in valid])
+    kept: list[tuple[Key, _Outputs]] = []
+    found: dict[int, Score] = {}
+    for index in sorted(range(len(recipes)), key=lambda index: repr(keys[index])):
+        same = 0
+        while same < min(len(kept), len(keys[index])) and kept[same][0] == keys[index][same]:
+            same += 1
+        del kept[same:]
+        layers = _layers(supernet.frozen(recipes[index]).graph)
+        for key, layer in list(zip(keys[index], layers, strict=True))[same:]:
+            kept.append((key, _outputs(supernet, layer, kept[-1][1] if kept else begin)))
+        logits = torch.cat(kept[-1][1].valid).float()
+        found[index] = Score(
+            loss=float(F.cross_entropy(logits, labels)), accuracy=float((logits.argmax(1) == labels).float().mean())
+        )
+        progress(len(found))
+        check()
+    return [found[index] for index in range(len(recipes))]
+
+
+def _layers(graph: Graph) -> list[Graph]:
+    """The graph's nodes, by the first part of their paths; each layer takes what the one before it gives."""
+    nodes = [(path, node) for path, node in graph.items() if node[0] is not None]
+    return [dict(layer) for _, layer in groupby(nodes, key=lambda item: item[0].split("/")[0])]
+
+
+def _keys(network: Network) -> list[Key]:
+    """What decides the weights of each layer: with the same key they are the same part of the shared ones."""
+    shapes = [(path, tuple(parameter.shape)) for path, parameter in network.path_parameters()]
+    return [
+        (tuple(layer), tuple(shape for path, shape in shapes if path.rpartition("/")[0] in layer))
+        for layer in _layers(network.graph)
+    ]
+
+
+def _outputs(supernet: Supernet, layer: Graph, inputs: _Outputs) -> _Outputs:
+    """Measure the layer's statistics, and run it on all batches."""
+    first = next(iter(layer.values()))[1][0]
+    nodes = fuse(layer) if supernet.step == "fused" else layer
+    last = list(nodes)[-1]
+    modules = nn.ModuleList(operation for operation, _ in layer.values() if isinstance(operation, nn.Module))
+    given: list[Tensor] = []
+
+    def run(x: Tensor) -> Tensor:
+        with autocast(supernet.state.precision, supernet.device):
+            return run_graph(nodes, {first: x})[last]
+
+    calibrate(modules, lambda x: given.append(run(x)), inputs.calibration)
+    return _Outputs(calibration=given, valid=[run(x) for x in inputs.valid])

@@ -1,0 +1,1 @@
+"""What changes the weights: optimizers, the schedule of the rate, averages of weights."""

@@ -1,0 +1,1 @@
+"""The folder of a run: texts, tensors, checkpoints, and the list of all runs."""

@@ -1,0 +1,166 @@
+"""The hot path: one epoch of training, one pass of evaluation."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fastcifar.net import Network
+from fastcifar.train.optim.averaging import Average
+from fastcifar.train.optim.optimizer import Optimizer
+from fastcifar.train.step.capture import Captured
+from fastcifar.train.step.precision import Precision
+
+Batch = tuple[Tensor, Tensor]  # images (B, 3, 32, 32), labels (B,)
+
+
+class Diverged(Exception):
+    """The training loss is no longer a finite number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """What a run changes as it goes."""
+
+    network: Network
+    weights: list[Tensor]  # those of the network that are trained, in its order
+    forward: Callable[[Tensor], Tensor]  # images (B, 3, 32, 32) -> logits (B, num_classes)
+    optimizer: Optimizer  # over `weights`, or fp32 copies of them
+    precision: Precision
+    scaler: torch.amp.GradScaler | None
+    average: Average | None = None
+    captured: Captured | None = None  # does a step, or all of it but the optimizer's, where CUDA graphs do
+
+
+def train_epoch(
+    state: State,
+    batches: Iterator[Batch],
+    lr: Callable[[int], float],
+    label_smoothing: float,
+    progress: Callable[[int], None],
+    steps_before: int = 0,
+) -> tuple[float, float]:
+    """Train on `batches`; return the mean loss and the accuracy over their images, each as met at its step.
+
+    lr: rate at the end of step i (from 0) of this epoch, for the summed loss. progress is told of each step.
+    steps_before: of earlier epochs.
+    Raises Diverged on a CPU; on a GPU the mean loss is not finite then.
+    """
+    state.network.train()
+    losses: list[Tensor] = []
+    correct: list[Tensor] = []
+    images_seen = 0
+    for step, (images, labels) in enumerate(batches):
+        loss, right = training_step(state, images, labels, lr(step), label_smoothing)
+        if state.average and state.average.after(steps_before + step + 1):
+            copy_masters(state)
+        losses.append(loss)
+        correct.append(right)
+        images_seen += len(labels)
+        # Reading a value waits for a GPU, so only a CPU looks at every step.
+        if loss.device.type == "cpu" and not torch.isfinite(loss):
+            raise Diverged
+        progress(step)
+    mean_loss = float(torch.stack(losses).double().sum()) / images_seen
+    return mean_loss, int(torch.stack(correct).sum()) / images_seen
+
+
+@torch.no_grad()
+def evaluate(state: State, batches: Iterator[Batch]) -> tuple[float, float]:
+    """Return the mean cross entropy and the accuracy over the images of `batches`."""
+    state.network.eval()
+    losses, correct, images_seen = [], [], 0
+    for images, labels in batches:
+        logits = run_forward(state, images)
+        losses.append(F.cross_entropy(logits, labels, reduction="sum"))
+        correct.append((logits.argmax(1) == labels).sum())
+        images_seen += len(labels)
+    return float(torch.stack(losses).double().sum()) / images_seen, int(torch.stack(correct).sum()) / images_seen
+
+
+def training_step(
+    state: State, images: Tensor, labels: Tensor, lr: float, label_smoothing: float
+) -> tuple[Tensor, Tensor]:
+    """Train on a batch; the summed loss, and for how many images the largest logit was the right one."""
+    if not state.captured:
+        loss, right, _ = step_of(state, images, labels, lr, label_smoothing)
+        return loss, right
+    loss, right, _ = state.captured(images, labels, lr)
+    if state.scaler:
+        optimizer_step(state, lr)
+    return loss.clone(), right.clone()  # their places are written to again
+
+
+def step_of(
+    state: State, images: Tensor, labels: Tensor, lr: float | Tensor, label_smoothing: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A step with nothing recorded: the summed loss, how many are right, the logits (B, num_classes)."""
+    logits, loss = forward_backward(state, images, labels, label_smoothing)
+    optimizer_step(state, lr)
+    return loss, (logits.argmax(1) == labels).sum(), logits
+
+
+def forward_backward(state: State, images: Tensor, labels: Tensor, label_smoothing: float) -> tuple[Tensor, Tensor]:
+    """Logits (B, num_classes) and the summed loss of a batch; fills the gradients of the network's weights."""
+    logits = run_forward(state, images)
+    loss = F.cross_entropy(logits, labels, reduction="sum", label_smoothing=label_smoothing)
+    backward(state, loss)
+    return logits.detach(), loss.detach()
+
+
+def run_forward(state: State, images: Tensor) -> Tensor:
+    """Logits (B, num_classes), in fp32 where the network computes in less."""
+    return logits_in(state.precision, state.forward, images, cache=state.captured is None)
+
+
+def logits_in(precision: Precision, forward: Callable[[Tensor], Tensor], images: Tensor, cache: bool = True) -> Tensor:
+    """What `forward` gives for `images` when it computes in `precision`, in fp32 where that is less."""
+    with autocast(precision, images.device, cache=cache):
+        logits = forward(images)
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+
+def autocast(precision: Precision, device: torch.device, cache: bool = True) -> AbstractContextManager[object]:
+    """The context in which torch chooses the formats of products, where `precision` leaves that to it."""
+    low = precision.autocast
+    return torch.autocast(device.type, low, cache_enabled=cache) if low else nullcontext()
+
+
+def backward(state: State, loss: Tensor) -> None:
+    """Fill the gradients of the network's weights, those of the loss times its scale."""
+    for weight in state.network.parameters():
+        weight.grad = None
+    if state.scaler:
+        state.scaler.scale(loss).backward()
+    else:
+        backward_scaled(state.precision, loss)
+
+
+def backward_scaled(precision: Precision, loss: Tensor) -> None:
+    """Add to the gradients those of the loss times the scale that `precision` always has."""
+    loss.backward(None if precision.loss_scale == 1 else torch.full_like(loss, precision.loss_scale))
+
+
+def optimizer_step(state: State, lr: float | Tensor) -> None:
+    """Change the weights by their gradients; with master copies, those, and the weights after them."""
+    optimizer = state.optimizer
+    optimizer.lr = lr
+    if state.precision.masters:
+        for master, weight in zip(optimizer.weights, state.weights, strict=True):
+            master.grad = None if weight.grad is None else weight.grad.to(master.dtype)
+    if state.scaler:
+        state.scaler.step(optimizer)  # type: ignore[arg-type]  # it needs param_groups and step() only
+        state.scaler.update()
+    else:
+        optimizer.step()
+    copy_masters(state)
+
+
+@torch.no_grad()
+def copy_masters(state: State) -> None:
+    """Bring the network's weights to those that the optimizer works on, where these are copies."""
+    if state.precision.masters:
+        torch._foreach_copy_(state.weights, state.optimizer.weights)
