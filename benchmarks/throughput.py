@@ -13,7 +13,9 @@ import tempfile
 from pathlib import Path
 
 from fastcifar.experiment.loop import Driver
-from fastcifar.experiment.spec import Spec, driving, make_folder
+from fastcifar.experiment.session import driving
+from fastcifar.experiment.spec import Spec
+from fastcifar.experiment.store.folders import make_folder
 from fastcifar.train import named_recipe, resolve_device
 from fastcifar.train.record.provenance import provenance
 

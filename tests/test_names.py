@@ -1,6 +1,6 @@
 import time
 
-from fastcifar.experiment.spec import find_folder, make_folder
+from fastcifar.experiment.store.folders import find_folder, make_folder
 from fastcifar.experiment.store.store import Store
 from fastcifar.names import for_a_folder, nearest, short, shown
 from fastcifar.new_folder import new_folder

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from fastcifar import new_folder
-from fastcifar.experiment.spec import make_folder
+from fastcifar.experiment.store.folders import make_folder
 from fastcifar.experiment.store.store import StoreError
 from fastcifar.train.record.folder import Folder, RecordError
 

@@ -84,7 +84,10 @@ class Search(TrainingFlags):
 
     def run(self) -> int:
         from fastcifar.cli.search_view import SearchView
-        from fastcifar.experiment.spec import driving, find_folder, make_folder, read_spec
+        from fastcifar.experiment.planning import plan_of
+        from fastcifar.experiment.session import driving
+        from fastcifar.experiment.spec import read_spec
+        from fastcifar.experiment.store.folders import find_folder, make_folder
         from fastcifar.experiment.store.store import Store
 
         if self.resume is not None:
@@ -98,7 +101,7 @@ class Search(TrainingFlags):
             if self.trust:
                 raise ValueError("--trust: it goes with --resume")
             spec = self._spec()
-            spec.plan()  # whatever is wrong with it is said before a folder is made
+            plan_of(spec)  # whatever is wrong with it is said before a folder is made
             folder = make_folder(self.out, spec.name)
         view = SearchView(quiet=self.json)
         going_on = f"go on with: fastcifar search --resume {folder}"
@@ -187,7 +190,8 @@ class Search(TrainingFlags):
         """The spec of a function or a command. Raises ValueError where it would not end, or there is no function."""
         from fastcifar.experiment.engines.local.gpus import GPUs
         from fastcifar.experiment.objectives.base import find_function
-        from fastcifar.experiment.spec import SUPERNET
+        from fastcifar.experiment.objectives.registry import SUPERNET
+        from fastcifar.experiment.planning import plan_of
         from fastcifar.search import Space
 
         if not self._limited and Space.from_dict(spec.space).size() == float("inf"):
@@ -200,7 +204,7 @@ class Search(TrainingFlags):
 
             evaluator = find_function(SUPERNET)(folder=Path(spec.supernet or ""))
             evaluator.check(Space.from_dict(spec.space))
-            check_space(evaluator.recipe_of, spec.plan().space, source=str(self.space), alone=False)
+            check_space(evaluator.recipe_of, plan_of(spec).space, source=str(self.space), alone=False)
         if spec.gpus is not None:
             room = GPUs(**spec.gpus).capacity()  # infinite where they are hidden
             spec = replace(spec, concurrency=self.concurrency or (int(room) if self.trial_gpus else 1))
@@ -210,7 +214,8 @@ class Search(TrainingFlags):
 
     def _training(self, spec: "Spec") -> "Spec":
         """The spec with its recipe. Raises ValueError where the space does not fit the recipe."""
-        from fastcifar.experiment.objectives.training.evaluator import default_concurrency, spread
+        from fastcifar.experiment.objectives.registry import recipes_of
+        from fastcifar.experiment.objectives.training.budget import default_concurrency, spread
         from fastcifar.experiment.objectives.training.space_check import check_space
         from fastcifar.experiment.objectives.training.trial_recipe import shares_text
         from fastcifar.search import Space
@@ -219,7 +224,7 @@ class Search(TrainingFlags):
         device = resolve_device(self.device)
         name, recipe = self.find_with_images(self.recipe)
         spec, space = replace(spec, recipe=recipe.to_dict()), Space.from_dict(spec.space)
-        check_space(spec.recipes(), space, source=str(self.space), settings=parse_settings(self.set))
+        check_space(recipes_of(spec), space, source=str(self.space), settings=parse_settings(self.set))
         text = shares_text(space, recipe.total_epoch)
         if text is not None:
             print(text, file=sys.stderr)
@@ -241,7 +246,7 @@ class Search(TrainingFlags):
         if spec.recipe is None:
             return spec
         from fastcifar.cli.search_view import estimate
-        from fastcifar.experiment.objectives.training.evaluator import measured
+        from fastcifar.experiment.objectives.training.budget import measured
         from fastcifar.train import Recipe
 
         print("measuring what a trial costs here ...", file=sys.stderr, flush=True)

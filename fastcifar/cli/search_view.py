@@ -17,7 +17,7 @@ from fastcifar.experiment.store.store import FINISHED, RUNNING, STOPPED, TrialRo
 from fastcifar.names import counted, duration
 
 if TYPE_CHECKING:
-    from fastcifar.experiment.objectives.training.evaluator import Cost
+    from fastcifar.experiment.objectives.training.cost import Cost
     from fastcifar.train import Recipe
 
 

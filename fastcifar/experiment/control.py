@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from fastcifar.experiment.exchange.fits import check_fits
-from fastcifar.experiment.spec import Spec, check_recipe, read_spec
+from fastcifar.experiment.objectives.registry import check_recipe, recipes_of
+from fastcifar.experiment.planning import space_of
+from fastcifar.experiment.spec import Spec, read_spec
 from fastcifar.experiment.store.requests import ask
 from fastcifar.experiment.store.store import RUNNING, Store, StoreError, TrialRow, in_use, locked
 
@@ -80,11 +82,11 @@ def update(
 
 def _check(spec: Spec, rows: Iterable[TrialRow], source: str) -> None:
     """Raise ValueError where the space is not for the recipe, or not for a trial that was run."""
-    space, budget = spec.search_space()
+    space, budget = space_of(spec)
     if spec.recipe is not None:
         from fastcifar.experiment.objectives.training.space_check import check_space  # brings torch
 
-        recipes = spec.recipes()
+        recipes = recipes_of(spec)
         check_space(recipes, space, source=source)
         check_space(lambda params: recipes({**spec.short, **params}), space, source=source)
     for row in rows:

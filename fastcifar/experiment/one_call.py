@@ -10,11 +10,13 @@ from typing import Any
 from fastcifar.experiment.control import update
 from fastcifar.experiment.failures import MAX_FAILURES
 from fastcifar.experiment.objectives.base import FunctionEvaluator, find_function
-from fastcifar.experiment.spec import Spec, driving, find_folder, make_folder, read_spec
+from fastcifar.experiment.planning import plan_of
+from fastcifar.experiment.session import driving
+from fastcifar.experiment.spec import Spec, read_spec
+from fastcifar.experiment.store.folders import OUT, find_folder, make_folder
 from fastcifar.experiment.store.store import Store
 from fastcifar.experiment.summary import confirmed, summary
 from fastcifar.machine import check_threads, share_of_cores
-from fastcifar.nni.experiment import OUT
 from fastcifar.rules import optional, seconds, whole
 
 PATIENCE = 10.0  # seconds in which a search that runs answers
@@ -84,7 +86,7 @@ def optimize(
         code_directory=str(Path.cwd()),
         gpus=None if trial_gpus is None else {"number": trial_gpus, "use_active": True},
     )
-    spec.plan()
+    plan_of(spec)
     return _searched(spec, evaluator, make_folder(Path(out), spec.name))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from fastcifar.experiment.confirm import Candidate, candidates, chosen_gain, finalists, pareto, winner
 from fastcifar.experiment.judgement import WORSE, judge
 from fastcifar.experiment.loop import Driver, confirm_seeds
+from fastcifar.experiment.objectives.registry import recipes_of
 from fastcifar.experiment.spec import Spec
 from fastcifar.experiment.store.store import FAILED, FINISHED, STOPPED
 from fastcifar.experiment.tuners.custom import best_of
@@ -142,7 +143,7 @@ def write_best(spec: Spec, driver: Driver, params: Params) -> None:
     """Write best.json: where trials train a recipe that `fastcifar train` takes, else the parameters."""
     values: Any = params
     if spec.recipe is not None:
-        values = spec.recipes()(params).to_dict()
+        values = recipes_of(spec)(params).to_dict()
     temporary = driver.store.folder / "best.json.new"
     temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     temporary.replace(driver.store.folder / "best.json")

@@ -13,7 +13,10 @@ from torch import nn
 from fastcifar.experiment.gate import result_is
 from fastcifar.experiment.loop import Driver
 from fastcifar.experiment.objectives.base import FunctionEvaluator
-from fastcifar.experiment.spec import Spec, driving, make_folder, read_spec
+from fastcifar.experiment.planning import plan_of
+from fastcifar.experiment.session import driving
+from fastcifar.experiment.spec import Spec, read_spec
+from fastcifar.experiment.store.folders import OUT, make_folder
 from fastcifar.experiment.store.store import FAILED, FINISHED, Store, TrialRow
 from fastcifar.nas.code import to_code
 from fastcifar.nas.config import RetiariiExeConfig
@@ -22,7 +25,6 @@ from fastcifar.nas.model import space_of
 from fastcifar.nas.strategy import DARTS, MultiTrial, SinglePath
 from fastcifar.nas.trial import SILENT, WEIGHTS, TrialEvaluator
 from fastcifar.nni.config import ConfigError
-from fastcifar.nni.experiment import OUT
 from fastcifar.search import Params
 from fastcifar.train.record.record import RunFolder, read_tensors
 
@@ -186,7 +188,7 @@ class RetiariiExperiment:
         )
         if tuner.get("class_args", {}).get("repeats") and config.max_trial_number is None:
             raise ConfigError("max_trial_number: it is needed where a network may be drawn again")
-        spec.plan()
+        plan_of(spec)
         return spec
 
     def _stored(self) -> Spec:

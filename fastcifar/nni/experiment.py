@@ -9,7 +9,10 @@ from typing import Any
 
 from fastcifar.experiment.engines.local.gpus import GPUs
 from fastcifar.experiment.loop import Driver, StoppedNow
-from fastcifar.experiment.spec import Spec, driving, find_folder, make_folder, read_spec
+from fastcifar.experiment.planning import plan_of
+from fastcifar.experiment.session import driving
+from fastcifar.experiment.spec import Spec, read_spec
+from fastcifar.experiment.store.folders import OUT, find_folder, make_folder
 from fastcifar.experiment.store.listing import WAITING, as_seen
 from fastcifar.experiment.store.store import FAILED, FINISHED, RUNNING, STOPPED, Store, TrialRow, in_use
 from fastcifar.experiment.summary import confirmed, summary
@@ -17,7 +20,6 @@ from fastcifar.machine import check_threads
 from fastcifar.nni.config import AlgorithmConfig, ConfigError, ExperimentConfig, load_config, seconds
 from fastcifar.nni.local_config import check_platform
 
-OUT = Path("runs")
 STATUS = {
     RUNNING: "RUNNING",
     WAITING: "WAITING",
@@ -167,7 +169,7 @@ class Experiment:
             raise ConfigError(f"the experiment {self.id} runs already")
         if self.folder is None:
             spec = self._spec()
-            spec.plan()
+            plan_of(spec)
             self.folder = make_folder(
                 Path(self.config.experiment_working_directory or self.out).expanduser(), spec.name
             )

@@ -9,8 +9,9 @@ from fastcifar.lazy import lazy
 
 if TYPE_CHECKING:
     from fastcifar.train.build import describe_network
-    from fastcifar.train.compare.comparison import Comparison, compare, compare_results
+    from fastcifar.train.compare.comparison import compare, compare_results
     from fastcifar.train.compare.many import Summary, summarise
+    from fastcifar.train.compare.verdict import Comparison
     from fastcifar.train.device import resolve_device
     from fastcifar.train.loading import TrainedNetwork, load_network
     from fastcifar.train.recipe.checks import RecipeError
@@ -57,7 +58,8 @@ __all__ = [
 HOMES = {  # module: names
     "build": "describe_network",
     "recipe.checks": "RecipeError",
-    "compare.comparison": "Comparison compare compare_results",
+    "compare.comparison": "compare compare_results",
+    "compare.verdict": "Comparison",
     "device": "resolve_device",
     "record.folder": "RecordError",
     "record.frame": "list_runs",

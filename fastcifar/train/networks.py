@@ -1,67 +1,13 @@
-"""The networks that a recipe can name."""
+"""The network of a recipe, and the sizes of the images that it trains on."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastcifar.data import SIDE
 from fastcifar.net import Style, resnet9, speednet
-from fastcifar.train.recipe.checks import RecipeError
-from fastcifar.train.recipe.idle import ONLY, defaults, why_idle, without_idle
-
-if TYPE_CHECKING:
-    from fastcifar.train.recipe.recipe import Recipe
-
-NETWORKS = ("resnet9", "speednet")
-MIN_SIDE = 8  # pixels
+from fastcifar.train.recipe.recipe import Recipe
 
 
-def check_network(recipe: "Recipe") -> None:
-    """Raise RecipeError for a field that the recipe's network has no node for, sides that it cannot take, two rates."""
-    usual = defaults(recipe)
-    for network, names in ONLY.items():
-        for name in names if network != recipe.network else ():
-            if getattr(recipe, name) != usual[name]:
-                raise RecipeError(f"{name}: the network {recipe.network} has no node for it; it is {network}'s")
-    for name in ("bias_lr", "head_lr") if recipe.lr_instead is not None else ():
-        if getattr(recipe, name) is not None:
-            raise RecipeError(f"{name}: lr_instead gives every tensor a rate of its own; leave one of the two out")
-    if recipe.lr_instead is not None and recipe.optimizer == "muon":
-        raise RecipeError("lr_instead: muon's rate is muon_lr; lr_scale sets it by layer")
-    if recipe.network == "resnet9" and recipe.whiten == 2:
-        raise RecipeError("whiten: resnet9 whitens patches 3 pixels wide, or 0 for none; 2 is speednet's")
-    for side in recipe.sizes:
-        if recipe.network == "resnet9" and int(side) % 8:
-            raise RecipeError(
-                f"sizes: resnet9 halves an image three times, which a side of {side} pixels is no good for"
-            )
-        if recipe.network == "speednet" and int(side) < SIDE // 2:
-            raise RecipeError(f"sizes: speednet needs a side of {SIDE // 2} pixels, not {side}")
-    if (epochs := sum(recipe.sizes.values())) > recipe.total_epoch:
-        raise RecipeError(f"sizes: its {epochs} epochs are more than total_epoch ({recipe.total_epoch})")
-
-
-def check_used(recipes: "Iterable[Recipe]", names: Iterable[str]) -> None:
-    """Raise RecipeError for a field of `names` that does nothing in any of the recipes."""
-    made = list(recipes)
-    for name in names:
-        reasons = [why_idle(recipe, name) for recipe in made]
-        if all(reasons):
-            raise RecipeError(f"{name}: it does nothing {reasons[0]}")
-
-
-def check_differ(a: "Recipe", b: "Recipe", null: bool) -> None:
-    """Raise RecipeError where `a` and `b` train the same, or with `null` where they do not.
-
-    Fields that do nothing make no difference.
-    """
-    same = without_idle(a) == without_idle(b)
-    if same and not null:
-        raise RecipeError("A and B are the same recipe; --set-b changes B, --null compares a recipe with itself")
-    if null and not same:
-        raise RecipeError("--null: it compares a recipe with itself, but A and B differ")
-
-
-def describe(recipe: "Recipe", num_classes: int, leave_out: tuple[str, ...]) -> dict[str, Any]:
+def describe(recipe: Recipe, num_classes: int, leave_out: tuple[str, ...]) -> dict[str, Any]:
     """The recipe's network as a nested dict."""
     style = Style(
         activation=recipe.activation,
@@ -95,7 +41,7 @@ def describe(recipe: "Recipe", num_classes: int, leave_out: tuple[str, ...]) -> 
     )
 
 
-def side_at(recipe: "Recipe", epoch: int) -> int:
+def side_at(recipe: Recipe, epoch: int) -> int:
     """Side in pixels of the training images of `epoch` (from 0)."""
     for side, epochs in recipe.sizes.items():
         if epoch < epochs:
@@ -104,7 +50,7 @@ def side_at(recipe: "Recipe", epoch: int) -> int:
     return SIDE
 
 
-def step_kinds(recipe: "Recipe", first: int = 0) -> list[tuple[int, bool]]:
+def step_kinds(recipe: Recipe, first: int = 0) -> list[tuple[int, bool]]:
     """The kinds of training steps from epoch `first` on, in their order: each shape of the tensors that they compute.
 
     A kind is (side in pixels of the images, whether the bias of the whitening convolution is trained).

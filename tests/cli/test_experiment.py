@@ -22,7 +22,9 @@ from fastcifar.experiment import control
 from fastcifar.experiment.exchange.csv_cells import text_of, value_of
 from fastcifar.experiment.exchange.export import json_values
 from fastcifar.experiment.loop import StoppedNow
-from fastcifar.experiment.spec import Spec, driving, make_folder
+from fastcifar.experiment.session import driving
+from fastcifar.experiment.spec import Spec
+from fastcifar.experiment.store.folders import make_folder
 from fastcifar.experiment.store.store import Store, TrialRow, locked
 from fastcifar.search import Experiment
 from fastcifar.search.spaces.named import named_space

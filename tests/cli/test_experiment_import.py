@@ -7,7 +7,7 @@ import pytest
 from experiments import FITS, output, rows_of, spec_of
 
 from fastcifar.cli import run
-from fastcifar.experiment.spec import make_folder
+from fastcifar.experiment.store.folders import make_folder
 from fastcifar.experiment.store.store import Store
 
 

@@ -163,7 +163,7 @@ def test_a_synonym_comes_before_a_likeness():
 
 
 def test_the_fields_that_are_read_are_the_recipes():
-    assert field_names("fastcifar", "train/recipe/recipe.py", "Recipe") == [field.name for field in fields(Recipe)]
+    assert field_names("fastcifar", "train/recipe/values.py", "Values") == [field.name for field in fields(Recipe)]
 
 
 def test_synonyms_mean_something():

@@ -16,7 +16,10 @@ import pytest
 from fastcifar.cli import run
 from fastcifar.cli.search import Search
 from fastcifar.data import NoDataError
-from fastcifar.experiment.objectives.training import evaluator as training
+from fastcifar.experiment.engines import registry
+from fastcifar.experiment.objectives.registry import evaluator_of, recipes_of
+from fastcifar.experiment.objectives.training import budget
+from fastcifar.experiment.planning import plan_of
 from fastcifar.experiment.spec import Spec
 from fastcifar.experiment.store.store import Store, locked
 from fastcifar.train import find_recipe
@@ -122,12 +125,12 @@ def test_the_peaks_of_lr_where_the_recipe_has_other_epochs(capsys):
     assert capsys.readouterr().err == "peak_epoch: 3 to 9 of 24 epochs becomes 0.5 to 1.5 of 4\n"
     params = {"peak_lr": 0.1, "peak_epoch": 9}
     for one in (spec, Spec.from_dict(spec.to_dict())):
-        assert one.recipes()(params).peak_epoch == one.evaluator().recipe_of(params).peak_epoch == 1.5
-        assert replace(one, max_flops=1e12).plan().space.allowed(params)
+        assert recipes_of(one)(params).peak_epoch == evaluator_of(one).recipe_of(params).peak_epoch == 1.5
+        assert plan_of(replace(one, max_flops=1e12)).space.allowed(params)
     Search(**flags, epochs=24)._spec()
     assert capsys.readouterr().err == ""
     kept = {key: entry for key, entry in spec.space.items() if key != "_total_epoch"}  # by a version without the word
-    assert replace(spec, space=kept).recipes()({"peak_epoch": 3}).peak_epoch == 3
+    assert recipes_of(replace(spec, space=kept))({"peak_epoch": 3}).peak_epoch == 3
 
 
 def test_synthetic_images_where_there_are_none(monkeypatch, capsys):
@@ -348,9 +351,9 @@ def few_images(folder, monkeypatch):
     """Trials that train on some of 640 images, in the worker, which otherwise would take a minute."""
     (folder / f"few_{name_of(folder)}.py").write_text(FEW_IMAGES)
     monkeypatch.syspath_prepend(folder)
-    module, original = import_module(f"few_{name_of(folder)}"), Spec.evaluator
-    monkeypatch.setattr(Spec, "evaluator", lambda spec: module.FewImages(original(spec)))
-    monkeypatch.setattr(training, "load_images", lambda name, data_dir: 640)
+    module = import_module(f"few_{name_of(folder)}")
+    monkeypatch.setattr(registry, "evaluator_of", lambda spec: module.FewImages(evaluator_of(spec)))
+    monkeypatch.setattr(budget, "load_images", lambda name, data_dir: 640)
 
 
 @pytest.mark.usefixtures("few_images")

@@ -8,8 +8,9 @@ import pytest
 from experiments import FITS, SPACE, output, rows_of
 
 from fastcifar.cli import run
-from fastcifar.experiment.spec import Spec, make_folder
+from fastcifar.experiment.spec import Spec
 from fastcifar.experiment.store.archive import save
+from fastcifar.experiment.store.folders import make_folder
 from fastcifar.experiment.store.store import Store
 from fastcifar.experiment.store.trust import UntrustedError, would_run
 from fastcifar.search import Experiment

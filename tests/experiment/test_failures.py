@@ -9,7 +9,9 @@ from scripted import ENTRIES, SMALL, Scripted
 from fastcifar.experiment.failures import MAX_FAILURES, Failures
 from fastcifar.experiment.loop import Limits, updated
 from fastcifar.experiment.objectives.base import FunctionEvaluator
-from fastcifar.experiment.spec import Spec, driving
+from fastcifar.experiment.planning import plan_of
+from fastcifar.experiment.session import driving
+from fastcifar.experiment.spec import Spec
 from fastcifar.experiment.store.requests import ask
 from fastcifar.experiment.store.store import FAILED, FINISHED, STOPPED, Store, TrialRow
 from fastcifar.search import optimize
@@ -84,8 +86,8 @@ def test_the_message_is_one_short_line():
 
 
 def test_the_setting_in_specs(tmp_path):
-    assert Spec.from_dict({"space": ENTRIES}).plan().max_failures == MAX_FAILURES == 20  # as in older stores
-    plan = Spec(space=ENTRIES, max_failures=7).plan()
+    assert plan_of(Spec.from_dict({"space": ENTRIES})).max_failures == MAX_FAILURES == 20  # as in older stores
+    plan = plan_of(Spec(space=ENTRIES, max_failures=7))
     assert plan.max_failures == 7 and updated(plan, {"max_failures": 0}).max_failures == 0
     evaluator = FunctionEvaluator(lambda params: 1 / 0)
     with driving(tmp_path, Spec(space=SMALL, max_failures=1), lambda driver: None, evaluator) as driver:

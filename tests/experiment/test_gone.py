@@ -16,8 +16,9 @@ from signalled import send
 from fastcifar import stopping
 from fastcifar.cli import run
 from fastcifar.experiment.loop import TICK, Limits
-from fastcifar.experiment.objectives.training.evaluator import probe
-from fastcifar.experiment.spec import Spec, driving
+from fastcifar.experiment.objectives.training.cost import probe
+from fastcifar.experiment.session import driving
+from fastcifar.experiment.spec import Spec
 from fastcifar.experiment.store.frozen import connect_frozen
 from fastcifar.experiment.store.store import FILE, FINISHED, Store, StoreError, TrialRow
 from fastcifar.stopping import stoppable

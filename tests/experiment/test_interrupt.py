@@ -12,7 +12,8 @@ from scripted import ENTRIES, Scripted, endless, plain
 from fastcifar.experiment.engines.local.pool import WorkerEngine
 from fastcifar.experiment.loop import Limits
 from fastcifar.experiment.objectives.base import FunctionEvaluator
-from fastcifar.experiment.spec import Spec, driving
+from fastcifar.experiment.session import driving
+from fastcifar.experiment.spec import Spec
 from fastcifar.experiment.store.requests import ask
 from fastcifar.experiment.store.store import Store
 from fastcifar.experiment.summary import confirmed, summary
@@ -21,7 +22,8 @@ INTERRUPTED = """
 import sys, time
 from pathlib import Path
 from fastcifar.experiment.objectives.base import FunctionEvaluator
-from fastcifar.experiment.spec import Spec, driving
+from fastcifar.experiment.spec import Spec
+from fastcifar.experiment.session import driving
 def objective(params, report):
     report(0.5)
     print("begun", flush=True)
@@ -53,7 +55,7 @@ def test_what_is_asked_while_it_starts_is_done(tmp_path, monkeypatch):
         ask(tmp_path, {"stop": True})
         return Scripted(plain)
 
-    monkeypatch.setattr("fastcifar.experiment.spec.WorkerEngine", slow_start)
+    monkeypatch.setattr("fastcifar.experiment.engines.registry.WorkerEngine", slow_start)
     evaluator = FunctionEvaluator(lambda params: 1.0)
     with driving(tmp_path, Spec(space=ENTRIES, trials=50), lambda driver: None, evaluator) as driver:
         driver.search()

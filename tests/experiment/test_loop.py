@@ -7,7 +7,9 @@ from scripted import ENTRIES, SMALL, SPACE, Scripted, plain
 
 from fastcifar.experiment.loop import MOST_SEED, Limits, confirm_seeds, trial_seed, updated
 from fastcifar.experiment.objectives.base import FunctionEvaluator
-from fastcifar.experiment.spec import Spec, driving
+from fastcifar.experiment.planning import plan_of
+from fastcifar.experiment.session import driving
+from fastcifar.experiment.spec import Spec
 from fastcifar.rules import ConfigError
 from fastcifar.search import GP, Grid, History, Space
 from fastcifar.search.searcher import trial_rng
@@ -31,7 +33,7 @@ def test_the_largest_seed_is_one_that_the_store_keeps(search):
     ]
     assert trial_seed(MOST_SEED + 2, 0) > 2**63 - 1
     with pytest.raises(ConfigError, match="seed: a whole number of at least 0 and at most 9,223,372,036,853 is needed"):
-        Spec(space=ENTRIES, seed=MOST_SEED + 1).plan()
+        plan_of(Spec(space=ENTRIES, seed=MOST_SEED + 1))
 
 
 def test_what_is_suggested_is_the_searchers(search):

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fastcifar.experiment.spec import Spec, make_folder
+from fastcifar.experiment.spec import Spec
+from fastcifar.experiment.store.folders import make_folder
 from fastcifar.experiment.store.store import Store, StoreError
 from fastcifar.search import optimize
 

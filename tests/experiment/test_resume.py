@@ -12,7 +12,8 @@ from scripted import ENTRIES, Scripted, endless, plain, plan
 
 from fastcifar.experiment.loop import Driver, Limits
 from fastcifar.experiment.objectives.base import FunctionEvaluator
-from fastcifar.experiment.spec import Spec, driving
+from fastcifar.experiment.session import driving
+from fastcifar.experiment.spec import Spec
 from fastcifar.experiment.store.store import Store, StoreError
 from fastcifar.search import ASHA, GP
 

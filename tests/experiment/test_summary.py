@@ -10,6 +10,7 @@ from scripted import Scripted
 
 from fastcifar.cli.found import best_text, where_text
 from fastcifar.experiment.loop import Driver
+from fastcifar.experiment.planning import plan_of
 from fastcifar.experiment.spec import Spec
 from fastcifar.experiment.store.store import Store
 from fastcifar.experiment.summary import confirmed, summary
@@ -40,7 +41,7 @@ def searched(tmp_path, monkeypatch):
         asked = {"space": SPACE, "tuner": {"name": "Random"}, "trials": 3, "confirm": (2, 3)}
         spec = Spec(**asked | {"recipe": RECIPE, "recipe_name": "resnet9-tiny"} | changes)
         store = Store.create(folder, {"spec": spec.to_dict()})
-        driver = Driver(store, spec.plan(), Scripted(script), lambda driver: None)
+        driver = Driver(store, plan_of(spec), Scripted(script), lambda driver: None)
         driver.search()
         document = summary(spec, driver, confirmed(spec, driver))
         store.set({"status": "done"})

@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from fastcifar.experiment import spec as module
+from fastcifar.experiment.engines import registry
+from fastcifar.experiment.engines.registry import engine_of
 from fastcifar.experiment.objectives.base import FunctionEvaluator
 from fastcifar.experiment.one_call import optimize
 from fastcifar.experiment.spec import Spec
@@ -19,11 +20,11 @@ SPACE = {"x": {"_type": "uniform", "_value": [0, 1]}}
 def eight_cores(monkeypatch):
     for name in ("OMP_NUM_THREADS", "GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(module, "share_of_cores", lambda concurrency: 8 // concurrency)
+    monkeypatch.setattr(registry, "share_of_cores", lambda concurrency: 8 // concurrency)
 
 
 def worker_variables(folder, **settings):
-    engine = Spec(space=SPACE, **settings).engine(folder, FunctionEvaluator(os.getpid, "default"))
+    engine = engine_of(Spec(space=SPACE, **settings), folder, FunctionEvaluator(os.getpid, "default"))
     engine.close()
     return engine.environment
 
@@ -45,7 +46,7 @@ def test_specs_of_earlier_versions_share_the_cores(tmp_path, monkeypatch):
 
 def test_a_command_is_told_only_where_it_is_asked_for(tmp_path):
     def told(**settings):
-        engine = Spec(space=SPACE, command="true", **settings).engine(tmp_path)
+        engine = engine_of(Spec(space=SPACE, command="true", **settings), tmp_path)
         engine.close()
         return engine._environment(0, [])
 

@@ -6,7 +6,7 @@ from supernets import ENTRIES, RECIPE, WIDTHS
 from fastcifar.cli.search_view import duration
 from fastcifar.cli.supernet.view import estimate
 from fastcifar.experiment.loop import confirm_seeds, trial_seed
-from fastcifar.experiment.objectives.training.evaluator import Cost
+from fastcifar.experiment.objectives.training.cost import Cost
 from fastcifar.experiment.objectives.training.sizes import flops
 from fastcifar.experiment.spec import Spec
 from fastcifar.supernet.methods import drawn

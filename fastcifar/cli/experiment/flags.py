@@ -25,7 +25,7 @@ class Action(PlaceFlags):
 
     def folder(self, name: str | None) -> Path:
         """The folder of an experiment by its id, or a unique beginning of it; None is the only one there is."""
-        from fastcifar.experiment.spec import find_folder
+        from fastcifar.experiment.store.folders import find_folder
         from fastcifar.experiment.store.listing import folders
         from fastcifar.experiment.store.store import StoreError
 

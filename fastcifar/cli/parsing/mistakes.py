@@ -131,7 +131,7 @@ class _Reader:
     def _meant(self, word: str, value: str | None) -> list[str]:
         """The flags, or the fields of the recipe, that were meant by a name, as they are written."""
         flags = {spelling[2:].replace("-", "_"): spelling for spelling in self.flags if spelling.startswith("--")}
-        fields = field_names("fastcifar", "train/recipe/recipe.py", "Recipe") if "--set" in self.flags else []
+        fields = field_names("fastcifar", "train/recipe/values.py", "Values") if "--set" in self.flags else []
         known = [*flags, *(field for field in fields if field not in flags)]
         close = [word] if word in known else SYNONYMS.get(word.lower(), "").split()
         close = [name for name in close if name in known] or get_close_matches(word, known, n=2, cutoff=0.7)

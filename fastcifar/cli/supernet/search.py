@@ -44,7 +44,8 @@ class Search(PlanFlags, LimitFlags):
 
     def run(self) -> int:
         from fastcifar.cli.search_view import SearchView
-        from fastcifar.experiment.spec import driving, make_folder
+        from fastcifar.experiment.session import driving
+        from fastcifar.experiment.store.folders import make_folder
         from fastcifar.supernet.search import SearchError, keep
 
         if self.resume is None:
@@ -148,7 +149,7 @@ class Search(PlanFlags, LimitFlags):
     def _measured(self, spec: "Spec", asked: "Asked", driver: "Driver") -> "tuple[Spec, Asked]":
         """With a budget that fits the device; said before anything is trained."""
         from fastcifar.cli.supernet.view import estimate
-        from fastcifar.experiment.objectives.training.evaluator import measured
+        from fastcifar.experiment.objectives.training.budget import measured
         from fastcifar.supernet.predict.ranking import check_limits, costs_of, typical
         from fastcifar.supernet.search import keep, plan_of
         from fastcifar.train import Recipe
@@ -166,7 +167,8 @@ class Search(PlanFlags, LimitFlags):
         return spec, asked
 
     def _resumed(self, name: str) -> "tuple[Spec, Asked, Path]":
-        from fastcifar.experiment.spec import find_folder, read_spec
+        from fastcifar.experiment.spec import read_spec
+        from fastcifar.experiment.store.folders import find_folder
         from fastcifar.experiment.store.store import Store
         from fastcifar.supernet.search import KEY, Asked
 
@@ -181,7 +183,7 @@ class Search(PlanFlags, LimitFlags):
     def _asked(self) -> "tuple[Spec, Asked]":
         """What is trained alone, and what is asked of the supernet. Raises ValueError before anything is made."""
         from fastcifar.cli.search import pair
-        from fastcifar.experiment.objectives.training.evaluator import default_concurrency, spread
+        from fastcifar.experiment.objectives.training.budget import default_concurrency, spread
         from fastcifar.experiment.spec import Spec
         from fastcifar.supernet.predict.predictors import FEWEST
         from fastcifar.supernet.predict.ranking import check_limits, costs_of

@@ -12,7 +12,7 @@ import pandas as pd
 from fastcifar.cli.banner import notices
 from fastcifar.cli.found import best_text, where_text
 from fastcifar.cli.table import table
-from fastcifar.experiment.objectives.training.evaluator import Cost
+from fastcifar.experiment.objectives.training.cost import Cost
 from fastcifar.experiment.spec import Spec
 from fastcifar.names import counted, duration
 from fastcifar.search import Params

@@ -74,7 +74,7 @@ class Compare(RunFlags):
 
     def _pair(self) -> "tuple[dict[str, Side], Dataset]":
         """Both sides and their images."""
-        from fastcifar.train.networks import check_differ, check_used
+        from fastcifar.train.recipe.rules import check_differ, check_used
 
         if self.a is None:
             raise ValueError("A: a recipe is needed, e.g. resnet9-tiny; or --resume ID, or --of RUN ... --with RUN ...")

@@ -109,7 +109,7 @@ class Train(RunFlags):
 
     def _prepared(self) -> "tuple[Side, Dataset]":
         """The recipe with its name, and its images."""
-        from fastcifar.train.networks import check_used
+        from fastcifar.train.recipe.rules import check_used
 
         side = self.side(self.recipe)
         check_used([side.recipe], parse_settings(self.set))

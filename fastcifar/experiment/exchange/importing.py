@@ -11,6 +11,7 @@ from fastcifar.experiment.exchange.entries import Entry, read_entries
 from fastcifar.experiment.exchange.fits import check_fits
 from fastcifar.experiment.gate import joined, text
 from fastcifar.experiment.loop import trial_seed
+from fastcifar.experiment.planning import space_of
 from fastcifar.experiment.spec import read_spec
 from fastcifar.experiment.store.store import FINISHED, Store, TrialRow, locked
 from fastcifar.search.spaces.space import Params, Space
@@ -38,7 +39,7 @@ def import_trials(folder: Path, path: Path) -> Imported:
         store = Store.open(folder)
         try:
             spec = read_spec(store)
-            space, budget = spec.search_space()
+            space, budget = space_of(spec)
             entries, others = read_entries(path, space, budget, lambda params: check_fits(space, params, budget))
             rows = store.trials()
             new = _new(entries, rows, space, budget)

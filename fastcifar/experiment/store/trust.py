@@ -2,13 +2,11 @@
 
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from fastcifar.experiment.spec import Spec
 from fastcifar.experiment.store.store import Store
 from fastcifar.names import writable
-
-if TYPE_CHECKING:
-    from fastcifar.experiment.spec import Spec
 
 LOADED, TRUSTED = "loaded", "trusted"  # keys of a store: the archive it came in; whether its code may run
 LONGEST = 2000  # characters of a command that are shown
@@ -29,7 +27,7 @@ def untrusted(meta: Mapping[str, Any]) -> str | None:
     return None if loaded is None or meta.get(TRUSTED) is True else str(loaded)
 
 
-def would_run(spec: "Spec") -> list[str]:
+def would_run(spec: Spec) -> list[str]:
     """What an experiment runs that is not of this program, each with the folder that it is found in."""
     found = []
     for kind, what in (("command", spec.command), ("function", spec.function)):
@@ -41,7 +39,7 @@ def would_run(spec: "Spec") -> list[str]:
     return found
 
 
-def check_trust(store: Store, spec: "Spec", trust: bool) -> None:
+def check_trust(store: Store, spec: Spec, trust: bool) -> None:
     """Raise UntrustedError where a loaded experiment would run code; with `trust` show it, and keep that it may."""
     archive, found = untrusted(store.meta()), would_run(spec)
     if archive is None or not found:

@@ -1,20 +1,16 @@
 """What would help a comparison that cannot tell."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from fastcifar.statistics import MIN_PAIRS, detectable, pairs_needed
-from fastcifar.train.compare.verdict import outcome
+from fastcifar.train.compare.verdict import Comparison, outcome
 from fastcifar.train.recipe.named import named_recipe, recipe_names
 from fastcifar.train.result import Result
-
-if TYPE_CHECKING:
-    from fastcifar.train.compare.comparison import Comparison
 
 UNTOLD = ("too_few", "no_spread", "no_difference", "not_worse")  # outcomes that more would help
 
 
-def advice(comparison: "Comparison", results: Mapping[str, Sequence[Result]]) -> list[str]:
+def advice(comparison: Comparison, results: Mapping[str, Sequence[Result]]) -> list[str]:
     """Sentences, the cheapest help first; empty where the comparison has told what can be told.
 
     results: the runs of "A" and "B".
@@ -24,7 +20,7 @@ def advice(comparison: "Comparison", results: Mapping[str, Sequence[Result]]) ->
     return [*_more_pairs(comparison), *_more_images(results), *_longer_training(results)]
 
 
-def _more_pairs(comparison: "Comparison") -> list[str]:
+def _more_pairs(comparison: Comparison) -> list[str]:
     accuracy, n = comparison.accuracy, len(comparison.pairs)
     if accuracy is None:
         return [f"more pairs: at least {MIN_PAIRS} that finish are needed"]

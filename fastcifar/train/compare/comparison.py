@@ -1,64 +1,22 @@
 """Two recipes beside each other: the same seeds, run by run in turn."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 from fastcifar.data import Dataset, load
-from fastcifar.names import counted
-from fastcifar.statistics import MIN_PAIRS, Paired, paired, pairs_needed, ratio
+from fastcifar.statistics import MIN_PAIRS, paired, pairs_needed, ratio
 from fastcifar.train.compare.group import Side, begin, load_group
-from fastcifar.train.compare.many import Summary, accuracy, has_finished, seconds, summarise, valid_acc
+from fastcifar.train.compare.many import accuracy, has_finished, seconds, summarise, valid_acc
 from fastcifar.train.compare.series import run_group
-from fastcifar.train.compare.verdict import outcome, verdict
-from fastcifar.train.networks import check_differ
+from fastcifar.train.compare.verdict import Comparison
 from fastcifar.train.recipe.recipe import Recipe
+from fastcifar.train.recipe.rules import check_differ
 from fastcifar.train.record.record import RecordError
 from fastcifar.train.result import Result
 from fastcifar.train.run import RunSettings
 from fastcifar.train.session import Hooks
-
-
-@dataclass(frozen=True, kw_only=True, repr=False)
-class Comparison:
-    """What pairs of runs with the same seed say of recipe b less recipe a.
-
-    a, b: all runs of each. pairs: the seeds with which both finished; what follows is of them, and None or empty where
-    they are fewer than MIN_PAIRS.
-    accuracy: what the recipes end with, over their views where they have them; valid_acc: without. Shares of 1.
-    seconds: of prepare, train, tta, evaluate, and `counted`, which is the first three together.
-    ratios: of the same times, b / a: geometric mean with its interval; None where a time is 0.
-    split: what the accuracies are of, `test` or `holdout`; empty where runs differ.
-    delta: a difference that matters, a share of 1. pairs_needed: how many would find it in 80 of 100 cases.
-    """
-
-    a: Summary
-    b: Summary
-    pairs: tuple[int, ...]
-    accuracy: Paired | None
-    valid_acc: Paired | None
-    seconds: Mapping[str, Paired]
-    ratios: Mapping[str, dict[str, float] | None]
-    split: str
-    delta: float | None
-    pairs_needed: int | None
-
-    def __repr__(self) -> str:
-        return f"Comparison({counted(len(self.pairs), 'pair')}: {verdict(self)})"
-
-    def to_dict(self) -> dict[str, Any]:
-        """The comparison as JSON values."""
-        return {
-            "outcome": outcome(self),
-            "verdict": verdict(self),
-            "pairs": list(self.pairs),
-            "accuracy": None if self.accuracy is None else self.accuracy.to_dict(),
-            "valid_acc": None if self.valid_acc is None else self.valid_acc.to_dict(),
-            "seconds": {part: times.to_dict() | {"ratio": self.ratios[part]} for part, times in self.seconds.items()},
-            "delta": self.delta,
-            "pairs_needed": self.pairs_needed,
-        }
 
 
 def compare(

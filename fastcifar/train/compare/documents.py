@@ -6,9 +6,9 @@ from typing import Any
 
 from fastcifar.train.compare.advice import advice
 from fastcifar.train.compare.alike import mixed
-from fastcifar.train.compare.comparison import Comparison
 from fastcifar.train.compare.group import Group
 from fastcifar.train.compare.many import Summary, has_finished, seconds
+from fastcifar.train.compare.verdict import Comparison
 from fastcifar.train.record.provenance import PROVENANCE
 from fastcifar.train.result import Result
 

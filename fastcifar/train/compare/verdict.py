@@ -1,16 +1,58 @@
-"""A comparison in one word, and in one line."""
+"""A comparison: its numbers, and what they say in one word and in one line."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from fastcifar.statistics import MIN_PAIRS, Estimate
-
-if TYPE_CHECKING:
-    from fastcifar.train.compare.comparison import Comparison
+from fastcifar.names import counted
+from fastcifar.statistics import MIN_PAIRS, Estimate, Paired
+from fastcifar.train.compare.many import Summary
 
 OUTCOMES = ("too_few", "identical", "no_spread", "better", "worse", "equivalent", "not_worse", "no_difference")
 
 
-def outcome(comparison: "Comparison") -> str:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Comparison:
+    """What pairs of runs with the same seed say of recipe b less recipe a.
+
+    a, b: all runs of each. pairs: the seeds with which both finished; what follows is of them, and None or empty where
+    they are fewer than MIN_PAIRS.
+    accuracy: what the recipes end with, over their views where they have them; valid_acc: without. Shares of 1.
+    seconds: of prepare, train, tta, evaluate, and `counted`, which is the first three together.
+    ratios: of the same times, b / a: geometric mean with its interval; None where a time is 0.
+    split: what the accuracies are of, `test` or `holdout`; empty where runs differ.
+    delta: a difference that matters, a share of 1. pairs_needed: how many would find it in 80 of 100 cases.
+    """
+
+    a: Summary
+    b: Summary
+    pairs: tuple[int, ...]
+    accuracy: Paired | None
+    valid_acc: Paired | None
+    seconds: Mapping[str, Paired]
+    ratios: Mapping[str, dict[str, float] | None]
+    split: str
+    delta: float | None
+    pairs_needed: int | None
+
+    def __repr__(self) -> str:
+        return f"Comparison({counted(len(self.pairs), 'pair')}: {verdict(self)})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The comparison as JSON values."""
+        return {
+            "outcome": outcome(self),
+            "verdict": verdict(self),
+            "pairs": list(self.pairs),
+            "accuracy": None if self.accuracy is None else self.accuracy.to_dict(),
+            "valid_acc": None if self.valid_acc is None else self.valid_acc.to_dict(),
+            "seconds": {part: times.to_dict() | {"ratio": self.ratios[part]} for part, times in self.seconds.items()},
+            "delta": self.delta,
+            "pairs_needed": self.pairs_needed,
+        }
+
+
+def outcome(comparison: Comparison) -> str:
     """One of OUTCOMES: what the 95 % interval of the accuracies' difference, b less a, lies above, below or within.
 
     too_few: fewer than MIN_PAIRS pairs finished. identical: the accuracies of each pair are the same.
@@ -29,7 +71,7 @@ def outcome(comparison: "Comparison") -> str:
     return "equivalent" if difference.high < delta else "not_worse"
 
 
-def verdict(comparison: "Comparison") -> str:
+def verdict(comparison: Comparison) -> str:
     """One line: accuracy first, then the counted time."""
     text = _accuracy(comparison)
     ratio = comparison.ratios.get("counted")
@@ -45,7 +87,7 @@ def verdict(comparison: "Comparison") -> str:
     return "; ".join([*diverged, text])
 
 
-def _accuracy(comparison: "Comparison") -> str:
+def _accuracy(comparison: Comparison) -> str:
     n, what = len(comparison.pairs), outcome(comparison)
     if comparison.accuracy is None:
         return f"too few for a verdict: {n} pairs finished, {MIN_PAIRS} are needed"

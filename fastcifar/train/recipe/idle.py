@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import MISSING, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastcifar.net import EXTRA
-
-if TYPE_CHECKING:
-    from fastcifar.train.recipe.recipe import Recipe
+from fastcifar.train.recipe.values import Values
 
 ONLY = {  # fields that have a node in one network only
     "resnet9": ("prep", "extra_layers", "extra_widths", "res_layers", "ks", "leave_out", "lr_instead"),
@@ -15,18 +13,18 @@ ONLY = {  # fields that have a node in one network only
 }
 
 
-def why_idle(recipe: "Recipe", key: str) -> str | None:
+def why_idle(recipe: Values, key: str) -> str | None:
     """Why a field, or a dotted path into one (`ks.prep`), does nothing in a recipe; None where it does something."""
     found = idle(recipe)
     return found.get(key, found.get(key.partition(".")[0]))
 
 
-def idle(recipe: "Recipe") -> dict[str, str]:
+def idle(recipe: Values) -> dict[str, str]:
     """Fields, and dotted paths into fields, that do nothing in a recipe -> why."""
     return dict([*_of_training(recipe), *_of_network(recipe)])
 
 
-def without_idle(recipe: "Recipe") -> dict[str, Any]:
+def without_idle(recipe: Values) -> dict[str, Any]:
     """The fields of a recipe, but those that do nothing have their defaults: equal dicts are the same training."""
     values, usual = recipe.to_dict(), defaults(recipe)
     for key in idle(recipe):
@@ -38,7 +36,7 @@ def without_idle(recipe: "Recipe") -> dict[str, Any]:
     return values
 
 
-def defaults(recipe: "Recipe") -> dict[str, Any]:
+def defaults(recipe: Values) -> dict[str, Any]:
     """The default of each field."""
     return {
         field.name: field.default if field.default_factory is MISSING else field.default_factory()
@@ -46,7 +44,7 @@ def defaults(recipe: "Recipe") -> dict[str, Any]:
     }
 
 
-def _of_training(recipe: "Recipe") -> Iterator[tuple[str, str]]:
+def _of_training(recipe: Values) -> Iterator[tuple[str, str]]:
     if recipe.optimizer != "muon":
         for name in ("muon_lr", "muon_momentum", "muon_steps"):
             yield name, f"with {recipe.optimizer} (optimizer)"
@@ -68,7 +66,7 @@ def _of_training(recipe: "Recipe") -> Iterator[tuple[str, str]]:
         yield "peak_lr", "where muon_lr, bias_lr and head_lr are the rates of all weights, without decay (base_wd is 0)"
 
 
-def _of_network(recipe: "Recipe") -> Iterator[tuple[str, str]]:
+def _of_network(recipe: Values) -> Iterator[tuple[str, str]]:
     for network, names in ONLY.items():
         for name in names if network != recipe.network else ():
             yield name, f"in {recipe.network} (network): it is {network}'s"

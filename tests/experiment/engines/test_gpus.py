@@ -9,6 +9,7 @@ import pytest
 from fastcifar.cli.search import Search
 from fastcifar.experiment.engines.base import Ended, Trial
 from fastcifar.experiment.engines.local.gpus import GPUError, GPUs
+from fastcifar.experiment.engines.registry import engine_of
 from fastcifar.experiment.objectives.base import FunctionEvaluator
 from fastcifar.experiment.spec import Spec
 from fastcifar.search import optimize
@@ -103,7 +104,7 @@ def test_workers_are_spread_and_stay_where_they_are(three_gpus, tmp_path, monkey
     monkeypatch.syspath_prepend(tmp_path)
     evaluator = FunctionEvaluator("environment_of:f" if kind == "named" else lambda params: copied(params))
     spec = Spec(space=X, concurrency=4, gpus={"number": 1, "use_active": True})
-    engine = spec.engine(tmp_path, evaluator)
+    engine = engine_of(spec, tmp_path, evaluator)
     try:
         first = run(engine, range(4))
         assert sorted(one["gpu"] for one in first) == ["0", "0", "1", "2"]
@@ -137,7 +138,7 @@ def run(engine, numbers):
 def torch_finds_three(three_gpus, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
-    monkeypatch.setattr("fastcifar.experiment.objectives.training.evaluator.WORKER_BYTES", 1)
+    monkeypatch.setattr("fastcifar.experiment.objectives.training.budget.WORKER_BYTES", 1)
 
 
 def asked(tmp_path, **flags):

@@ -10,16 +10,12 @@ from coloured import coloured
 
 from fastcifar.cli.search_view import estimate
 from fastcifar.experiment.engines.base import Ended, Report
-from fastcifar.experiment.objectives.training import evaluator as training
-from fastcifar.experiment.objectives.training.evaluator import (
-    WORKER_BYTES,
-    Cost,
-    TrainEvaluator,
-    default_concurrency,
-    probe,
-    shortened,
-)
+from fastcifar.experiment.objectives.training import budget, evaluator
+from fastcifar.experiment.objectives.training.budget import WORKER_BYTES, default_concurrency, shortened
+from fastcifar.experiment.objectives.training.cost import Cost, probe
+from fastcifar.experiment.objectives.training.evaluator import TrainEvaluator
 from fastcifar.experiment.objectives.training.sizes import flops, parameters
+from fastcifar.experiment.planning import plan_of
 from fastcifar.experiment.spec import Spec
 from fastcifar.search import Space
 from fastcifar.train import Recipe, RecipeError, named_recipe
@@ -42,25 +38,25 @@ RECIPE = {name: value for name, value in TINY.items() if name != "train_images"}
 
 @pytest.fixture
 def few_images(monkeypatch):
-    monkeypatch.setattr(training, "_dataset", lambda name, data_dir: coloured(5_640, 100))  # 5,000 are held out
+    monkeypatch.setattr(evaluator, "_dataset", lambda name, data_dir: coloured(5_640, 100))  # 5,000 are held out
 
 
 def test_one_trial_for_its_threads_as_far_as_memory_allows(monkeypatch):
-    monkeypatch.setattr(training, "cores", lambda: 4)
-    monkeypatch.setattr(training, "free_memory", lambda: 2.9 * WORKER_BYTES)
+    monkeypatch.setattr(budget, "cores", lambda: 4)
+    monkeypatch.setattr(budget, "free_memory", lambda: 2.9 * WORKER_BYTES)
     assert default_concurrency(torch.device("cpu")) == 2
-    monkeypatch.setattr(training, "free_memory", lambda: 1000)
+    monkeypatch.setattr(budget, "free_memory", lambda: 1000)
     assert default_concurrency(torch.device("cpu")) == 1
-    monkeypatch.setattr(training, "free_memory", lambda: float("inf"))  # as on macOS
+    monkeypatch.setattr(budget, "free_memory", lambda: float("inf"))  # as on macOS
     assert [default_concurrency(torch.device("cpu"), None, threads) for threads in (1, 2, 3, 8)] == [4, 2, 1, 1]
 
 
 def test_more_images_than_are_not_held_out(monkeypatch):
-    monkeypatch.setattr(training, "load_images", lambda name, data_dir: 640)
+    monkeypatch.setattr(budget, "load_images", lambda name, data_dir: 640)
     spec = Spec(space={"prep": {"_type": "choice", "_value": [2, 4]}}, recipe={**TINY, "train_images": 641})
     driver = SimpleNamespace(plan=SimpleNamespace(space=Space.from_dict(spec.space)))
     with pytest.raises(RecipeError, match="train_images: 641 is more than the 640 that are not held out"):
-        training.measured(spec, driver)
+        budget.measured(spec, driver)
 
 
 def test_the_budget_of_hyperband_is_not_of_the_space():
@@ -69,7 +65,7 @@ def test_the_budget_of_hyperband_is_not_of_the_space():
         tuner={"name": "Hyperband", "class_args": {"high": 9, "budget": "total_epoch"}},
     )
     with pytest.raises(ValueError, match="total_epoch: Hyperband decides it"):
-        spec.plan()
+        plan_of(spec)
 
 
 def cost(seconds_an_image, recipe, check=0.0):
@@ -184,11 +180,11 @@ def test_a_shortened_trial_has_images_for_the_largest_batch():
 
 
 def test_a_batch_of_the_space_that_has_more_images_than_there_are(monkeypatch):
-    monkeypatch.setattr(training, "load_images", lambda name, data_dir: 640)
+    monkeypatch.setattr(budget, "load_images", lambda name, data_dir: 640)
     spec = Spec(name="batches", space={"batch_size": {"_type": "choice", "_value": [32, 641]}}, recipe=RECIPE)
     driver = SimpleNamespace(plan=SimpleNamespace(space=Space.from_dict(spec.space)))
     with pytest.raises(ValueError, match="batches: batch_size: 641 is more than the 640 images to train on"):
-        training.measured(spec, driver)
+        budget.measured(spec, driver)
 
 
 def test_a_short_trial_has_smaller_batches_where_only_networks_differ():

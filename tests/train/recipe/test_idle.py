@@ -1,8 +1,8 @@
 import pytest
 
 from fastcifar.train import Recipe, RecipeError
-from fastcifar.train.networks import check_differ, check_used
 from fastcifar.train.recipe.idle import idle, why_idle, without_idle
+from fastcifar.train.recipe.rules import check_differ, check_used
 
 SPEEDNET = {"network": "speednet", "whiten": 2}
 MUON = {"optimizer": "muon", "bias_lr": 1, "head_lr": 1, "train_bn_scale": False, "base_wd": 0}

@@ -12,8 +12,8 @@ from fastcifar.search.spaces.rules import SpaceError
 from fastcifar.search.spaces.space import Params, Space
 from fastcifar.train import Recipe
 from fastcifar.train.build import rate_factors
-from fastcifar.train.networks import check_used
 from fastcifar.train.recipe.idle import why_idle
+from fastcifar.train.recipe.rules import check_used
 
 MORE = 1000  # further points in which a key may do something, where it does nothing in those that are checked
 UNSEEN = {  # fields that change no result of a trial -> why

@@ -1,0 +1,48 @@
+"""What is open while a search runs: its folder, its store, its engine."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from fastcifar.experiment.engines.registry import engine_of
+from fastcifar.experiment.loop import Driver
+from fastcifar.experiment.objectives.base import Evaluator
+from fastcifar.experiment.objectives.registry import check_recipe
+from fastcifar.experiment.planning import plan_of
+from fastcifar.experiment.spec import Spec
+from fastcifar.experiment.store.requests import Requests
+from fastcifar.experiment.store.store import FILE, Store, StoreError, locked
+from fastcifar.experiment.store.trust import check_trust
+
+
+@contextmanager
+def driving(
+    folder: Path,
+    spec: Spec,
+    watch: Callable[[Driver], None],
+    evaluator: Evaluator | None = None,
+    trust: bool = False,
+) -> Iterator[Driver]:
+    """A driver over the experiment in `folder`, which is made there if it is new; the engine ends with the block.
+
+    trust: run what an experiment names that came by `load`; without it such a one raises UntrustedError.
+    """
+    with locked(folder), ExitStack() as opened:
+        requests = Requests(folder)  # from now on it may be asked
+        check_recipe(spec, folder)
+        store = Store.open(folder) if (folder / FILE).exists() else Store.create(folder, {"spec": spec.to_dict()})
+        opened.callback(store.close)
+        check_trust(store, spec, trust)
+        engine = engine_of(spec, folder, evaluator)
+        opened.callback(engine.close)
+        try:
+            store.set({"pid": os.getpid(), "status": "running"})
+            driver = Driver(store, plan_of(spec), engine, watch)
+            driver.requests = requests
+            yield driver
+            store.set({"status": "stopped" if driver.stopping or driver.hopeless else "done"})
+        except BaseException:
+            with suppress(StoreError):  # a full disk: the first error is the one to tell
+                store.set({"status": "interrupted"})
+            raise
