@@ -424,7 +424,7 @@ def test_torch_in_a_copied_process(tmp_path):
     code = f"""
 import sys, torch
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-from test_workers import FunctionEvaluator, Path, WorkerEngine, run
+from test_pool import FunctionEvaluator, Path, WorkerEngine, run
 torch.set_num_threads(2)
 torch.ones(1_000_000).exp().sum()
 engine = WorkerEngine(FunctionEvaluator(lambda params: torch.ones(1_000_000).sum()), Path({str(tmp_path)!r}))
@@ -446,7 +446,7 @@ def test_workers_die_with_their_driver(tmp_path, module, kind):
     code = f"""
 import os, sys, time
 sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(tmp_path)!r}]
-from test_workers import FunctionEvaluator, Path, WorkerEngine, trial
+from test_pool import FunctionEvaluator, Path, WorkerEngine, trial
 engine = WorkerEngine(FunctionEvaluator({function}), Path({str(tmp_path)!r}))
 for number in range(2):
     engine.start(trial(number, do={do + ", time.sleep(60)"!r}))
