@@ -162,7 +162,9 @@ class Loop:
 
 
 def _defaults() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for name in SIGNALS:  # a shell's background job ignores INT and QUIT, nohup HUP
+        if name != "KILL":
+            signal.signal(getattr(signal, f"SIG{name}"), signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # of SIGQUIT
 
 
