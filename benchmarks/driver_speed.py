@@ -17,7 +17,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 from searcher_speed import PROBLEM
 
-from fastcifar.experiment.engines.base import Ended, Event, Trial
+from fastcifar.experiment.engines.base import Ended, Event, Needs, Trial
 from fastcifar.experiment.loop import Driver, Limits, Plan, updated
 from fastcifar.experiment.store.store import Store, TrialRow
 from fastcifar.search import GP, TPE, Hyperband, Random, Searcher
@@ -42,6 +42,9 @@ class Nothing:
 
     def __init__(self) -> None:
         self.ended: list[Event] = []
+
+    def capacity(self, needs: Needs) -> float:
+        return float("inf")
 
     def start(self, trial: Trial) -> None:
         self.ended.append(Ended(number=trial.number, value=PROBLEM.evaluate(trial.params, 0, trial.number)))

@@ -18,6 +18,9 @@ class Scripted:
     def __init__(self, script):
         self.script, self.live, self.ready, self.started, self.most, self.ended = script, {}, [], [], 0, []
 
+    def capacity(self, needs):
+        return float("inf")
+
     def start(self, trial):
         assert trial.number not in self.live
         self.live[trial.number] = self.script(trial)

@@ -188,7 +188,7 @@ class Search(TrainingFlags):
 
     def _calling(self, spec: "Spec") -> "Spec":
         """The spec of a function or a command. Raises ValueError where it would not end, or there is no function."""
-        from fastcifar.experiment.engines.local.gpus import GPUs
+        from fastcifar.experiment.engines.registry import gpu_capacity
         from fastcifar.experiment.objectives.base import find_function
         from fastcifar.experiment.objectives.registry import SUPERNET
         from fastcifar.experiment.planning import plan_of
@@ -206,7 +206,7 @@ class Search(TrainingFlags):
             evaluator.check(Space.from_dict(spec.space))
             check_space(evaluator.recipe_of, plan_of(spec).space, source=str(self.space), alone=False)
         if spec.gpus is not None:
-            room = GPUs(**spec.gpus).capacity()  # infinite where they are hidden
+            room = gpu_capacity(spec)  # infinite where they are hidden
             spec = replace(spec, concurrency=self.concurrency or (int(room) if self.trial_gpus else 1))
         if self.command is not None:
             return spec

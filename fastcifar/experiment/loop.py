@@ -9,7 +9,7 @@ from typing import Any
 from threadpoolctl import ThreadpoolController
 
 from fastcifar.errors import Failure
-from fastcifar.experiment.engines.base import Ended, Engine, Report, Trial, result_of
+from fastcifar.experiment.engines.base import NO_NEEDS, Ended, Engine, Needs, Report, Trial, result_of
 from fastcifar.experiment.failures import MAX_FAILURES, Failures
 from fastcifar.experiment.gate import admitted, text
 from fastcifar.experiment.store.requests import Requests
@@ -52,6 +52,7 @@ class Plan:
     limits: Limits = Limits()
     budget: str | None = None  # the parameter that Hyperband gives trials besides
     short: Params = field(default_factory=dict)  # beneath the parameters of trials of the search; not confirmed with
+    needs: Needs = NO_NEEDS  # of each trial
     max_failures: int = MAX_FAILURES  # in a row from the start, after which the search ends; 0 is never
 
 
@@ -209,6 +210,7 @@ class Driver:
             seed=row.seed,
             folder=self.store.folder / "trials" / str(row.number),
             confirm=row.kind != "search",
+            needs=self.plan.needs,
         )
 
     def _reported(self, event: Report) -> None:

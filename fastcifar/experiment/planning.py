@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from fastcifar.experiment.engines.registry import needs_of
 from fastcifar.experiment.loop import MOST_SEED, Limits, Plan
 from fastcifar.experiment.objectives.registry import allowed_by
 from fastcifar.experiment.spec import Spec
@@ -41,6 +42,7 @@ def plan_of(spec: Spec) -> Plan:
         short=spec.short,
         max_seconds=spec.max_seconds,
         max_failures=spec.max_failures,
+        needs=needs_of(spec),
     )
 
 

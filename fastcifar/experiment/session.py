@@ -38,7 +38,9 @@ def driving(
         opened.callback(engine.close)
         try:
             store.set({"pid": os.getpid(), "status": "running"})
-            driver = Driver(store, plan_of(spec), engine, watch)
+            plan = plan_of(spec)
+            engine.capacity(plan.needs)  # raises where there is no room for any trial
+            driver = Driver(store, plan, engine, watch)
             driver.requests = requests
             yield driver
             store.set({"status": "stopped" if driver.stopping or driver.hopeless else "done"})

@@ -1,15 +1,29 @@
 """What a search was asked for, as JSON in its store: data only."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fastcifar.experiment.engines.local.gpus import GPUs
 from fastcifar.experiment.failures import MAX_FAILURES
 from fastcifar.experiment.store.kept import kept
 from fastcifar.experiment.store.store import Store, StoreError
 from fastcifar.experiment.tuners.algorithm_config import AlgorithmConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialGPUs:
+    """GPUs of a trial, or of the worker that runs it.
+
+    number: how many; 0 hides them all, None leaves them alone. trials_per_gpu: trials that share one.
+    indices: those that may be taken; None is all. use_active: whether those of other processes may be taken.
+    """
+
+    number: int | None
+    indices: Sequence[int] | None = None
+    trials_per_gpu: int = 1
+    use_active: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +34,7 @@ class Spec:
     metric: of a trial's result; `default` is the result itself. trial_seconds: that a trial may take.
     short: fields of the recipe beneath the parameters of the search's trials, but not of what confirms.
     confirm: (points, seeds) that are run again at the end.
-    gpus: of a trial, or the worker that runs it: number, indices, trials_per_gpu, use_active; null leaves them alone.
+    gpus: the fields of TrialGPUs; null leaves them alone.
     threads: of a trial; None, as in specs of earlier versions, is its share of the cores, and a command's own affair.
     max_failures: of trials in a row from the start, after which the search ends; 0 is never.
     max_flops, max_parameters: of the networks that are tried. max_seconds: of the training of a trial of the search.
@@ -66,7 +80,7 @@ class Spec:
         folder: the experiment's, for the message. Raises StoreError for what another version has written.
         """
         values = kept(cls, document, "spec", folder)
-        for name, kind in (("tuner", AlgorithmConfig), ("assessor", AlgorithmConfig), ("gpus", GPUs)):
+        for name, kind in (("tuner", AlgorithmConfig), ("assessor", AlgorithmConfig), ("gpus", TrialGPUs)):
             if values.get(name) is not None:
                 kept(kind, values[name], name, folder)
         return cls(**{**values, "confirm": tuple(values.get("confirm", cls.confirm))})

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastcifar.experiment.engines.local.gpus import GPUs
 from fastcifar.names import nearest
 from fastcifar.nni.config import ConfigError
 from fastcifar.nni.local_config import LocalConfig, check_platform
@@ -54,15 +53,14 @@ class RetiariiExeConfig:
             raise ConfigError(f"training_service: an object of keys is needed, not {self.training_service!r}")
         self.training_service.check("training_service")
 
-    def gpus(self) -> tuple[dict[str, Any] | None, int]:
-        """What a trial has of GPUs (see `Spec.gpus`), and how many trials can run beside each other with that."""
+    def gpus(self) -> dict[str, Any] | None:
+        """The GPUs of a trial (see `Spec.gpus`)."""
         service = self.training_service
         if self.trial_gpu_number is None:
-            return None, self.trial_concurrency
-        gpus: dict[str, Any] = {
+            return None
+        return {
             "number": self.trial_gpu_number,
             "indices": service.gpus,
             "trials_per_gpu": service.max_trial_number_per_gpu,
             "use_active": bool(service.use_active_gpu),
         }
-        return gpus, int(min(self.trial_concurrency, GPUs(**gpus).capacity()))

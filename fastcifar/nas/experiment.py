@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from fastcifar.experiment.engines.registry import gpu_capacity
 from fastcifar.experiment.gate import result_is
 from fastcifar.experiment.loop import Driver
 from fastcifar.experiment.objectives.base import FunctionEvaluator
@@ -175,7 +176,6 @@ class RetiariiExperiment:
 
     def _spec(self, config: RetiariiExeConfig) -> Spec:
         """The experiment's specification. Raises ValueError where it would not end."""
-        gpus, concurrency = config.gpus()
         tuner: dict[str, Any] = {"name": "Random"} if isinstance(self.strategy, ONE_SHOT) else self.strategy.tuner()
         spec = Spec(
             name="".join(c if c.isalnum() else "-" for c in config.experiment_name),
@@ -183,9 +183,10 @@ class RetiariiExperiment:
             tuner=tuner,
             seed=config.seed,
             trials=config.max_trial_number,
-            concurrency=concurrency,
-            gpus=gpus,
+            concurrency=config.trial_concurrency,
+            gpus=config.gpus(),
         )
+        spec = dataclasses.replace(spec, concurrency=int(min(spec.concurrency, gpu_capacity(spec))))
         if tuner.get("class_args", {}).get("repeats") and config.max_trial_number is None:
             raise ConfigError("max_trial_number: it is needed where a network may be drawn again")
         plan_of(spec)

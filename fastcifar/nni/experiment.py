@@ -4,10 +4,11 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fastcifar.experiment.engines.local.gpus import GPUs
+from fastcifar.experiment.engines.registry import gpu_capacity
 from fastcifar.experiment.loop import Driver, StoppedNow
 from fastcifar.experiment.planning import plan_of
 from fastcifar.experiment.session import driving
@@ -219,7 +220,6 @@ class Experiment:
         tuner = make_tuner(config.tuner, space)
         service, number = config.training_service, config.trial_gpu_number
         gpus: dict[str, Any] | None = None
-        concurrency = config.trial_concurrency or 1
         if number is not None:
             gpus = {
                 "number": number,
@@ -227,8 +227,7 @@ class Experiment:
                 "trials_per_gpu": service.max_trial_number_per_gpu,
                 "use_active": bool(service.use_active_gpu),
             }
-            concurrency = int(min(concurrency, GPUs(**gpus).capacity()))
-        return Spec(
+        spec = Spec(
             name="".join(c if c.isalnum() else "-" for c in config.experiment_name or "experiment"),
             space=space,
             tuner=_settled(config.tuner),
@@ -239,12 +238,13 @@ class Experiment:
             max_failures=config.max_failures,
             seconds=_seconds(config.max_experiment_duration),
             trial_seconds=_seconds(config.max_trial_duration),
-            concurrency=concurrency,
+            concurrency=config.trial_concurrency or 1,
             threads=self.threads,
             command=config.trial_command,
             code_directory=str(Path(config.trial_code_directory).expanduser().absolute()),
             gpus=gpus,
         )
+        return replace(spec, concurrency=int(min(spec.concurrency, gpu_capacity(spec))))
 
     def _begun(self) -> Path:
         if self.folder is None:

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from fastcifar.experiment.engines import registry
-from fastcifar.experiment.engines.registry import engine_of
+from fastcifar.experiment.engines.registry import engine_of, needs_of, resources_of
 from fastcifar.experiment.objectives.base import FunctionEvaluator
 from fastcifar.experiment.one_call import optimize
 from fastcifar.experiment.spec import Spec
@@ -24,9 +24,10 @@ def eight_cores(monkeypatch):
 
 
 def worker_variables(folder, **settings):
-    engine = engine_of(Spec(space=SPACE, **settings), folder, FunctionEvaluator(os.getpid, "default"))
+    spec = Spec(space=SPACE, **settings)
+    engine = engine_of(spec, folder, FunctionEvaluator(os.getpid, "default"))
     engine.close()
-    return engine.environment
+    return {**engine.environment, **engine.resources.environment(needs_of(spec), 0, [])}
 
 
 def test_workers_have_the_specs_number(tmp_path, monkeypatch):
@@ -46,9 +47,8 @@ def test_specs_of_earlier_versions_share_the_cores(tmp_path, monkeypatch):
 
 def test_a_command_is_told_only_where_it_is_asked_for(tmp_path):
     def told(**settings):
-        engine = engine_of(Spec(space=SPACE, command="true", **settings), tmp_path)
-        engine.close()
-        return engine._environment(0, [])
+        spec = Spec(space=SPACE, command="true", **settings)
+        return resources_of(spec).environment(needs_of(spec), 0, [])
 
     assert told() == {}
     assert told(threads=2) == {"OMP_NUM_THREADS": "2"}

@@ -1,6 +1,6 @@
 """The contract between an experiment and what runs its trials: trials go in, events come out."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,12 +10,30 @@ from fastcifar.search.spaces.space import Params
 
 
 @dataclass(frozen=True, kw_only=True)
+class Needs:
+    """What a trial needs while it runs.
+
+    threads: of the CPU; None leaves them to the trial. memory: bytes.
+    gpus: how many; 0 hides them all, None leaves them alone. gpu_share: of each of them, 0.5 for two trials on one.
+    """
+
+    threads: int | None = None
+    memory: int = 0
+    gpus: int | None = None
+    gpu_share: float = 1.0
+
+
+NO_NEEDS = Needs()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Trial:
     """One trial to run.
 
     number: its place in the experiment, from 0. experiment: the experiment's id.
     folder: the trial's own, which the engine makes where it needs one.
     confirm: whether it confirms a winner: at full budget, where the evaluator has a shorter one for the search.
+    needs: what the engine gives it.
     """
 
     number: int
@@ -24,6 +42,7 @@ class Trial:
     seed: int
     folder: Path
     confirm: bool = False
+    needs: Needs = NO_NEEDS
 
     @property
     def id(self) -> str:
@@ -54,16 +73,17 @@ class Ended:
 
 
 Event = Report | Ended
-Variables = Callable[[int, Collection[int]], Mapping[str, str]]  # of a new process, from its number and the living's
-
-
-def no_variables(number: int, living: Collection[int]) -> Mapping[str, str]:
-    """Processes that all have the same environment."""
-    return {}
 
 
 class Engine(Protocol):
     """Runs trials beside each other. None of its methods waits, but for `events` and `close`."""
+
+    def capacity(self, needs: Needs) -> float:
+        """How many trials with these needs it can run beside each other; infinite where nothing limits them.
+
+        Raises Failure where it cannot run any. The driver decides how many of them to start.
+        """
+        ...
 
     def start(self, trial: Trial) -> None:
         """Begin a trial. What goes wrong with it later is an `Ended` event."""

@@ -1,48 +1,61 @@
 """The engine of a search: workers for what is Python, processes for a command."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
-from fastcifar.experiment.engines.base import Engine, Variables, no_variables
+from fastcifar.experiment.engines.base import Engine, Needs
 from fastcifar.experiment.engines.command.engine import CommandEngine
 from fastcifar.experiment.engines.local.gpus import GPUs
 from fastcifar.experiment.engines.local.pool import WorkerEngine
+from fastcifar.experiment.engines.local.resources import THREADS, Resources
 from fastcifar.experiment.objectives.base import Evaluator
 from fastcifar.experiment.objectives.registry import evaluator_of
-from fastcifar.experiment.spec import Spec
+from fastcifar.experiment.spec import Spec, TrialGPUs
 from fastcifar.machine import share_of_cores, short_waits
-
-THREADS = "OMP_NUM_THREADS"  # what torch and most others read when they are loaded
 
 
 def engine_of(spec: Spec, folder: Path, evaluator: Evaluator | None = None) -> Engine:
     """What runs the trials; `evaluator` in place of the spec's own, where it has no name."""
-    variables: Variables = no_variables if spec.gpus is None else GPUs(**spec.gpus).environment
+    resources = resources_of(spec)
     if spec.command is not None:
         code = Path(spec.code_directory)
-        if spec.threads is not None:
-            variables = _with(variables, {THREADS: str(spec.threads)})
-        return CommandEngine(spec.command, code, folder / "trials", limit=spec.trial_seconds, environment=variables)
-    evaluator = evaluator or evaluator_of(spec)
+        return CommandEngine(spec.command, code, folder / "trials", limit=spec.trial_seconds, resources=resources)
     return WorkerEngine(
-        evaluator,
+        evaluator or evaluator_of(spec),
         folder / "workers",
         limit=spec.trial_seconds,
-        environment=_worker_environment(spec),
-        variables=variables,
+        environment=_waiting_shortly(),
+        resources=resources,
     )
 
 
-def _worker_environment(spec: Spec) -> dict[str, str]:
-    """How a worker computes: with how many threads, and how those wait."""
+def needs_of(spec: Spec) -> Needs:
+    """What each trial of a search needs. A command's threads are its own affair, where nothing is said of them."""
+    threads = spec.threads
+    if threads is None and spec.command is None and THREADS not in os.environ:
+        threads = share_of_cores(spec.concurrency)
+    gpus = _gpus(spec)
+    return Needs(threads=threads, gpus=gpus.number, gpu_share=1 / gpus.trials_per_gpu)
+
+
+def resources_of(spec: Spec) -> Resources:
+    """What its trials share: this machine, with the GPUs that it may take."""
+    gpus = _gpus(spec)
+    return Resources(GPUs(gpus.indices, gpus.use_active))
+
+
+def gpu_capacity(spec: Spec) -> float:
+    """How many of its trials the GPUs hold beside each other. Raises GPUError where they hold none."""
+    needs = needs_of(spec)
+    return resources_of(spec).capacity(Needs(gpus=needs.gpus, gpu_share=needs.gpu_share))
+
+
+def _gpus(spec: Spec) -> TrialGPUs:
+    return TrialGPUs(number=None) if spec.gpus is None else TrialGPUs(**spec.gpus)
+
+
+def _waiting_shortly() -> dict[str, str]:
+    """Variables with which the threads of a worker do not take the cores while they wait."""
     environment = dict(os.environ)
     short_waits(environment)
-    if spec.threads is not None or THREADS not in environment:
-        environment[THREADS] = str(spec.threads or share_of_cores(spec.concurrency))
     return {name: value for name, value in environment.items() if os.environ.get(name) != value}
-
-
-def _with(variables: Variables, more: Mapping[str, str]) -> Variables:
-    """`variables`, and `more` for every process."""
-    return lambda number, living: {**variables(number, living), **more}

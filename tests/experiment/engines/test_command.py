@@ -6,11 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from fastcifar.experiment.engines.base import Ended, Report, Trial
+from fastcifar.experiment.engines.base import Ended, Needs, Report, Trial
 from fastcifar.experiment.engines.command.attempts import latest
 from fastcifar.experiment.engines.command.engine import CommandEngine
 from fastcifar.experiment.engines.command.report_file import LINES
@@ -109,8 +110,8 @@ def test_nni_of_this_package_is_not_importable_elsewhere():
 def test_the_environment_and_the_working_directory(make, trial, code, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "/mine")
     monkeypatch.setenv("NNI_EXP_ID", "of an outer experiment")
-    engine = make("pwd; env", environment=lambda number, living: {"CUDA_VISIBLE_DEVICES": str(number % 2)})
-    one = trial(5)
+    engine = make("pwd; env")
+    one = replace(trial(5), needs=Needs(threads=3, gpus=0))
     run(engine, one)
     where, *lines = (one.folder / "stdout").read_text().splitlines()
     variables = dict(line.split("=", 1) for line in lines)
@@ -123,7 +124,8 @@ def test_the_environment_and_the_working_directory(make, trial, code, tmp_path, 
         "NNI_OUTPUT_DIR": str(one.folder / "output"),
         "NNI_SYS_DIR": str(one.folder),
         "FASTCIFAR_SEED": "16",
-        "CUDA_VISIBLE_DEVICES": "1",
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "OMP_NUM_THREADS": "3",
     }
     assert {name: variables.get(name) for name in expected} == expected
     assert where == str(code)

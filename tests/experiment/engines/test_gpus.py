@@ -9,7 +9,7 @@ import pytest
 from fastcifar.cli.search import Search
 from fastcifar.experiment.engines.base import Ended, Trial
 from fastcifar.experiment.engines.local.gpus import GPUError, GPUs
-from fastcifar.experiment.engines.registry import engine_of
+from fastcifar.experiment.engines.registry import engine_of, needs_of
 from fastcifar.experiment.objectives.base import FunctionEvaluator
 from fastcifar.experiment.spec import Spec
 from fastcifar.search import optimize
@@ -38,59 +38,67 @@ def three_gpus(tmp_path, monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
 
-def visible(gpus, number, living=()):
-    return gpus.environment(number, living)["CUDA_VISIBLE_DEVICES"]
+def visible(gpus, process, living=(), number=1, share=1.0):
+    return gpus.environment(number, process, living, share)["CUDA_VISIBLE_DEVICES"]
 
 
 def test_each_trial_gets_the_least_loaded(three_gpus):
-    gpus = GPUs(number=1, trials_per_gpu=2, use_active=True)
-    assert gpus.capacity() == 6
-    assert [visible(gpus, n, range(n)) for n in range(4)] == ["0", "1", "2", "0"]
-    assert visible(gpus, 4, [0, 2, 3]) == "1"  # trial 1 has ended
+    gpus = GPUs(use_active=True)
+    assert gpus.capacity(1, 0.5) == 6
+    assert [visible(gpus, n, range(n), share=0.5) for n in range(4)] == ["0", "1", "2", "0"]
+    assert visible(gpus, 4, [0, 2, 3], share=0.5) == "1"  # trial 1 has ended
+    assert visible(gpus, 5, [2, 3], share=0.5) == "1"  # GPU 0 has half a trial, and GPU 2
+
+
+def test_a_share_weighs_what_it_is(three_gpus):
+    gpus = GPUs(use_active=True)
+    assert visible(gpus, 0) == "0"
+    assert [visible(gpus, n, range(n), share=0.25) for n in range(1, 7)] == ["1", "2", "1", "2", "1", "2"]
+    assert visible(gpus, 7, range(7), number=2) == "1,2"
 
 
 def test_one_gpu_is_enough_for_a_trial_of_one(three_gpus):
-    gpus = GPUs(number=1, indices=[2])
-    assert gpus.capacity() == 1 and visible(gpus, 0) == "2"
+    gpus = GPUs(indices=[2])
+    assert gpus.capacity(1) == 1 and visible(gpus, 0) == "2"
 
 
 def test_busy_gpus_are_left_alone(three_gpus, monkeypatch):
-    gpus = GPUs(number=2)
-    assert gpus.capacity() == 1 and visible(gpus, 0) == "0,2"
+    gpus = GPUs()
+    assert gpus.capacity(2) == 1 and visible(gpus, 0, number=2) == "0,2"
     with pytest.raises(GPUError, match="needs 3 free GPUs; there are 2"):
-        GPUs(number=3)
+        gpus.capacity(3)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-b,GPU-c")
-    assert visible(GPUs(number=1), 0) == "GPU-c"
+    assert visible(GPUs(), 0) == "GPU-c"
 
 
 def test_none_are_hidden_or_unknown(three_gpus):
-    assert visible(GPUs(number=0), 0) == "-1"
+    assert visible(GPUs(), 0, number=0) == "-1"
     with pytest.raises(GPUError, match="no GPU 7; there are 0, 1, 2"):
-        GPUs(number=1, indices=[7])
+        GPUs(indices=[7]).capacity(1)
 
 
 def test_the_numbers_are_those_of_nvidia_smi(three_gpus):
-    assert GPUs(number=1).environment(0, ())["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+    assert GPUs().environment(1, 0, ())["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
 
 
 def test_what_is_hidden_from_the_search_is_hidden_from_its_trials(three_gpus, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, 0")
-    gpus = GPUs(number=1, use_active=True)
-    assert [gpus.environment(n, range(n)) for n in range(3)] == [{"CUDA_VISIBLE_DEVICES": name} for name in "202"]
+    gpus = GPUs(use_active=True)
+    assert [gpus.environment(1, n, range(n)) for n in range(3)] == [{"CUDA_VISIBLE_DEVICES": name} for name in "202"]
     with pytest.raises(GPUError, match="no GPU 1; there are 2, 0"):
-        GPUs(number=1, indices=[1])
+        GPUs(indices=[1]).capacity(1)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     with pytest.raises(GPUError, match="needs 1 GPUs; there are 0"):
-        GPUs(number=1, use_active=True)
+        GPUs(use_active=True).capacity(1)
 
 
 def test_without_a_driver(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     with pytest.raises(GPUError, match=r"nvidia-smi does not say.*; CUDA_VISIBLE_DEVICES may name them"):
-        GPUs(number=1, use_active=True)
+        GPUs(use_active=True).capacity(1)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-x,MIG-y")
-    assert GPUs(number=1, use_active=True).capacity() == 2
+    assert GPUs(use_active=True).capacity(1) == 2
 
 
 def copied(params):
@@ -106,27 +114,28 @@ def test_workers_are_spread_and_stay_where_they_are(three_gpus, tmp_path, monkey
     spec = Spec(space=X, concurrency=4, gpus={"number": 1, "use_active": True})
     engine = engine_of(spec, tmp_path, evaluator)
     try:
-        first = run(engine, range(4))
+        first = run(engine, range(4), needs_of(spec))
         assert sorted(one["gpu"] for one in first) == ["0", "0", "1", "2"]
         assert kind == "copied" or all(one["early"] == one["gpu"] for one in first)
         home = {one["pid"]: one["gpu"] for one in first}
         for number in range(4, 7):
-            (again,) = run(engine, [number])
+            (again,) = run(engine, [number], needs_of(spec))
             assert home[again["pid"]] == again["gpu"]
         killed = engine.workers[1]
         killed.process.kill()
         killed.process.wait() if kind == "named" else killed.process.join()
         engine.events(1.0)
-        (new,) = [one for one in run(engine, range(7, 11)) if one["pid"] not in home]
+        (new,) = [one for one in run(engine, range(7, 11), needs_of(spec)) if one["pid"] not in home]
         assert new["gpu"] == home[killed.process.pid]
     finally:
         engine.close()
 
 
-def run(engine, numbers):
+def run(engine, numbers, needs):
     """What the trials return, which run beside each other."""
     for number in numbers:
-        engine.start(Trial(number=number, experiment="e", params={"x": 0.5}, seed=0, folder=Path("unused")))
+        one = Trial(number=number, experiment="e", params={"x": 0.5}, seed=0, folder=Path("unused"), needs=needs)
+        engine.start(one)
     found, until = [], time.monotonic() + 20
     while len(found) < len(numbers):
         assert time.monotonic() < until

@@ -10,6 +10,7 @@ from coloured import coloured
 
 from fastcifar.cli.search_view import estimate
 from fastcifar.experiment.engines.base import Ended, Report
+from fastcifar.experiment.engines.local import resources
 from fastcifar.experiment.objectives.training import budget, evaluator
 from fastcifar.experiment.objectives.training.budget import WORKER_BYTES, default_concurrency, shortened
 from fastcifar.experiment.objectives.training.cost import Cost, probe
@@ -42,12 +43,12 @@ def few_images(monkeypatch):
 
 
 def test_one_trial_for_its_threads_as_far_as_memory_allows(monkeypatch):
-    monkeypatch.setattr(budget, "cores", lambda: 4)
-    monkeypatch.setattr(budget, "free_memory", lambda: 2.9 * WORKER_BYTES)
+    monkeypatch.setattr(resources, "cores", lambda: 4)
+    monkeypatch.setattr(resources, "free_memory", lambda: 2.9 * WORKER_BYTES)
     assert default_concurrency(torch.device("cpu")) == 2
-    monkeypatch.setattr(budget, "free_memory", lambda: 1000)
+    monkeypatch.setattr(resources, "free_memory", lambda: 1000)
     assert default_concurrency(torch.device("cpu")) == 1
-    monkeypatch.setattr(budget, "free_memory", lambda: float("inf"))  # as on macOS
+    monkeypatch.setattr(resources, "free_memory", lambda: float("inf"))  # as on macOS
     assert [default_concurrency(torch.device("cpu"), None, threads) for threads in (1, 2, 3, 8)] == [4, 2, 1, 1]
 
 

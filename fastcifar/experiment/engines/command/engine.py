@@ -9,9 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import fastcifar
-from fastcifar.experiment.engines.base import Ended, Event, Trial, Variables, no_variables
+from fastcifar.experiment.engines.base import Ended, Event, Needs, Trial
 from fastcifar.experiment.engines.command.attempts import following
 from fastcifar.experiment.engines.command.process import Job
+from fastcifar.experiment.engines.local.resources import Resources
 from fastcifar.experiment.engines.processes.keeper import Keeper
 from fastcifar.experiment.engines.processes.marks import mark_of, marked, new_mark
 
@@ -24,8 +25,8 @@ class CommandEngine:
     """Runs each trial as a shell command, in a process group of its own: in bash, or where there is none in sh.
 
     code_directory: where the command runs. output: the folder that holds the trials' folders.
-    limit: seconds that a trial may take; a longer one fails, unless it has its result. environment: a trial's further
-    variables. grace: seconds from SIGINT (to what a trial has left: SIGTERM) to SIGKILL.
+    limit: seconds that a trial may take; a longer one fails, unless it has its result. resources: what trials share.
+    grace: seconds from SIGINT (to what a trial has left: SIGTERM) to SIGKILL.
     Each attempt at a trial has a folder of its own (`attempts`), with parameters.json, reports.jsonl, stdout, stderr,
     output/ and pid. Before it begins, processes of earlier attempts are ended, after the same grace.
     With a trial ends all that it has started, on Linux in whatever session; also where the driver is killed. `start`
@@ -39,17 +40,21 @@ class CommandEngine:
         output: Path,
         *,
         limit: float | None = None,
-        environment: Variables = no_variables,
+        resources: Resources | None = None,
         grace: float = 5.0,
     ) -> None:
         if not code_directory.is_dir():
             raise ValueError(f"the code directory {code_directory} is no folder")
         self._command = [_shell(), "-c", command]
         self._code, self._output = code_directory.resolve(), output.resolve()
-        self._limit, self._environment, self._grace = limit, environment, grace
+        self._limit, self._resources, self._grace = limit, resources or Resources(), grace
         self._jobs: dict[int, Job] = {}
         self._mark = new_mark()
         self._keeper = Keeper(self._mark)
+
+    def capacity(self, needs: Needs) -> float:
+        """How many trials with these needs fit on this machine. Raises GPUError where none does."""
+        return self._resources.capacity(needs)
 
     def start(self, trial: Trial) -> None:
         """Begin a trial. Raises ValueError where its folder is not under the output folder."""
@@ -58,7 +63,7 @@ class CommandEngine:
             raise ValueError(f"the trial's folder {folder} is not under the output folder {self._output}")
         assert trial.number not in self._jobs
         attempt = following(folder)
-        inherited = {**os.environ, **self._environment(trial.number, self._jobs)}
+        inherited = {**os.environ, **self._resources.environment(trial.needs, trial.number, self._jobs)}
         variables = marked(_variables(trial, attempt, self._code, inherited), self._mark, mark_of(folder))
         self._jobs[trial.number] = Job(
             replace(trial, folder=folder), self._command, attempt, variables, self._limit, self._grace, self._keeper

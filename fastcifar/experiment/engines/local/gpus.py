@@ -1,9 +1,10 @@
-"""Which GPUs a process of ours sees: a command's trial, or a warm worker for as long as it lives."""
+"""The GPUs of this machine, dealt out to processes: a command's trial, or a warm worker for as long as it lives."""
 
+import math
 import os
 import subprocess
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from functools import cached_property
 
 from fastcifar.errors import Failure
 
@@ -14,41 +15,43 @@ class GPUError(Failure):
     """There are not as many GPUs as a trial needs."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class GPUs:
-    """Gives each process `number` GPUs, those with the fewest of our processes; 0 hides them all.
+    """Deals out the GPUs of this machine: a process gets those with the least load of our processes.
 
-    indices: GPUs that may be taken; None is all that this process may use. trials_per_gpu: trials that share one.
-    use_active: whether GPUs may be taken that other processes use when the search begins.
+    indices: GPUs that may be taken; None is all that this process may use.
+    use_active: whether GPUs may be taken that other processes use when they are first asked for.
     """
 
-    number: int
-    indices: Sequence[int] | None = None
-    trials_per_gpu: int = 1
-    use_active: bool = False
-    _there: list[str] = field(init=False, default_factory=list)
-    _given: dict[int, list[str]] = field(init=False, default_factory=dict)  # by process
+    def __init__(self, indices: Sequence[int] | None = None, use_active: bool = False) -> None:
+        self.indices, self.use_active = indices, use_active
+        self._given: dict[int, tuple[float, list[str]]] = {}  # process -> its share of each of its GPUs
 
-    def __post_init__(self) -> None:
-        if self.number:
-            self._there.extend(available(self.indices, self.use_active))
-            if len(self._there) < self.number:
-                wanted = "free GPUs" if not self.use_active else "GPUs"
-                raise GPUError(f"a trial needs {self.number} {wanted}; there are {len(self._there)}")
+    @cached_property
+    def there(self) -> list[str]:
+        """The GPUs that may be taken. Raises GPUError where that cannot be found out."""
+        return available(self.indices, self.use_active)
 
-    def capacity(self) -> float:
-        """How many trials fit beside each other."""
-        return len(self._there) * self.trials_per_gpu // self.number if self.number else float("inf")
+    def capacity(self, number: int, share: float = 1.0) -> float:
+        """How many processes fit that need `number` GPUs, or a share of each. Raises GPUError where none does."""
+        if not number:
+            return math.inf
+        if len(self.there) < number:
+            wanted = "free GPUs" if not self.use_active else "GPUs"
+            raise GPUError(f"a trial needs {number} {wanted}; there are {len(self.there)}")
+        return len(self.there) * round(1 / share) // number
 
-    def environment(self, number: int, living: Collection[int]) -> Mapping[str, str]:
-        """The variables of process `number`, which begins while those with the numbers `living` live."""
-        if not self.number:
+    def environment(self, number: int, process: int, living: Collection[int], share: float = 1.0) -> Mapping[str, str]:
+        """The variables of a new process that gets `number` GPUs; 0 hides them all.
+
+        process: its number. living: the numbers of the processes that still have what they were given.
+        """
+        if not number:
             return {VISIBLE: "-1"}
         for gone in [other for other in self._given if other not in living]:
             del self._given[gone]
-        load = {gpu: sum(gpu in gpus for gpus in self._given.values()) for gpu in self._there}
-        chosen = sorted(self._there, key=lambda gpu: load[gpu])[: self.number]
-        self._given[number] = chosen
+        load = {gpu: sum(part for part, gpus in self._given.values() if gpu in gpus) for gpu in self.there}
+        chosen = sorted(self.there, key=lambda gpu: load[gpu])[:number]
+        self._given[process] = share, chosen
         order = {} if VISIBLE in os.environ else {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}  # as nvidia-smi numbers them
         return {VISIBLE: ",".join(chosen), **order}
 

@@ -13,9 +13,10 @@ from multiprocessing.connection import Connection, Pipe, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from fastcifar.experiment.engines.base import Ended, Event, Report, Trial, Variables, no_variables
+from fastcifar.experiment.engines.base import Ended, Event, Needs, Report, Trial
 from fastcifar.experiment.engines.local import worker
 from fastcifar.experiment.engines.local.copies import cuda_explained
+from fastcifar.experiment.engines.local.resources import Resources
 from fastcifar.experiment.engines.processes.group import kill_all
 from fastcifar.experiment.engines.processes.keeper import Keeper
 from fastcifar.experiment.engines.processes.marks import marked, new_mark
@@ -23,12 +24,19 @@ from fastcifar.experiment.objectives.base import Evaluator, FunctionEvaluator
 
 
 class Worker:
-    """One process and the trial that it runs. mark: of its environment."""
+    """One process and the trial that it runs. needs: what it was given. mark: of its environment."""
 
     def __init__(
-        self, number: int, process: "subprocess.Popen[bytes] | BaseProcess", connection: Connection, log: str, mark: str
+        self,
+        number: int,
+        needs: Needs,
+        process: "subprocess.Popen[bytes] | BaseProcess",
+        connection: Connection,
+        log: str,
+        mark: str,
     ) -> None:
-        self.number, self.process, self.connection, self.log, self.mark = number, process, connection, log, mark
+        self.number, self.needs, self.process, self.connection = number, needs, process, connection
+        self.log, self.mark = log, mark
         self.trial: Trial | None = None
         self.began = 0.0
         self.waits = False  # for a verdict on its report
@@ -66,7 +74,7 @@ class WorkerEngine:
     """Runs each trial in a worker of its own, which stays for the next; one that dies takes its trial with it.
 
     log: folder of what the workers print. limit: seconds that a trial may take. environment: added to the workers'.
-    variables: of each worker besides, for as long as it lives, such as its GPU.
+    resources: what the workers share; each has its threads and GPUs for as long as it lives.
     """
 
     def __init__(
@@ -76,21 +84,25 @@ class WorkerEngine:
         *,
         limit: float | None = None,
         environment: Mapping[str, str] | None = None,
-        variables: Variables = no_variables,
+        resources: Resources | None = None,
     ) -> None:
         self.evaluator, self.log, self.limit = evaluator, log, limit
-        self.environment, self.variables = dict(environment or {}), variables
+        self.environment, self.resources = dict(environment or {}), resources or Resources()
         self.workers: list[Worker] = []
         self.pending: list[Event] = []
         self.made = 0
         self.mark = new_mark()
         self.keeper = Keeper(self.mark)
 
+    def capacity(self, needs: Needs) -> float:
+        """How many workers with these needs fit on this machine. Raises GPUError where none does."""
+        return self.resources.capacity(needs)
+
     def start(self, trial: Trial) -> None:
-        """Begin a trial, in an idle worker or a new one."""
-        idle = next((one for one in self.workers if one.idle), None)
+        """Begin a trial, in an idle worker that has what it needs, or in a new one."""
+        idle = next((one for one in self.workers if one.needs == trial.needs and one.idle), None)
         if idle is None:
-            idle = self._made()
+            idle = self._made(trial.needs)
             self.workers.append(idle)
             self._keep()
         idle.begin(trial)
@@ -190,15 +202,15 @@ class WorkerEngine:
         one.end()
         self._keep()
 
-    def _made(self) -> Worker:
+    def _made(self, needs: Needs) -> Worker:
         """A new process. A function that has no name to be imported by needs a copy of this process."""
         self.log.mkdir(parents=True, exist_ok=True)
         number = self.made
         self.made += 1
         log = str(self.log / f"worker-{number}.log")
         mark = new_mark()
-        added = {**self.environment, **self.variables(number, [one.number for one in self.workers])}
-        environment = marked({**os.environ, **added}, self.mark, mark)
+        given = self.resources.environment(needs, number, [one.number for one in self.workers])
+        environment = marked({**os.environ, **self.environment, **given}, self.mark, mark)
         pipe = self.keeper.begin()
         ours, theirs = Pipe()
         with theirs:
@@ -208,7 +220,7 @@ class WorkerEngine:
                 arguments = (theirs, inherited, self.evaluator, log, environment, os.getpid(), pipe)
                 forked = context.Process(target=_forked, args=arguments, daemon=True)
                 forked.start()
-                return Worker(number, forked, ours, log, mark)
+                return Worker(number, needs, forked, ours, log, mark)
             pickled = pickle.dumps(self.evaluator)
             # The path is not for what a trial runs in its turn, which may be another Python: no PYTHONPATH.
             code = f"import sys; sys.path[:] = sys.argv[5:]; from {worker.__name__} import main; main()"
@@ -219,7 +231,7 @@ class WorkerEngine:
             spawned = subprocess.Popen(command, pass_fds=pipes, env=environment, start_new_session=True)
         with suppress(OSError):
             ours.send_bytes(pickled)
-        return Worker(number, spawned, ours, log, mark)
+        return Worker(number, needs, spawned, ours, log, mark)
 
 
 def _forked(

@@ -10,7 +10,9 @@ import torch
 
 from fastcifar.data import load
 from fastcifar.data.split import HOLDOUT_SIZE
+from fastcifar.experiment.engines.base import Needs
 from fastcifar.experiment.engines.local.gpus import GPUs
+from fastcifar.experiment.engines.local.resources import Resources
 from fastcifar.experiment.loop import Driver
 from fastcifar.experiment.objectives.registry import recipes_of
 from fastcifar.experiment.objectives.training.cost import Cost, probe
@@ -18,7 +20,6 @@ from fastcifar.experiment.objectives.training.sizes import ARCHITECTURE, flops
 from fastcifar.experiment.objectives.training.space_check import check_space
 from fastcifar.experiment.objectives.training.trial_recipe import name_of
 from fastcifar.experiment.spec import Spec
-from fastcifar.machine import cores, free_memory
 from fastcifar.search.spaces.space import Params
 from fastcifar.train import Recipe, RecipeError
 
@@ -38,15 +39,24 @@ def spread(device: torch.device) -> dict[str, Any] | None:
     return {"number": 1, "use_active": True} if several else None
 
 
-def default_concurrency(device: torch.device, gpus: Mapping[str, Any] | None = None, threads: int = 1) -> int:
-    """Trials beside each other: on a CPU one for `threads` cores (one a core gives most trials an hour); one a GPU.
+def training_needs(device: torch.device, gpus: Mapping[str, Any] | None = None, threads: int = 1) -> Needs:
+    """What one training needs: cores on a CPU, else a GPU where `gpus` (what `spread` gives) deals them out."""
+    on_cpu = device.type == "cpu"
+    return Needs(threads=threads if on_cpu else None, gpus=None if gpus is None else 1, memory=WORKER_BYTES)
 
-    Measured by benchmarks/throughput.py. At most MOST, and as many as the free memory holds.
-    gpus: what `spread` gives. Raises GPUError where it cannot be found out which GPUs there are.
+
+def default_concurrency(
+    device: torch.device, gpus: Mapping[str, Any] | None = None, threads: int = 1, resources: Resources | None = None
+) -> int:
+    """Trials beside each other, MOST at most: one for `threads` cores of a CPU, one a GPU, as far as memory allows.
+
+    One trial a core gives most trials an hour (benchmarks/throughput.py). gpus: what `spread` gives.
+    Raises GPUError where it cannot be found out which GPUs there are.
     """
-    on_gpus = 1 if gpus is None else int(GPUs(**gpus).capacity())
-    room = cores() // threads if device.type == "cpu" else on_gpus
-    return int(max(1, min(MOST, room, free_memory() // WORKER_BYTES)))
+    if device.type != "cpu" and gpus is None:
+        return 1
+    resources = resources or Resources(GPUs(use_active=True))
+    return int(min(MOST, resources.capacity(training_needs(device, gpus, threads))))
 
 
 def load_images(name: str, data_dir: Path | None) -> int:
@@ -70,7 +80,7 @@ def measured(spec: Spec, driver: Driver) -> tuple[Spec, list[Recipe], Cost]:
     if most > available:
         raise RecipeError(f"train_images: {most} is more than the {available} that are not held out")
     middle = sorted(samples, key=flops)[len(samples) // 2]
-    cost = probe(driver.engine, middle, driver.store.folder, available, driver.store.check)
+    cost = probe(driver.engine, middle, driver.store.folder, available, driver.store.check, driver.plan.needs)
     fixed = {name_of(parameter).partition(".")[0] for parameter in space.parameters}
     whole = spec.device.startswith("cuda") or driver.plan.budget is not None  # of Hyperband
     short = {} if whole else shortened(recipe, samples, cost, fixed)

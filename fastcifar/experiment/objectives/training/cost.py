@@ -9,7 +9,7 @@ from typing import Any
 from fastcifar.data import SIDE
 from fastcifar.data.split import HOLDOUT_SIZE
 from fastcifar.errors import Failure
-from fastcifar.experiment.engines.base import Ended, Engine, Report, Trial
+from fastcifar.experiment.engines.base import NO_NEEDS, Ended, Engine, Needs, Report, Trial
 from fastcifar.experiment.objectives.training.sizes import flops
 from fastcifar.stopping import check
 from fastcifar.train import Recipe
@@ -41,16 +41,22 @@ class Cost:
 
 
 def probe(
-    engine: Engine, recipe: Recipe, folder: Path, available: int, look: Callable[[], None] = lambda: None
+    engine: Engine,
+    recipe: Recipe,
+    folder: Path,
+    available: int,
+    look: Callable[[], None] = lambda: None,
+    needs: Needs = NO_NEEDS,
 ) -> Cost:
-    """Measure the cost of training by two very short epochs; the second is what counts. available: images.
+    """Measure the cost of training by two very short epochs; the second is what counts.
 
+    available: images. needs: of a trial, so that its worker is the one that trials then use.
     look: called twice a second; what it raises ends the wait.
     """
     images = min(recipe.batch_size * PROBE_BATCHES, available)
     params = {**recipe.to_dict(), "total_epoch": 2, "peak_epoch": 1, "sizes": {}, "train_images": images}
     began = time.monotonic()
-    engine.start(Trial(number=-1, experiment="probe", params=params, seed=0, folder=folder))
+    engine.start(Trial(number=-1, experiment="probe", params=params, seed=0, folder=folder, needs=needs))
     while True:
         check()
         look()
