@@ -1,23 +1,33 @@
-"""The rules of an experiment's configuration: known names, and checks of one value each."""
+"""The rules of an experiment's configuration: known names, and what each value has to be."""
 
 import dataclasses
 import json
 import math
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from fastcifar.checks import Check, Checks
 from fastcifar.names import nearest, short, shown
 
-Check = Callable[[str, Any], None]
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}  # seconds
 LOG_LEVELS = ("fatal", "error", "warning", "info", "debug", "trace")
 
 
 class ConfigError(ValueError):
     """A configuration that breaks a rule: names the file, the key, the rule and the value."""
+
+
+CHECK = Checks(ConfigError)
+optional, whole, one_of, flag = CHECK.optional, CHECK.integer, CHECK.one_of, CHECK.flag()
+text = CHECK.text(blank=False)
+
+
+def above(low: float, high: float = math.inf) -> Check:
+    """A number within (low, high]."""
+    return CHECK.number(low, high, open_low=True)
 
 
 class Fields:
@@ -81,86 +91,30 @@ def seconds(value: Any, name: str = "duration") -> float:
     return result
 
 
-def duration(name: str, value: Any) -> None:
-    """What `seconds` reads."""
-    seconds(value, name)
+def _path(name: str, value: Any) -> Any:
+    return value if isinstance(value, Path) else text(name, value)
 
 
-def optional(inner: Check) -> Check:
-    """None, or what `inner` allows."""
-    return lambda name, value: None if value is None else inner(name, value)
-
-
-def whole(low: int, high: float = math.inf) -> Check:
-    """An integer of at least `low` and at most `high`."""
-    rule = f"of at least {low}" + (f" and at most {high:,}" if high < math.inf else "")
-
-    def check(name: str, value: Any) -> None:
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise ConfigError(f"{name}: a whole number {rule} is needed, not {short(value)}")
-
-    return check
-
-
-def above(low: float, high: float = math.inf) -> Check:
-    """A number within (low, high]."""
-    rule = f"a number more than {low}" + (f" and at most {high}" if high < math.inf else "")
-
-    def check(name: str, value: Any) -> None:
-        fits = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not fits or not low < value <= high or not value <= sys.float_info.max:
-            raise ConfigError(f"{name}: {rule} is needed, not {short(value)}")
-
-    return check
-
-
-def flag(name: str, value: Any) -> None:
-    """True or False."""
-    if not isinstance(value, bool):
-        raise ConfigError(f"{name}: true or false is needed, not {short(value)}")
-
-
-def text(name: str, value: Any) -> None:
-    """Text that is not empty."""
-    if not isinstance(value, str) or not value.strip():
-        raise ConfigError(f"{name}: text is needed, not {short(value)}")
-
-
-def path(name: str, value: Any) -> None:
-    """A path: text or a Path."""
-    if not isinstance(value, Path):
-        text(name, value)
-
-
-def folder(name: str, value: Any) -> None:
-    """The path of a folder that exists."""
-    path(name, value)
+def _folder(name: str, value: Any) -> Any:
+    _path(name, value)
     try:
         there = Path(value).expanduser().is_dir()
     except (OSError, ValueError, RuntimeError):  # a name that is too long, or has a null; nobody's home
         there = False
     if not there:
         raise ConfigError(f"{name}: a folder that exists is needed, not {short(str(value))}")
+    return value
 
 
-def one_of(*names: str) -> Check:
-    """One of `names`."""
-
-    def check(name: str, value: Any) -> None:
-        if value not in names:
-            raise ConfigError(f"{name}: {short(value)} is not known{nearest(value, names)}")
-
-    return check
-
-
-def json_object(name: str, value: Any) -> None:
-    """An object of JSON values, which comes back the same from a file."""
+def _json_object(name: str, value: Any) -> Any:
+    """An object that comes back the same from a file."""
     try:
         same = isinstance(value, Mapping) and json.loads(json.dumps(_plain(value), allow_nan=False)) == _plain(value)
     except (TypeError, ValueError, RecursionError):
         same = False
     if not same:
         raise ConfigError(f"{name}: an object of JSON values is needed, not {short(value)}")
+    return value
 
 
 def _plain(value: Any) -> Any:
@@ -171,3 +125,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+duration = Check("a duration", lambda name, value: seconds(value, name))
+path = Check("a path", _path)
+folder = Check("a folder that exists", _folder)
+json_object = Check("an object of JSON values", _json_object)

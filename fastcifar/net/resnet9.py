@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from fastcifar.checks import Checks
 from fastcifar.net.blocks import GlobalMaxPool, Style, WhitenConv, conv_bn, residual
 from fastcifar.net.network import Flatten, Mul
 
@@ -13,6 +14,8 @@ LAYERS = ("prep", "layer1", "layer2", "layer3")
 CHANNELS = {"prep": 64, "layer1": 128, "layer2": 256, "layer3": 512}
 EXTRA = ("extra", "extra_1", "extra_2", "extra_3")  # names of a layer's extra blocks
 MAX_EXTRA = len(EXTRA)
+CHECK = Checks(ValueError)
+_at_least_1 = CHECK.integer(1)
 
 
 def resnet9(
@@ -49,10 +52,10 @@ def resnet9(
     """
     widths = {**CHANNELS, **_by_layer("channels", channels or {})}
     for layer, width in widths.items():
-        _check_int(f"channels of {layer}", width, 1)
+        _at_least_1(f"channels of {layer}", width)
     extra = dict(extra_layers) if isinstance(extra_layers, Mapping) else dict.fromkeys(extra_layers, 1)
     for layer, count in _by_layer("extra_layers", extra).items():
-        _check_int(f"extra_layers of {layer}", count, 0, MAX_EXTRA)
+        CHECK.integer(0, MAX_EXTRA)(f"extra_layers of {layer}", count)
     residual_layers = _by_layer("res_layers", dict.fromkeys(res_layers, 1))
     kernels = (
         {**dict.fromkeys(LAYERS, 3), **_by_layer("ks", ks)} if isinstance(ks, Mapping) else dict.fromkeys(LAYERS, ks)
@@ -62,8 +65,8 @@ def resnet9(
             raise ValueError(f"ks of {layer}: a kernel is 3 or 5 wide, not {kernel!r}")
     for path, width in extra_widths.items():
         _check_extra(path)
-        _check_int(f"extra_widths of {path}", width, 1)
-    _check_int("num_classes", num_classes, 2)
+        _at_least_1(f"extra_widths of {path}", width)
+    CHECK.integer(2)("num_classes", num_classes)
 
     optional = [f"{layer}/residual" for layer in residual_layers]
     optional += [f"{layer}/{name}" for layer in LAYERS for name in EXTRA[: extra.get(layer, 0)]]
@@ -105,12 +108,6 @@ def _by_layer(field: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
         if layer not in LAYERS:
             raise ValueError(f"{field}: there is no layer {layer!r}; the layers are {', '.join(LAYERS)}")
     return values
-
-
-def _check_int(what: str, value: Any, low: int, high: int | None = None) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < low or (high is not None and value > high):
-        rule = f"at least {low}" if high is None else f"from {low} to {high}"
-        raise ValueError(f"{what}: a whole number {rule} is needed, not {value!r}")
 
 
 def _check_extra(path: str) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from fastcifar.checks import Check
 from fastcifar.experiment.failures import MAX_FAILURES
 from fastcifar.experiment.tuners.algorithm_config import AlgorithmConfig
 from fastcifar.experiment.tuners.algorithms import make_assessor, make_tuner
@@ -14,7 +15,6 @@ from fastcifar.nni.yaml_file import read_yaml
 from fastcifar.reading import parse_json, read_text
 from fastcifar.rules import (
     LOG_LEVELS,
-    Check,
     ConfigError,
     Fields,
     duration,
@@ -152,13 +152,14 @@ def _from(source: str, error: ConfigError) -> ConfigError:
 
 
 def _part(kind: type[Fields]) -> Check:
-    def check(name: str, value: Any) -> None:
+    def check(name: str, value: Any) -> Any:
         if not isinstance(value, kind):
             raise ConfigError(f"{name}: an object of keys is needed, not {short(value)}")
         if isinstance(value, LocalConfig):
             value.check(name)
+        return value
 
-    return check
+    return Check("an object of keys", check)
 
 
 _CHECKS: dict[str, Check] = {
@@ -174,7 +175,7 @@ _CHECKS: dict[str, Check] = {
     "max_experiment_duration": optional(duration),
     "max_trial_duration": optional(duration),
     "experiment_working_directory": optional(path),
-    "log_level": optional(one_of(*LOG_LEVELS)),
+    "log_level": optional(one_of(LOG_LEVELS)),
     "debug": flag,
     "tuner": _part(AlgorithmConfig),
     "assessor": _part(AlgorithmConfig),

@@ -72,4 +72,4 @@ def check_platform(name: str, value: Any) -> None:
     """Raise ConfigError for a platform that is not here; those of NNI are told from misspelt ones."""
     if isinstance(value, str) and squeezed(value) in ELSEWHERE:
         raise ConfigError(f"{name}: the platform {value} of NNI is not here; there is local")
-    one_of("local")(name, value)
+    one_of(("local",))(name, value)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fastcifar.train.compare.verdict import Comparison
     from fastcifar.train.device import resolve_device
     from fastcifar.train.loading import TrainedNetwork, load_network
-    from fastcifar.train.recipe.checks import RecipeError
+    from fastcifar.train.recipe.errors import RecipeError
     from fastcifar.train.recipe.named import find_recipe, named_recipe, recipe_names
     from fastcifar.train.recipe.recipe import Recipe
     from fastcifar.train.record.folder import RecordError
@@ -57,7 +57,7 @@ __all__ = [
 
 HOMES = {  # module: names
     "build": "describe_network",
-    "recipe.checks": "RecipeError",
+    "recipe.errors": "RecipeError",
     "compare.comparison": "compare compare_results",
     "compare.verdict": "Comparison",
     "device": "resolve_device",

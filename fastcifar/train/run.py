@@ -14,7 +14,7 @@ from fastcifar.net import Network
 from fastcifar.train.build import describe_network, rate_factors
 from fastcifar.train.device import resolve_device
 from fastcifar.train.recipe.changes import changed_fields
-from fastcifar.train.recipe.checks import RecipeError
+from fastcifar.train.recipe.errors import RecipeError
 from fastcifar.train.recipe.named import find_recipe
 from fastcifar.train.recipe.recipe import Recipe
 from fastcifar.train.record.guarded import DATASET, SETTINGS, as_record, check_keys

@@ -238,11 +238,9 @@ def test_update_where_it_does_not_run(id, capsys):
     message = output(capsys, "update", id, "--space", "narrow.json", code=2)
     assert "the space does not have the parameters of trial 0: x: " in message
     assert "what is to change" in output(capsys, "update", id, code=2)
-    assert "--trials: a whole number of at least 1" in output(capsys, "update", id, "--trials", "0", code=2)
+    assert "--trials: a whole number at least 1" in output(capsys, "update", id, "--trials", "0", code=2)
     assert "--duration: a duration is" in output(capsys, "update", id, "--duration", "soon", code=2)
-    assert "--max-failures: a whole number of at least 0" in output(
-        capsys, "update", id, "--max-failures", "-1", code=2
-    )
+    assert "--max-failures: a whole number at least 0" in output(capsys, "update", id, "--max-failures", "-1", code=2)
     assert run(["experiment", "update", id, "--max-failures", "0"]) == 0 and spec_of(f"runs/{id}")["max_failures"] == 0
 
 

@@ -100,7 +100,7 @@ def test_optimize(tmp_path, capsys):
     assert found["trials"]["failed"] == 2 and found["best"] is None
     why = "2 trials have failed in a row and none has had a result (max failures: 2); the last one: ZeroDivisionError"
     assert found["ended"].startswith(why) and capsys.readouterr().err.startswith(f"fastcifar: {why}")
-    with pytest.raises(ValueError, match="max_failures: a whole number of at least 0 is needed, not -1"):
+    with pytest.raises(ValueError, match="max_failures: a whole number at least 0 is needed, not -1"):
         optimize(lambda params: 1.0, ENTRIES, trials=1, max_failures=-1, out=tmp_path)
 
 

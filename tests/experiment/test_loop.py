@@ -32,7 +32,7 @@ def test_the_largest_seed_is_one_that_the_store_keeps(search):
         MOST_SEED * 1_000_000 + 999_999,
     ]
     assert trial_seed(MOST_SEED + 2, 0) > 2**63 - 1
-    with pytest.raises(ConfigError, match="seed: a whole number of at least 0 and at most 9,223,372,036,853 is needed"):
+    with pytest.raises(ConfigError, match="seed: a whole number at least 0 and at most 9,223,372,036,853 is needed"):
         plan_of(Spec(space=ENTRIES, seed=MOST_SEED + 1))
 
 

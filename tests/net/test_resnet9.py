@@ -92,7 +92,10 @@ def test_leave_out_wires_what_follows_to_what_came_before() -> None:
         ({"channels": {"prep": 64.0}}, "channels of prep: .* not 64.0"),
         ({"channels": {"prep": True}}, "channels of prep: .* not True"),
         ({"extra_layers": ("layer9",)}, "extra_layers: there is no layer 'layer9'"),
-        ({"extra_layers": {"layer1": 5}}, "extra_layers of layer1: a whole number from 0 to 4 is needed, not 5"),
+        (
+            {"extra_layers": {"layer1": 5}},
+            "layer1: a whole number at least 0 and at most 4 is needed, not 5",
+        ),
         ({"extra_layers": {"layer1": -1}}, "extra_layers of layer1: .* not -1"),
         ({"res_layers": ("layer0",)}, "res_layers: there is no layer 'layer0'"),
         ({"ks": 4}, "ks of prep: a kernel is 3 or 5 wide, not 4"),

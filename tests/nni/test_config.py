@@ -286,7 +286,7 @@ def test_paths_of_a_linked_file_are_against_the_folder_of_the_link(write, tmp_pa
 def test_max_failures():
     assert good().max_failures == 20
     good(max_failures=0).check()
-    with pytest.raises(ConfigError, match="max_failures: a whole number of at least 0 is needed, not -1"):
+    with pytest.raises(ConfigError, match="max_failures: a whole number at least 0 is needed, not -1"):
         good(max_failures=-1).check()
 
 
@@ -345,13 +345,13 @@ def test_seconds_refused(value):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"trial_concurrency": None}, "trial_concurrency: a whole number of at least 1 is needed, not None"),
-        ({"trial_concurrency": 0}, "trial_concurrency: a whole number of at least 1 is needed, not 0"),
-        ({"trial_concurrency": "2"}, "trial_concurrency: a whole number of at least 1 is needed, not '2'"),
-        ({"trial_concurrency": 1.5}, "trial_concurrency: a whole number of at least 1 is needed, not 1.5"),
-        ({"trial_concurrency": True}, "trial_concurrency: a whole number of at least 1 is needed, not True"),
-        ({"max_trial_number": 0}, "max_trial_number: a whole number of at least 1 is needed, not 0"),
-        ({"trial_gpu_number": -1}, "trial_gpu_number: a whole number of at least 0 is needed, not -1"),
+        ({"trial_concurrency": None}, "trial_concurrency: a whole number at least 1 is needed, not None"),
+        ({"trial_concurrency": 0}, "trial_concurrency: a whole number at least 1 is needed, not 0"),
+        ({"trial_concurrency": "2"}, "trial_concurrency: a whole number at least 1 is needed, not '2'"),
+        ({"trial_concurrency": 1.5}, "trial_concurrency: a whole number at least 1 is needed, not 1.5"),
+        ({"trial_concurrency": True}, "trial_concurrency: a whole number at least 1 is needed, not True"),
+        ({"max_trial_number": 0}, "max_trial_number: a whole number at least 1 is needed, not 0"),
+        ({"trial_gpu_number": -1}, "trial_gpu_number: a whole number at least 0 is needed, not -1"),
         ({"trial_command": None}, "trial_command: text is needed, not None"),
         ({"trial_command": " "}, "trial_command: text is needed, not ' '"),
         ({"experiment_name": 3}, "experiment_name: text is needed, not 3"),

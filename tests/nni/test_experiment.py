@@ -166,7 +166,7 @@ def test_optimize_says_what_it_cannot_call(function, words, tmp_path):
 
 @pytest.mark.parametrize(("name", "value"), [("trials", 0), ("concurrency", 0), ("seed", -1)])
 def test_optimize_says_which_number_cannot_be(name, value, tmp_path):
-    with pytest.raises(ConfigError, match=f"{name}: a whole number of at least"):
+    with pytest.raises(ConfigError, match=f"{name}: a whole number at least"):
         optimize(len, {"x": {"_type": "uniform", "_value": [0, 1]}}, out=tmp_path, **{"trials": 2, name: value})
     assert not list(tmp_path.iterdir())
 

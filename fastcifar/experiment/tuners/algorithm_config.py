@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fastcifar.checks import Check
 from fastcifar.names import nearest, short, shown
 from fastcifar.rules import (
-    Check,
     ConfigError,
     Fields,
     field_names,

@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fastcifar.checks import Check
 from fastcifar.experiment.loop import MOST_SEED
 from fastcifar.experiment.tuners.algorithm_config import AlgorithmConfig, Arguments, checked, known_name, mode
 from fastcifar.experiment.tuners.batch import make_batch
 from fastcifar.experiment.tuners.custom import make_custom
-from fastcifar.rules import Check, ConfigError, above, flag, one_of, optional, text, whole
+from fastcifar.rules import ConfigError, above, flag, one_of, optional, text, whole
 from fastcifar.search.assess import ASHA, Assessor, MedianStop
 from fastcifar.search.evolution import Evolution
 from fastcifar.search.gp import GP
@@ -102,8 +103,8 @@ def HyperoptTuner(algorithm_name: str, optimize_mode: str = "minimize") -> Algor
     names = {"tpe": "TPE", "random_search": "Random"}
     if algorithm_name == "anneal":
         raise ConfigError(f"HyperoptTuner: anneal of NNI is not here; there are {', '.join(names)}")
-    one_of(*names)("HyperoptTuner", algorithm_name)
-    one_of("minimize", "maximize")("HyperoptTuner: optimize_mode", optimize_mode)
+    one_of([*names])("HyperoptTuner", algorithm_name)
+    one_of(("minimize", "maximize"))("HyperoptTuner: optimize_mode", optimize_mode)
     return AlgorithmConfig(name=names[algorithm_name], class_args={"optimize_mode": optimize_mode})
 
 

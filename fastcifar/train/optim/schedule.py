@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from fastcifar.train.recipe.checks import RecipeError
+from fastcifar.train.recipe.errors import RecipeError
 
 
 def learning_rate(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from fastcifar.train.recipe.checks import RecipeError
+from fastcifar.train.recipe.errors import RecipeError
 
 if TYPE_CHECKING:
     from fastcifar.train.recipe.recipe import Recipe

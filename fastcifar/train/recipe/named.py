@@ -7,7 +7,7 @@ from typing import Any
 
 from fastcifar.names import nearest
 from fastcifar.reading import UnreadableError, read_text
-from fastcifar.train.recipe.checks import RecipeError
+from fastcifar.train.recipe.errors import RecipeError
 from fastcifar.train.recipe.origin import name_of
 from fastcifar.train.recipe.recipe import Recipe
 

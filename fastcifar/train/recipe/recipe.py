@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from fastcifar.checks import Check, Checks
 from fastcifar.data import FLIPS, NAMES, SIDE
 from fastcifar.names import meant, nearest, short
 from fastcifar.net import ACTIVATIONS, CHANNELS, EXTRA, MAX_EXTRA
 from fastcifar.reading import UnreadableError, parse_json
 from fastcifar.train.optim.averaging import AVERAGING
 from fastcifar.train.optim.optimizer import OPTIMIZERS
-from fastcifar.train.recipe.checks import Check, RecipeError, choice, mapping, number, one_of, optional, sequence, text
+from fastcifar.train.recipe.errors import RecipeError
 from fastcifar.train.recipe.rules import MIN_SIDE, NETWORKS, check_network
 from fastcifar.train.recipe.values import Values
 from fastcifar.train.step.precision import PRECISIONS
 from fastcifar.train.views import VIEWS
 
+CHECK = Checks(RecipeError)
 PEAK_SHARE = 5 / 24  # of total_epoch, where peak_epoch is not given
 
 
@@ -39,7 +41,7 @@ class Recipe(Values):
             fill(name, check(name, getattr(self, name)))
         if self.peak_epoch is None:
             fill("peak_epoch", self.total_epoch * PEAK_SHARE)
-        fill("peak_epoch", number(0, self.total_epoch, "total_epoch")("peak_epoch", self.peak_epoch))
+        fill("peak_epoch", CHECK.number(0, self.total_epoch, "total_epoch")("peak_epoch", self.peak_epoch))
         used = {side: epochs for side, epochs in self.sizes.items() if epochs}
         fill("sizes", MappingProxyType(dict(sorted(used.items(), key=lambda item: int(item[0])))))
         check_network(self)
@@ -129,38 +131,38 @@ def _check_widths(name: str, value: Any) -> Any:
 
 
 _LAYERS = tuple(CHANNELS)
-_WIDTH = number(1, 1 << 16, whole=True)
-_EXTRA_WIDTHS = mapping(_WIDTH, tuple(f"{layer}/{name}" for layer in CHANNELS for name in EXTRA))
-_EXTRA = mapping(number(0, MAX_EXTRA, whole=True), _LAYERS)
+_WIDTH = CHECK.number(1, 1 << 16, whole=True)
+_EXTRA_WIDTHS = CHECK.mapping(_WIDTH, tuple(f"{layer}/{name}" for layer in CHANNELS for name in EXTRA))
+_EXTRA = CHECK.mapping(CHECK.number(0, MAX_EXTRA, whole=True), _LAYERS)
 _KERNEL = Check("3 or 5", _check_kernel)
-_KERNELS = mapping(_KERNEL, _LAYERS)
+_KERNELS = CHECK.mapping(_KERNEL, _LAYERS)
 
 CHECKS: dict[str, Check] = {  # of peak_epoch see Recipe: its limit is another field
-    "dataset": one_of(NAMES),
-    "train_images": optional(number(1, whole=True)),
-    "total_epoch": number(1, whole=True),
-    "batch_size": number(1, whole=True),
-    "peak_lr": number(0, open_low=True),
-    "lr_start": number(0, 1),
-    "lr_end": number(0, 1),
-    "momentum": number(0, 1),
-    "base_wd": number(0),
-    "bias_lr": optional(number(0)),
-    "head_lr": optional(number(0)),
-    "optimizer": one_of(OPTIMIZERS),
-    "muon_lr": number(0, open_low=True),
-    "muon_momentum": number(0, 1),
-    "muon_steps": number(1, 10, whole=True),
-    "averaging": one_of(AVERAGING),
-    "average_every": number(1, whole=True),
-    "average_decay": number(0, 1),
-    "tail_epochs": number(0, open_low=True),
-    "label_smoothing": number(0, 1),
-    "lr_scale": mapping(number(0)),
-    "lr_instead": optional(sequence(number(0))),
-    "network": one_of(NETWORKS),
+    "dataset": CHECK.one_of(NAMES),
+    "train_images": CHECK.optional(CHECK.number(1, whole=True)),
+    "total_epoch": CHECK.number(1, whole=True),
+    "batch_size": CHECK.number(1, whole=True),
+    "peak_lr": CHECK.number(0, open_low=True),
+    "lr_start": CHECK.number(0, 1),
+    "lr_end": CHECK.number(0, 1),
+    "momentum": CHECK.number(0, 1),
+    "base_wd": CHECK.number(0),
+    "bias_lr": CHECK.optional(CHECK.number(0)),
+    "head_lr": CHECK.optional(CHECK.number(0)),
+    "optimizer": CHECK.one_of(OPTIMIZERS),
+    "muon_lr": CHECK.number(0, open_low=True),
+    "muon_momentum": CHECK.number(0, 1),
+    "muon_steps": CHECK.number(1, 10, whole=True),
+    "averaging": CHECK.one_of(AVERAGING),
+    "average_every": CHECK.number(1, whole=True),
+    "average_decay": CHECK.number(0, 1),
+    "tail_epochs": CHECK.number(0, open_low=True),
+    "label_smoothing": CHECK.number(0, 1),
+    "lr_scale": CHECK.mapping(CHECK.number(0)),
+    "lr_instead": CHECK.optional(CHECK.sequence(CHECK.number(0))),
+    "network": CHECK.one_of(NETWORKS),
     **dict.fromkeys(_LAYERS, _WIDTH),
-    "convs": number(2, 3, whole=True),
+    "convs": CHECK.number(2, 3, whole=True),
     "extra_layers": Check(
         _EXTRA.rule,
         lambda name, value: _EXTRA(
@@ -168,29 +170,29 @@ CHECKS: dict[str, Check] = {  # of peak_epoch see Recipe: its limit is another f
         ),
     ),
     "extra_widths": Check(_EXTRA_WIDTHS.rule, _check_widths),
-    "res_layers": sequence(one_of(_LAYERS)),
+    "res_layers": CHECK.sequence(CHECK.one_of(_LAYERS)),
     "ks": Check(
         f"{_KERNEL.rule}, or {_KERNELS.rule}",
         lambda name, value: _KERNELS(name, value) if isinstance(value, Mapping) else _KERNEL(name, value),
     ),
-    "leave_out": sequence(text),
-    "whiten": choice(0, 2, 3),
-    "whiten_images": number(1, whole=True),
-    "whiten_epochs": number(0, whole=True),
-    "activation": one_of(tuple(ACTIVATIONS)),
-    "pool_first": choice(False, True),
-    "train_bn_scale": choice(False, True),
-    "bn_momentum": number(0, 1, open_low=True),
-    "identity_init": choice(False, True),
-    "unit_head": choice(False, True),
-    "logits_weight": number(0, open_low=True),
-    "cutout": number(0, 32, whole=True),
-    "shift": number(0, 31, whole=True),
-    "flip": one_of(FLIPS),
-    "brightness": number(0),
-    "contrast": number(0, 1),
-    "sizes": mapping(number(0, whole=True), tuple(str(side) for side in range(MIN_SIDE, SIDE))),
-    "tta": one_of(VIEWS),
-    "tta_share": number(0, 1),
-    "precision": one_of(PRECISIONS),
+    "leave_out": CHECK.sequence(CHECK.text()),
+    "whiten": CHECK.choice(0, 2, 3),
+    "whiten_images": CHECK.number(1, whole=True),
+    "whiten_epochs": CHECK.number(0, whole=True),
+    "activation": CHECK.one_of(tuple(ACTIVATIONS)),
+    "pool_first": CHECK.choice(False, True),
+    "train_bn_scale": CHECK.choice(False, True),
+    "bn_momentum": CHECK.number(0, 1, open_low=True),
+    "identity_init": CHECK.choice(False, True),
+    "unit_head": CHECK.choice(False, True),
+    "logits_weight": CHECK.number(0, open_low=True),
+    "cutout": CHECK.number(0, 32, whole=True),
+    "shift": CHECK.number(0, 31, whole=True),
+    "flip": CHECK.one_of(FLIPS),
+    "brightness": CHECK.number(0),
+    "contrast": CHECK.number(0, 1),
+    "sizes": CHECK.mapping(CHECK.number(0, whole=True), tuple(str(side) for side in range(MIN_SIDE, SIDE))),
+    "tta": CHECK.one_of(VIEWS),
+    "tta_share": CHECK.number(0, 1),
+    "precision": CHECK.one_of(PRECISIONS),
 }

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from fastcifar.data import SIDE
-from fastcifar.train.recipe.checks import RecipeError
+from fastcifar.train.recipe.errors import RecipeError
 from fastcifar.train.recipe.idle import ONLY, defaults, why_idle, without_idle
 from fastcifar.train.recipe.values import Values
 

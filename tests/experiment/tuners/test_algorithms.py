@@ -72,7 +72,7 @@ def test_mode_and_seed(name, mode, maximize):
         (named("TPE", optimize_mode=["maximize"]), "tuner.class_args.optimize_mode: maximize or minimize is needed"),
         (
             named("TPE", seed=-1),
-            "tuner.class_args.seed: a whole number of at least 0 and at most 9,223,372,036,853 is needed, not -1",
+            "tuner.class_args.seed: a whole number at least 0 and at most 9,223,372,036,853 is needed, not -1",
         ),
         (
             named("TPE", tpe_args={"gamma": 0.2}),
@@ -244,7 +244,7 @@ def test_assessors(config, assessor):
     [
         (named("Curvefitting"), "assessor.name: 'Curvefitting' of NNI is not here; there are Medianstop, ASHA"),
         (named("Medianstopp"), "assessor.name: 'Medianstopp' is not known; did you mean Medianstop"),
-        (named("Medianstop", start_step=-1), "assessor.class_args.start_step: a whole number of at least 0"),
+        (named("Medianstop", start_step=-1), "assessor.class_args.start_step: a whole number at least 0"),
         (
             named("ASHA", start_step=1),
             "assessor.class_args.start_step: the argument has no counterpart here; there are",
