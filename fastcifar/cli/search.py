@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
 
-from fastcifar.cli.parsing.flags import Count, Name, SpaceName, Switch, Time, absent, found_under, parse_settings
+from fastcifar.cli.parsing.flags import (
+    RESUMED,
+    Count,
+    Name,
+    SpaceName,
+    Switch,
+    Time,
+    absent,
+    found_under,
+    parse_settings,
+    refuse_others,
+)
 from fastcifar.cli.training.run_flags import TrainingFlags
 from fastcifar.cli.training.threads import set_threads, trial_threads
 from fastcifar.machine import MOST_THREADS, share_of_cores
@@ -91,7 +102,7 @@ class Search(TrainingFlags):
         from fastcifar.experiment.store.store import Store
 
         if self.resume is not None:
-            self._only_resumes()
+            refuse_others(self, RESUMED, "--resume: an experiment goes on with its own settings")
             folder = find_folder(self.out, self.resume)
             with closing(Store.read(folder)) as store:
                 spec, meta = read_spec(store), store.meta()
@@ -254,10 +265,6 @@ class Search(TrainingFlags):
         assert spec.recipe is not None
         print(estimate(spec, Recipe.from_dict(spec.recipe), samples, cost), file=sys.stderr, flush=True)
         return spec
-
-    def _only_resumes(self) -> None:
-        names = {field.name for field in fields(self)} - {"resume", "trust", "out", "json", "debug"}
-        self._refuse(names, "an experiment that is resumed goes on with its own settings; leave it out")
 
     def _refuse(self, names: Collection[str], why: str) -> None:
         for field in fields(self):

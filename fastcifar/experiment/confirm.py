@@ -1,11 +1,11 @@
 """The end of a search: the best points on fresh seeds, and what that says."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from fastcifar.experiment.pareto import pareto_front
 from fastcifar.experiment.store.store import FINISHED, TrialRow
 from fastcifar.experiment.store.stored import finite
 from fastcifar.experiment.tuners.custom import best_of
@@ -110,16 +110,12 @@ def _candidate(rows: Sequence[TrialRow]) -> Candidate:
 def pareto(rows: Sequence[TrialRow], metric: str, maximize: bool) -> list[TrialRow]:
     """The finished trials that no other beats in both result and `metric` (less is better), by that metric.
 
-    Of trials that are the same in both, the first. What has no number under `metric` does not count.
+    What has no number under `metric` does not count.
     """
-    having = [row for row in rows if row.state == FINISHED and row.value is not None and _number(row.metrics, metric)]
-    sign = 1 if maximize else -1
-    front: list[TrialRow] = []
-    for row in sorted(having, key=lambda row: (row.metrics[metric], -sign * (row.value or 0.0))):
-        if not front or sign * (row.value or 0.0) > sign * (front[-1].value or 0.0):
-            front.append(row)
-    return front
-
-
-def _number(metrics: Mapping[str, Any], name: str) -> bool:
-    return finite(metrics.get(name)) is not None  # a function may return anything
+    sign, having = (1 if maximize else -1), list[tuple[float, float, TrialRow]]()
+    for row in rows:
+        cost = finite(row.metrics.get(metric))  # a function may return anything
+        if row.state == FINISHED and row.value is not None and cost is not None:
+            having.append((cost, sign * row.value, row))
+    front = pareto_front([cost for cost, _, _ in having], [value for _, value, _ in having])
+    return [having[place][2] for place in front]

@@ -100,8 +100,8 @@ F = "--space x.json --objective MODULE:f --trials 3"
             "peak.json: peak_epoch: a number at least 0 and at most total_epoch (4) is needed, not 9",
         ),
         ("--space x.json --recipe resnet9-tny", "there is no recipe 'resnet9-tny'; did you mean resnet9-tiny or"),
-        ("--resume 2026 --seed 3", "--seed: an experiment that is resumed goes on with its own settings"),
-        ("--resume 2026 --space x.json", "--space: an experiment that is resumed goes on with its own settings"),
+        ("--resume 2026 --seed 3", "--resume: an experiment goes on with its own settings; leave seed out"),
+        ("--resume 2026 --space x.json", "--resume: an experiment goes on with its own settings; leave space out"),
     ],
 )
 def test_wrong_flags(folder, capsys, words, message):

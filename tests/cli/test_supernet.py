@@ -167,7 +167,7 @@ def test_a_search_that_is_killed_goes_on_within_its_limits(folder, capsys):
         (f"{TRAIN} --vary dept", "--vary: 'dept' is no choice"),
         (f"{TRAIN} --method sandwich --rates sqrt", "--rates: sandwich trains every weight at every step"),
         (f"{TRAIN} --init nowhere", "there is no nowhere, neither here nor under runs"),
-        ("train --resume x --space space.json", "--space: what is resumed has its own settings"),
+        ("train --resume x --space space.json", "--resume: a supernet goes on with its own settings; leave space out"),
         ("train --resume nowhere", "there is no nowhere, neither here"),
         ("rank .", ". is no supernet: supernet.json cannot be read"),
         ("rank nowhere", "there is no nowhere, neither here"),

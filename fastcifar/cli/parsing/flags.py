@@ -61,6 +61,9 @@ def _joined(words: list[str]) -> str:
     return f"; write {key}={value}" if key.isidentifier() and value and "=" not in value else ""
 
 
+RESUMED = ("resume", "trust", "out", "json", "debug")  # flags that go with --resume
+
+
 def refuse_others(flags: Any, allowed: Collection[str], why: str) -> None:
     """Raise ValueError for a flag that is given and not allowed. flags: the command's dataclass."""
     for field in fields(flags):

@@ -1,7 +1,6 @@
 """Flags that several actions of `fastcifar supernet` have."""
 
-from collections.abc import Collection
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,14 +56,6 @@ class PlanFlags(CommonFlags, TrainingFlags):
         choices, settings = plan.choices, parse_settings(self.set)
         check_space(choices.of, choices.space, source=self.space, settings=settings, alone=False)
         return plan
-
-    def only_resumes(self, allowed: Collection[str]) -> None:
-        """Raise ValueError where a flag was given that what is resumed has its own value of."""
-        for field in fields(self):
-            if field.name not in allowed and getattr(self, field.name) != field.default:
-                raise ValueError(
-                    f"--{field.name.replace('_', '-')}: what is resumed has its own settings; leave it out"
-                )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
 
-from fastcifar.cli.parsing.flags import Count, Switch, absent
+from fastcifar.cli.parsing.flags import RESUMED, Count, Switch, absent, refuse_others
 from fastcifar.cli.supernet.flags import LimitFlags, PlanFlags
 from fastcifar.cli.training.threads import chosen_threads, set_threads
 from fastcifar.machine import share_of_cores
@@ -172,7 +172,7 @@ class Search(PlanFlags, LimitFlags):
         from fastcifar.experiment.store.store import Store
         from fastcifar.supernet.search import KEY, Asked
 
-        self.only_resumes({"resume", "trust", "out", "json", "debug"})
+        refuse_others(self, RESUMED, "--resume: a supernet search goes on with its own settings")
         folder = find_folder(self.out, name)
         with closing(Store.read(folder)) as store:
             spec, meta = read_spec(store), store.meta()

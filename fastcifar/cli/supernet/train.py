@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
-from fastcifar.cli.parsing.flags import absent
+from fastcifar.cli.parsing.flags import RESUMED, absent, refuse_others
 from fastcifar.cli.supernet.flags import PlanFlags
 from fastcifar.cli.training.run_flags import RepeatFlags
 from fastcifar.cli.training.threads import chosen_threads, say
@@ -71,7 +71,7 @@ class Train(PlanFlags, RepeatFlags):
         from fastcifar.supernet import read_record, resume_supernet
         from fastcifar.train.threads import kept_threads
 
-        self.only_resumes({"resume", "out", "data_dir", "json", "debug"})
+        refuse_others(self, (*RESUMED, "data_dir"), "--resume: a supernet goes on with its own settings")
         path = self.folder(name)
         record = read_record(path)
         say(kept_threads(record.settings.get("threads", record.threads))[1])

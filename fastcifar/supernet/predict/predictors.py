@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from fastcifar.experiment.pareto import pareto_front
 from fastcifar.search import Params
 from fastcifar.statistics.tau import Tau, jackknifed, kendall, tau, within
 from fastcifar.supernet.choices import FIELDS, Choices
@@ -151,9 +152,7 @@ def log_widths(choices: Choices, table: pd.DataFrame) -> np.ndarray:
 
 def pareto(table: pd.DataFrame, cost: str = "flops", value: str = "predicted") -> pd.DataFrame:
     """The networks that no other beats in both `value` and `cost`, the cheapest first."""
-    ordered = table.sort_values([cost, value], ascending=[True, False], kind="stable")
-    best = ordered[value].cummax().shift(fill_value=-np.inf)
-    return ordered[ordered[value] > best]
+    return table.iloc[pareto_front(table[cost].tolist(), table[value].tolist())]
 
 
 def points_of(choices: Choices, table: pd.DataFrame) -> list[Params]:
