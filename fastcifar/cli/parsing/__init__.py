@@ -1,1 +1,4 @@
-"""The words of a command line: flags, commands, and one line for each mistake."""
+"""The words of a command line.
+
+`flags` reads values, `actions` groups commands, `mistakes` turns a wrong word into one line that says what was meant.
+"""

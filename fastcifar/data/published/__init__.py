@@ -1,1 +1,4 @@
-"""The published files of CIFAR-10 and CIFAR-100: layouts, download, reading, writing."""
+"""CIFAR-10 and CIFAR-100 as they are published.
+
+`layouts` says which files, `places` where, `download` gets them, `readers` reads them, `formats` writes them.
+"""

@@ -1,1 +1,4 @@
-"""What a trial computes. `base` has the contract of an evaluator, `training` the one that trains."""
+"""What a trial computes.
+
+`base` has the contract (`Evaluator`) and functions of the user; `registry.evaluator_of` makes the one of a spec.
+"""

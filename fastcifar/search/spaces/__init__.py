@@ -1,1 +1,4 @@
-"""Search spaces: parameters, the rules of a file, the spaces that come with the package."""
+"""Search spaces in NNI's JSON.
+
+`space.Space` is made of `parameter.Parameter`s by the `rules` of a file; `named` has the spaces of the package.
+"""

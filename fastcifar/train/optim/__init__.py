@@ -1,1 +1,4 @@
-"""What changes the weights: optimizers, the schedule of the rate, averages of weights."""
+"""What changes the weights.
+
+`sgd.SGD` and `muon.Muon`, each with a variant in few launches for a GPU; `schedule` of the rate, `averaging`.
+"""

@@ -1,1 +1,4 @@
-"""What decides a run: `recipe.Recipe`, the rules of its fields, and the named recipes."""
+"""What decides a run but for its seed.
+
+`recipe.Recipe` is checked by `rules`; `named` has the recipes of the package, `idle` the fields that do nothing.
+"""

@@ -1,1 +1,4 @@
-"""The folder of a run: texts, tensors, checkpoints, and the list of all runs."""
+"""The folder of a run.
+
+`folder` has its texts, `record` and `checkpoint` its tensors, `listing` all runs, `provenance` what made one.
+"""

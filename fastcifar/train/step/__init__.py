@@ -1,1 +1,4 @@
-"""The hot path: the epoch loop, number formats, CUDA graphs, fused and compiled networks."""
+"""The hot path: what a run does for each batch.
+
+`loop` trains and evaluates an epoch, `ways` and `capture` make it fast, `precision` has the number formats.
+"""

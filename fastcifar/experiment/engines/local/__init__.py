@@ -1,1 +1,4 @@
-"""Trials that are Python, in warm worker processes on this machine."""
+"""Trials that are Python, in warm worker processes on this machine.
+
+`pool.WorkerEngine` runs them; `resources` deals out cores, memory and GPUs, to commands too.
+"""

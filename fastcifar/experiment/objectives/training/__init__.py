@@ -1,1 +1,4 @@
-"""Trials that train a recipe: the evaluator, its cost, and the check of a space."""
+"""Trials that train a recipe.
+
+`evaluator.TrainEvaluator` trains, `space_check` checks a space beforehand, `budget` makes a search fit the device.
+"""
