@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from fastcifar.experiment.gate import plain
 from fastcifar.search.history import FINISHED, STOPPED, History
@@ -34,17 +35,25 @@ def check_searcher(
     budget: the parameter that it adds to those of the space, as Hyperband does. repeats: whether it may suggest a point
     again. whole: whether it tries all of a finite space before SpaceExhausted.
     """
-    for name, space in (all_spaces() if spaces is None else spaces).items():
-        limited = replace(space, allowed=allowed)
-        for where, one in ((name, space), *([(f"{name}, where half is allowed", limited)] if space.size() > 1 else [])):
-            held = Held(make=make, space=one, where=where, budget=budget, repeats=repeats, whole=whole)
-            _search(held)
-        held = replace(held, space=space, where=name)
-        for what, history in histories(space, budget):
-            one_of = replace(held, where=f"{name}, {what}")
-            one_of.suggestion(make(), history, 0)
-            _best(one_of, history)
-        _clear_winner(held)
+    make()  # brings the libraries that it computes with
+    with ThreadpoolController().limit(limits=1):  # as in a search
+        for name, space in (all_spaces() if spaces is None else spaces).items():
+            _check(make, name, space, budget, repeats, whole)
+
+
+def _check(
+    make: Callable[[], Searcher], name: str, space: Space, budget: str | None, repeats: bool, whole: bool
+) -> None:
+    """All rules in one space."""
+    held = Held(make=make, space=space, where=name, budget=budget, repeats=repeats, whole=whole)
+    _search(held)
+    if space.size() > 1:
+        _search(replace(held, space=replace(space, allowed=allowed), where=f"{name}, where half is allowed"))
+    for what, history in histories(space, budget):
+        filled = replace(held, where=f"{name}, {what}")
+        filled.suggestion(make(), history, 0)
+        _best(filled, history)
+    _clear_winner(held)
 
 
 @dataclass(frozen=True, kw_only=True)

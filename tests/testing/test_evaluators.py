@@ -2,10 +2,18 @@
 
 import random
 import threading
+from dataclasses import replace
 
 import pytest
+from coloured import coloured
+from supernets import RECIPE, images, plan
 
 from fastcifar.experiment.objectives.base import FunctionEvaluator, TrialStopped
+from fastcifar.experiment.objectives.training import evaluator as training
+from fastcifar.experiment.objectives.training.evaluator import TrainEvaluator
+from fastcifar.supernet import train_supernet
+from fastcifar.supernet.predict import evaluate
+from fastcifar.supernet.predict.evaluate import SupernetEvaluator
 from fastcifar.testing import BrokenContract, check_evaluator
 from fastcifar.testing.play import PLAY
 
@@ -15,6 +23,23 @@ ACTS = [{"acts": [["report", 1.0], ["report", 2.0], ["return", 3.0]]}, {"acts": 
 def test_a_function_keeps_the_contract():
     check_evaluator(lambda: FunctionEvaluator(PLAY), ACTS, failing=[{"acts": [["raise", "spoilt milk"]]}])
     check_evaluator(lambda: FunctionEvaluator(PLAY, metric="seed"), ACTS)
+
+
+def test_a_training_keeps_the_contract(monkeypatch):
+    monkeypatch.setattr(training, "_dataset", lambda name, data_dir: coloured(5_640, 100))  # 5,000 are held out
+    recipe = replace(RECIPE, train_images=96)
+    check_evaluator(
+        lambda: TrainEvaluator(recipe=recipe, device="cpu"), [{"layer3": 4}], failing=[{"peak_lr": 1e30}, {"layer": 4}]
+    )
+
+
+def test_a_part_of_a_supernet_keeps_the_contract(monkeypatch, tmp_path):
+    dataset = images()
+    monkeypatch.setattr(evaluate, "load", lambda name, data_dir: dataset)
+    train_supernet(plan(), dataset, device="cpu", out=tmp_path)
+    (folder,) = tmp_path.iterdir()
+    point = {"prep": 4, "layer1": 8, "layer2": 4, "layer3": 8}
+    check_evaluator(lambda: SupernetEvaluator(folder=folder), [point], failing=[{**point, "prep": 5}])
 
 
 class Kept:
