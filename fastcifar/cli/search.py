@@ -14,6 +14,7 @@ from fastcifar.cli.parsing.flags import (
     RESUMED,
     Count,
     Name,
+    Settings,
     SpaceName,
     Switch,
     Time,
@@ -56,9 +57,14 @@ class Search(TrainingFlags):
     """Instead of training, take the holdout loss of the network in this supernet (its folder, or its id under --out),
     and search for the least."""
     tuner: Annotated[str, arg(metavar="NAME")] = "GP"
-    """GP, TPE, Random, GridSearch, Evolution or Hyperband, which gives functions and commands a TRIAL_BUDGET."""
+    """GP, TPE, Random, GridSearch, Evolution or Hyperband, which gives functions and commands a TRIAL_BUDGET; or
+    a class of yours, module:Class or file.py:Class."""
+    tuner_args: Settings = ()
+    """Arguments of the tuner, e.g. startup=5."""
     assessor: Name = None
-    """Medianstop or ASHA: stop trials that fall behind."""
+    """Medianstop or ASHA: stop trials that fall behind; or a class of yours, module:Class or file.py:Class."""
+    assessor_args: Settings = ()
+    """Arguments of the assessor, e.g. eta=4."""
     trials: Count = None
     """How many to run; by default 30 where they train, else until --duration or the end of the space."""
     duration: Time = None
@@ -151,6 +157,7 @@ class Search(TrainingFlags):
         """What was asked for. Raises ValueError for flags that do not fit together."""
         from fastcifar.experiment.failures import MAX_FAILURES
         from fastcifar.experiment.spec import Spec
+        from fastcifar.experiment.tuners.given import recorded
         from fastcifar.rules import seconds
         from fastcifar.search.spaces.named import find_space
 
@@ -160,8 +167,8 @@ class Search(TrainingFlags):
         spec = Spec(
             name=name,
             space=space,
-            tuner={"name": self.tuner},
-            assessor=None if self.assessor is None else {"name": self.assessor},
+            tuner=recorded(self.tuner, "tuner", parse_settings(self.tuner_args, "--tuner-args"), "--tuner-args"),
+            assessor=self._assessor(),
             maximize=self.minimize is None and (self.supernet is None or self.maximize is not None),
             metric=self.minimize or self.maximize or "default",
             seed=self.seed,
@@ -183,6 +190,16 @@ class Search(TrainingFlags):
             threads=self.threads,
         )
         return self._training(spec) if self._trains else self._calling(spec)
+
+    def _assessor(self) -> dict[str, Any] | None:
+        from fastcifar.experiment.tuners.given import recorded
+
+        args = parse_settings(self.assessor_args, "--assessor-args")
+        if self.assessor is None:
+            if args:
+                raise ValueError("--assessor-args: they go with --assessor")
+            return None
+        return recorded(self.assessor, "assessor", args)
 
     @property
     def _trains(self) -> bool:
@@ -239,7 +256,8 @@ class Search(TrainingFlags):
         text = shares_text(space, recipe.total_epoch)
         if text is not None:
             print(text, file=sys.stderr)
-        tuner = {"name": "Hyperband", "class_args": {"high": recipe.total_epoch, "budget": "total_epoch"}}
+        args = {"high": recipe.total_epoch, "budget": "total_epoch"} | spec.tuner.get("class_args", {})
+        tuner = {"name": "Hyperband", "class_args": args}
         gpus = spread(device)
         concurrency = self.concurrency or default_concurrency(device, gpus, self.threads or 1)
         return replace(

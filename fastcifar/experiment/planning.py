@@ -9,6 +9,8 @@ from fastcifar.experiment.spec import Spec
 from fastcifar.experiment.tuners.algorithm_config import AlgorithmConfig
 from fastcifar.experiment.tuners.algorithms import Tuner, make_assessor, make_tuner
 from fastcifar.rules import whole
+from fastcifar.search.assess import Assessor
+from fastcifar.search.searcher import Searcher
 from fastcifar.search.simple import Grid
 from fastcifar.search.spaces.space import MAX_POINTS, Space
 
@@ -20,15 +22,21 @@ def space_of(spec: Spec) -> tuple[Space, str | None]:
     """
     if spec.tuner.get("class_name") is not None:
         return Space.from_dict(spec.space), None
+    if spec.tuner.get("instance"):
+        return Space.from_dict(spec.space), spec.tuner.get("class_args", {}).get("budget")
     tuner = _tuner(spec)
     return tuner.space or Space.from_dict(spec.space), tuner.budget
 
 
-def plan_of(spec: Spec) -> Plan:
-    """The plan of the search; a tuner or assessor of the user's is imported. Raises ConfigError or SpaceError."""
+def plan_of(spec: Spec, searcher: Searcher | None = None, assessor: Assessor | None = None) -> Plan:
+    """The plan of the search; a tuner or assessor of the user's is imported. Raises ConfigError or SpaceError.
+
+    searcher, assessor: the objects that the spec describes, where it has no names for them.
+    """
     whole(0, MOST_SEED)("seed", spec.seed)
-    tuner = _tuner(spec)
-    assessor = make_assessor(AlgorithmConfig(**spec.assessor), spec.maximize) if spec.assessor else None
+    tuner = _tuner(spec, searcher)
+    if assessor is None and spec.assessor:
+        assessor = make_assessor(AlgorithmConfig(**spec.assessor), spec.maximize)
     return Plan(
         space=replace(tuner.space or Space.from_dict(spec.space), allowed=allowed_by(spec)),
         searcher=tuner.searcher,
@@ -46,8 +54,11 @@ def plan_of(spec: Spec) -> Plan:
     )
 
 
-def _tuner(spec: Spec) -> Tuner:
-    tuner = make_tuner(AlgorithmConfig(**spec.tuner), spec.space)
+def _tuner(spec: Spec, searcher: Searcher | None = None) -> Tuner:
+    if searcher is None:
+        tuner = make_tuner(AlgorithmConfig(**spec.tuner), spec.space)
+    else:
+        tuner = Tuner(searcher=searcher, maximize=spec.maximize, budget=space_of(spec)[1])
     if isinstance(tuner.searcher, Grid) and Space.from_dict(spec.space).size() > MAX_POINTS:
         raise ValueError(f"{spec.tuner['name']}: a grid needs a space without continuous parameters, not too large")
     if tuner.budget in spec.space:

@@ -14,6 +14,8 @@ from fastcifar.experiment.spec import Spec
 from fastcifar.experiment.store.requests import Requests
 from fastcifar.experiment.store.store import FILE, Store, StoreError, locked
 from fastcifar.experiment.store.trust import check_trust
+from fastcifar.search.assess import Assessor
+from fastcifar.search.searcher import Searcher
 
 
 @contextmanager
@@ -23,9 +25,13 @@ def driving(
     watch: Callable[[Driver], None],
     evaluator: Evaluator | None = None,
     trust: bool = False,
+    *,
+    searcher: Searcher | None = None,
+    assessor: Assessor | None = None,
 ) -> Iterator[Driver]:
     """A driver over the experiment in `folder`, which is made there if it is new; the engine ends with the block.
 
+    evaluator, searcher, assessor: the objects themselves, where the spec has no names for them.
     trust: run what an experiment names that came by `load`; without it such a one raises UntrustedError.
     """
     with locked(folder), ExitStack() as opened:
@@ -38,7 +44,7 @@ def driving(
         opened.callback(engine.close)
         try:
             store.set({"pid": os.getpid(), "status": "running"})
-            plan = plan_of(spec)
+            plan = plan_of(spec, searcher, assessor)
             engine.capacity(plan.needs)  # raises where there is no room for any trial
             driver = Driver(store, plan, engine, watch)
             driver.requests = requests

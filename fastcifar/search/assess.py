@@ -9,10 +9,14 @@ from fastcifar.search.history import FINISHED, History
 
 
 class Assessor(Protocol):
-    """Judges a running trial after each of its reports. A pure function of the history."""
+    """Judges a running trial after each of its reports. A pure function of the history, which it does not change.
+
+    Reports may be NaN or infinite. No trial is stopped where a worse one goes on, nor for lack of others to judge it
+    by. `fastcifar.testing.check_assessor` holds an assessor against this.
+    """
 
     def assess(self, history: History, trial: int) -> bool:
-        """Whether the trial goes on."""
+        """Whether trial `trial` of the history goes on."""
         ...
 
 

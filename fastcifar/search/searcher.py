@@ -19,15 +19,20 @@ class SpaceExhausted(Exception):
 class Searcher(Protocol):
     """Says what to try next. A pure function of its arguments: there is nothing to save.
 
-    `rng` is made of the search's seed and the trial's number (`trial_rng`).
+    `rng` is made of the search's seed and the trial's number (`trial_rng`); nothing else is drawn from. The history is
+    not changed; it may be empty, and have trials of any state at any points. Less is better in its `losses`, whatever
+    is maximized. `fastcifar.testing.check_searcher` holds a searcher against all of this.
     """
 
     def suggest(self, space: Space, history: History, rng: np.random.Generator) -> Params:
-        """The parameters of the next trial. Raises SpaceExhausted."""
+        """The parameters of the next trial: a point of the space that may be tried (`Space.admits`).
+
+        In a finite space each point is suggested once. Raises SpaceExhausted when all have been.
+        """
         ...
 
     def best(self, history: History) -> Params:
-        """The searcher's estimate of the best point that was tried. Raises ValueError where no trial has ended."""
+        """The searcher's estimate of the best point that has a result. Raises ValueError where no trial has one."""
         ...
 
 

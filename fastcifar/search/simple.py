@@ -49,13 +49,17 @@ class Batch:
     trials: Sequence[Params]
 
     def suggest(self, space: Space, history: History, rng: np.random.Generator) -> Params:
-        """The first trial that was not started yet, or not as often as it is listed. Raises SpaceExhausted."""
+        """The first trial that may be tried and was not started yet, or not as often as it is listed.
+
+        Raises SpaceExhausted.
+        """
         started = Counter(row.tobytes() for row in history.rows)
         for trial in self.trials:
-            row = space.encode(trial).tobytes()
-            if not started[row]:
+            row = space.encode(trial)
+            if started[row.tobytes()]:
+                started[row.tobytes()] -= 1
+            elif space.admits(row):
                 return dict(trial)
-            started[row] -= 1
         raise SpaceExhausted(f"all {len(self.trials)} trials of the list have been tried")
 
     def best(self, history: History) -> Params:

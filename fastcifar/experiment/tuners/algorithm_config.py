@@ -30,11 +30,13 @@ class AlgorithmConfig(Fields):
     name: str | None = None
     """One of ours, without regard to case and underscores, e.g. TPE; see `make_tuner` and `make_assessor`."""
     class_name: str | None = None
-    """A class of yours, `file.Class`, instead of a name."""
+    """A class of yours instead of a name: `file.Class`, `path/to/file.py:Class` or `module:Class`."""
     code_directory: str | Path | None = None
-    """The folder that has the file of `class_name`; null is the working directory."""
+    """The folder from which `class_name` is found; null is the working directory."""
     class_args: Mapping[str, Any] = field(default_factory=dict)
     """Arguments of the algorithm, such as {"optimize_mode": "minimize"}."""
+    instance: bool = False
+    """Whether `name` describes an object that a program gave to `optimize`; no file can say so."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, {} if name == "class_args" and value is None else value)
@@ -47,12 +49,21 @@ class AlgorithmConfig(Fields):
     @classmethod
     def from_dict(cls, values: Any, where: str) -> "AlgorithmConfig":
         """Make one of JSON values; `where` is their key. Raises ConfigError."""
-        return cls(**matched(values, field_names(cls), where))
+        return cls(**matched(values, [name for name in field_names(cls) if name != "instance"], where))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON values, as `from_dict` reads them."""
+        return {name: value for name, value in super().to_dict().items() if name != "instance"}
 
     def check(self, where: str) -> None:
         """Raise ConfigError for a value of the wrong kind; `where` is this object's key."""
         for name, check in _CHECKS.items():
             check(f"{where}.{name}", getattr(self, name))
+        if self.instance:
+            raise ConfigError(
+                f"{where}: the search was begun with an object of a program, {self.name}, which cannot be found by a "
+                f"name: optimize(..., resume=ID, {where}=the object) goes on with it"
+            )
         if (self.name is None) == (self.class_name is None):
             both = "both are there" if self.name else "neither is there"
             raise ConfigError(f"{where}: either name or class_name is needed; {both}")

@@ -8,7 +8,7 @@ from fastcifar.checks import Check
 from fastcifar.experiment.loop import MOST_SEED
 from fastcifar.experiment.tuners.algorithm_config import AlgorithmConfig, Arguments, checked, known_name, mode
 from fastcifar.experiment.tuners.batch import make_batch
-from fastcifar.experiment.tuners.custom import make_custom
+from fastcifar.experiment.tuners.custom import ASSESSOR_METHODS, SEARCHER_METHODS, make_custom
 from fastcifar.rules import ConfigError, above, flag, one_of, optional, text, whole
 from fastcifar.search.assess import ASHA, Assessor, MedianStop
 from fastcifar.search.evolution import Evolution
@@ -59,7 +59,7 @@ def make_tuner(
     optional(whole(0, MOST_SEED))(f"{TUNER}.seed", seed)
     args = {name: value for name, value in config.class_args.items() if name not in MODE_AND_SEED}
     if config.name is None:
-        custom: Searcher = make_custom(config, ("suggest(space, history, rng)", "best(history)"), args, "tuner")
+        custom: Searcher = make_custom(config, SEARCHER_METHODS, args, "tuner")
         return Tuner(searcher=custom, maximize=maximize, seed=seed)
     name = known_name(config.name, (*_TUNERS, "Batch"), NNI_TUNERS, "tuner")
     if name == "Batch":
@@ -93,7 +93,7 @@ def make_assessor(config: AlgorithmConfig, maximize: bool | None = None) -> Asse
         )
     args = {name: value for name, value in config.class_args.items() if name != "optimize_mode"}
     if config.name is None:
-        custom: Assessor = make_custom(config, ("assess(history, trial)",), args, "assessor")
+        custom: Assessor = make_custom(config, ASSESSOR_METHODS, args, "assessor")
         return custom
     return _ASSESSORS[known_name(config.name, _ASSESSORS, ("Curvefitting",), "assessor")](args)
 

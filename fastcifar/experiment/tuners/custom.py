@@ -1,7 +1,5 @@
 """Searchers and assessors that are classes of the user's."""
 
-import importlib.util
-import sys
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,35 +10,33 @@ import numpy as np
 from fastcifar.errors import Notice
 from fastcifar.experiment.gate import plain, text
 from fastcifar.experiment.tuners.algorithm_config import AlgorithmConfig
+from fastcifar.experiment.tuners.classes import find_class
 from fastcifar.names import short
 from fastcifar.rules import ConfigError
 from fastcifar.search.history import History
 from fastcifar.search.searcher import Searcher, SpaceExhausted, best_mean
 from fastcifar.search.spaces.space import Params, Space
 
+SEARCHER_METHODS = ("suggest(space, history, rng)", "best(history)")
+ASSESSOR_METHODS = ("assess(history, trial)",)
+
 
 def make_custom(config: AlgorithmConfig, methods: Iterable[str], args: Mapping[str, Any], where: str) -> Any:
-    """An instance of the user's class, imported from its folder. Raises ConfigError; lets no exception of it pass."""
-    module, _, name = str(config.class_name).rpartition(".")
+    """An instance of the user's class. Raises ConfigError; lets no exception of the class pass."""
     directory = Path(config.code_directory or ".").expanduser().resolve()
-    file = directory / f"{module.replace('.', '/')}.py"
-    if not module or "\0" in module or not file.is_file():
-        raise ConfigError(
-            f"{where}.class_name: file.Class with a file in {directory} is needed, not {short(config.class_name)}"
-        )
-    try:
-        found = getattr(_imported(file, directory), name, None)
-    except Exception as error:
-        raise ConfigError(f"{where}.class_name: {file} fails: {type(error).__name__}: {error}") from error
-    if not isinstance(found, type):
-        raise ConfigError(f"{where}.class_name: {file} has no class {name}")
-    for method in methods:
-        if not callable(getattr(found, method.partition("(")[0], None)):
-            raise ConfigError(f"{where}.class_name: {config.class_name} has no method {method}")
+    found = find_class(str(config.class_name), directory, f"{where}.class_name")
+    missing = missing_method(found, methods)
+    if missing is not None:
+        raise ConfigError(f"{where}.class_name: {config.class_name} has no method {missing}")
     try:
         return found(**args)
     except Exception as error:
         raise ConfigError(f"{where}.class_args: {config.class_name} fails: {type(error).__name__}: {error}") from error
+
+
+def missing_method(of: Any, methods: Iterable[str]) -> str | None:
+    """The first of `methods`, each as `name(arguments)`, that a class or an object does not have; else None."""
+    return next((one for one in methods if not callable(getattr(of, one.partition("(")[0], None))), None)
 
 
 def suggested(searcher: Searcher, space: Space, history: History, rng: np.random.Generator) -> Params:
@@ -77,15 +73,3 @@ def best_of(searcher: Searcher, history: History) -> Params:
 
 def _ours(searcher: Searcher) -> bool:
     return type(searcher).__module__.startswith("fastcifar.")
-
-
-def _imported(file: Path, directory: Path) -> Any:
-    """Run a file as a module of its own name, so that two folders may have a file of the same name."""
-    spec = importlib.util.spec_from_file_location(f"fastcifar_user:{file}", file)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses and pickle look for it there
-    if str(directory) not in sys.path:
-        sys.path.append(str(directory))  # as NNI does: what the file imports, now or later, lies there too
-    spec.loader.exec_module(module)
-    return module
