@@ -19,9 +19,9 @@ from fastcifar.experiment.store.store import (
     StoreError,
     TrialRow,
     explained,
-    in_use,
 )
 from fastcifar.experiment.store.stored import time_of
+from fastcifar.lock import in_use
 
 WAITING = "waiting"  # running in the store, but nobody is at work: for a resume, which runs it again
 STATES = (RUNNING, WAITING, FINISHED, STOPPED, FAILED)  # of a trial, as it is shown

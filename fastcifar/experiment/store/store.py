@@ -3,7 +3,6 @@
 What is written is in the file before the call returns, and survives the end of the process, however it ends.
 """
 
-import fcntl
 import json
 import os
 import sqlite3
@@ -12,14 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from fastcifar.errors import Failure
 from fastcifar.experiment.store.frozen import connect_frozen
 from fastcifar.experiment.store.stored import trial_values
+from fastcifar.lock import Watched, take
 
-FILE, LOCK = "experiment.db", "lock"
-PATIENCE = 0.5  # seconds: for one that looks whether the lock is held, and for a killed driver's workers to end
+FILE = "experiment.db"
 VERSION = 1  # of the schema, kept as SQLite's user_version
 RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
 
@@ -77,7 +76,7 @@ class Store:
 
     def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
         self.folder, self.connection = folder, connection
-        self._file = _identity(folder / FILE)  # the connection keeps the file, so no other gets its number
+        self._file = Watched(folder / FILE)  # the connection has it open
 
     @classmethod
     def create(cls, folder: Path, meta: Mapping[str, Any]) -> "Store":
@@ -130,8 +129,7 @@ class Store:
 
     def check(self) -> None:
         """Raise StoreError where the file that is written to is no longer the one in the folder."""
-        if _identity(self.folder / FILE) != self._file:
-            raise StoreError(f"{self.folder} was deleted or moved while it was in use; nothing more is kept")
+        self._file.check(StoreError)
 
     def set(self, values: Mapping[str, Any]) -> None:
         """Keep JSON values under their names, instead of what was there."""
@@ -220,40 +218,11 @@ class Store:
 def locked(folder: Path) -> Iterator[None]:
     """Be the experiment's one writer. Raises StoreError where another process is."""
     with explained(folder):
-        file = (folder / LOCK).open("w", encoding="utf-8")
+        file = take(folder)
+    if file is None:
+        raise StoreError(f"{folder}: another process is at work on this experiment")
     with file:
-        until = time.monotonic() + PATIENCE
-        while not _flocked(file, fcntl.LOCK_EX):
-            if time.monotonic() > until:
-                raise StoreError(f"{folder}: another process is at work on this experiment")
-            time.sleep(0.01)
         yield
-
-
-def in_use(folder: Path) -> bool:
-    """Whether a process is at work on the experiment."""
-    try:
-        with (folder / LOCK).open(encoding="utf-8") as file:
-            return not _flocked(file, fcntl.LOCK_SH)
-    except OSError:  # nobody has ever locked it, or nobody can from here
-        return False
-
-
-def _flocked(file: IO[str], kind: int) -> bool:
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-        return True
-    except BlockingIOError:
-        return False
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """What tells a file from another in its place; None where there is none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
 
 
 def _values(meta: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -23,9 +23,9 @@ from fastcifar.experiment.store.store import (
     Store,
     StoreError,
     TrialRow,
-    in_use,
     locked,
 )
+from fastcifar.lock import in_use
 
 
 def row(number, **changes):
@@ -126,7 +126,7 @@ def test_one_writer(tmp_path):
         with pytest.raises(StoreError, match="another process is at work"), locked(tmp_path):
             pass
         code = "import pathlib\n"
-        code += "from fastcifar.experiment.store.store import in_use, locked\n"
+        code += "from fastcifar.experiment.store.store import locked\nfrom fastcifar.lock import in_use\n"
         code += f"path = pathlib.Path({str(tmp_path)!r}); print(in_use(path))\nwith locked(path): print('both')"
         other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         assert other.stdout == "True\n" and "StoreError" in other.stderr
