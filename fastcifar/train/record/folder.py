@@ -16,10 +16,13 @@ from typing import Any, Self
 
 from fastcifar.errors import Failure
 from fastcifar.lock import LOCK, Watched, in_use, take
-from fastcifar.names import shown
+from fastcifar.names import short, shown
 from fastcifar.new_folder import new_folder
 from fastcifar.reading import UnreadableError, parse_json, read_text
 from fastcifar.train.table import COLUMNS, EpochRow
+from fastcifar.typed import is_of
+
+SCHEMA = 1  # version of run.json and of supernet.json
 
 
 class RecordError(Failure, ValueError):
@@ -83,7 +86,7 @@ class Folder:
             temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
     def read_json(self, name: str = "run.json") -> dict[str, Any]:
-        """The document in run.json, or in the file of that name."""
+        """The document in run.json, or in the file of that name. Raises RecordError, also for one of a newer schema."""
         path = self.path / name
         try:
             document = parse_json(read_text(path), str(path))
@@ -94,6 +97,10 @@ class Folder:
             raise RecordError(str(error)) from None
         if not isinstance(document, dict) or "recipe" not in document:
             raise RecordError(f"{path}: not the record of a run")
+        schema = document.get("schema", SCHEMA)
+        if not is_of(schema, int) or not 1 <= schema <= SCHEMA:
+            why = f"its schema is {short(schema)}, this one knows {SCHEMA}"
+            raise RecordError(f"{path}: made by another version of fastcifar ({why}); use the version that made it")
         return document
 
     def write_epochs(self, rows: list[EpochRow]) -> None:

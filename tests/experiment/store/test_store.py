@@ -301,6 +301,8 @@ def test_requests(tmp_path):
         ('{"update": {"trials": "abc"}}', "update: trials cannot be 'abc'"),
         ('{"update": {"concurrency": 0}}', "update: concurrency cannot be 0"),
         ('{"update": {"seconds": NaN}}', "update: seconds cannot be nan"),
+        ('{"update": {"seconds": 0}}', "update: seconds cannot be 0"),
+        ('{"update": {"max_failures": -1}}', "update: max_failures cannot be -1"),
         ('{"update": {"trials": 1' + "0" * 400 + "}}", "update: trials cannot be 2^1328..."),
         ('{"update": {"seed": 3}}', "update: seed cannot be 3"),
         ('{"halt": 1}', "halt is nothing that can be asked for; stop, now, kill, update are"),
@@ -311,9 +313,10 @@ def test_requests_that_are_none(tmp_path, line, why):
     """They are told of, and stop nothing; what follows them is done."""
     requests = Requests(tmp_path)
     (tmp_path / "requests.jsonl").write_text(line + "\n")
-    ask(tmp_path, {"update": {"trials": 5, "seconds": 2.5}})
+    wanted = {"update": {"trials": 5, "seconds": 2.5, "max_failures": 0}}
+    ask(tmp_path, wanted)
     with pytest.warns(Notice) as told:
-        assert requests.new() == [{"update": {"trials": 5, "seconds": 2.5}}]
+        assert requests.new() == [wanted]
     assert why in str(told[0].message) and str(tmp_path) in str(told[0].message)
 
 
