@@ -11,7 +11,8 @@ from fastcifar.experiment.objectives.registry import check_recipe, recipes_of
 from fastcifar.experiment.planning import space_of
 from fastcifar.experiment.spec import Spec, read_spec
 from fastcifar.experiment.store.requests import ask
-from fastcifar.experiment.store.store import RUNNING, Store, StoreError, TrialRow, in_use, locked
+from fastcifar.experiment.store.store import RUNNING, Store, StoreError, TrialRow, locked
+from fastcifar.lock import in_use
 
 STEP = 0.05  # seconds between two looks
 

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from fastcifar.experiment.failures import MAX_FAILURES
-from fastcifar.experiment.store.kept import kept
+from fastcifar.experiment.store.kept import check_version, kept
 from fastcifar.experiment.store.store import Store, StoreError
 from fastcifar.experiment.tuners.algorithm_config import AlgorithmConfig
+
+VERSION = 2  # of a spec; the first one was not written into it
+FIRST_RULES: dict[str, Any] = {"max_failures": 0}  # of the first version, where it does not have the key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,7 @@ class Spec:
     """Everything that decides a search, as JSON values. One of recipe, function, command and supernet (its folder)
     says what a trial is.
 
+    version: of these fields and their meaning. `from_dict` makes the present one of an older one.
     metric: of a trial's result; `default` is the result itself. trial_seconds: that a trial may take.
     short: fields of the recipe beneath the parameters of the search's trials, but not of what confirms.
     confirm: (points, seeds) that are run again at the end.
@@ -67,6 +71,7 @@ class Spec:
     max_seconds: float | None = None
     threads: int | None = None
     max_failures: int = MAX_FAILURES
+    version: int = VERSION
 
     def to_dict(self) -> dict[str, Any]:
         """The spec as JSON values."""
@@ -75,11 +80,12 @@ class Spec:
 
     @classmethod
     def from_dict(cls, document: Any, folder: Path | None = None) -> "Spec":
-        """Read what `to_dict` gave; a key that is missing has its default.
+        """Read what `to_dict` gave, in this version or an older one; a key that is missing has its default.
 
-        folder: the experiment's, for the message. Raises StoreError for what another version has written.
+        folder: the experiment's, for the message. Raises StoreError for a spec that this version cannot read.
         """
-        values = kept(cls, document, "spec", folder)
+        version = check_version(document, "version", VERSION, "spec", folder)
+        values = (FIRST_RULES if version == 1 else {}) | kept(cls, document, "spec", folder) | {"version": VERSION}
         for name, kind in (("tuner", AlgorithmConfig), ("assessor", AlgorithmConfig), ("gpus", TrialGPUs)):
             if values.get(name) is not None:
                 kept(kind, values[name], name, folder)

@@ -10,6 +10,7 @@ from fastcifar.experiment.judgement import WORSE, judge
 from fastcifar.experiment.loop import Driver, confirm_seeds
 from fastcifar.experiment.objectives.registry import recipes_of
 from fastcifar.experiment.spec import Spec
+from fastcifar.experiment.store.kept_summary import SCHEMA
 from fastcifar.experiment.store.store import FAILED, FINISHED, STOPPED
 from fastcifar.experiment.tuners.custom import best_of
 from fastcifar.search.hyperband import Hyperband
@@ -94,7 +95,7 @@ def summary(spec: Spec, driver: Driver, found: Found | None) -> dict[str, Any]:
     else:
         value = confirmed["best"]["result"]["mean"]
     document: dict[str, Any] = {
-        "schema": 1,
+        "schema": SCHEMA,
         "id": driver.store.folder.name,
         "path": str(driver.store.folder),
         "ended": driver.ended,

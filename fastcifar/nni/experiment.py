@@ -15,8 +15,9 @@ from fastcifar.experiment.session import driving
 from fastcifar.experiment.spec import Spec, read_spec
 from fastcifar.experiment.store.folders import OUT, find_folder, make_folder
 from fastcifar.experiment.store.listing import WAITING, as_seen
-from fastcifar.experiment.store.store import FAILED, FINISHED, RUNNING, STOPPED, Store, TrialRow, in_use
+from fastcifar.experiment.store.store import FAILED, FINISHED, RUNNING, STOPPED, Store, TrialRow
 from fastcifar.experiment.summary import confirmed, summary
+from fastcifar.lock import in_use
 from fastcifar.machine import check_threads
 from fastcifar.nni.config import AlgorithmConfig, ConfigError, ExperimentConfig, load_config, seconds
 from fastcifar.nni.local_config import check_platform

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from fastcifar.train.recipe.recipe import Recipe
+from fastcifar.train.record.folder import SCHEMA
 from fastcifar.train.record.provenance import PROVENANCE
 from fastcifar.train.table import COLUMNS, EpochRow
 
@@ -119,7 +120,7 @@ class Result:
     def to_dict(self) -> dict[str, Any]:
         """The record as JSON values."""
         return {
-            "schema": 1,
+            "schema": SCHEMA,
             "id": self.id,
             "status": self.status,
             "message": self.message,

@@ -57,6 +57,9 @@ def refused(capsys, words, id):
         (having(confirm=[1, 2, 3]), "its spec has [1, 2, 3] for 'confirm'"),
         (having(tuner={"name": "GP", "warm": 1}), "its tuner has 'warm', which this one does not know"),
         (having(gpus={"share": 1}), "its gpus has 'share', which this one does not know"),
+        (having(version=3, depth=1), "its spec has version 3, this one knows 2"),
+        (having(version=True), "its spec has version true, this one knows 2"),
+        (having(version=0), "its spec has version 0, this one knows 2"),
         (lambda values: [1], "its spec is [1]"),
     ],
 )
@@ -92,7 +95,7 @@ def test_what_is_missing_has_its_default(id, capsys):
     """All but the space and the function; `metric` and `maximize`, too, without which nothing is shown."""
     before = spec_of(f"runs/{id}")
     shown = output(capsys, "show")
-    kept = ("space", "function", "trials", "code_directory", "tuner", "name", "threads")
+    kept = ("version", "space", "function", "trials", "code_directory", "tuner", "name", "threads")
     edit(id, "spec", lambda values: {key: values[key] for key in kept})
     assert Spec.from_dict(spec_of(f"runs/{id}")).to_dict() == before  # it was made with the defaults of all others
     assert output(capsys, "show") == shown
@@ -102,6 +105,18 @@ def test_what_is_missing_has_its_default(id, capsys):
     assert run(["experiment", "update", id, "--trials", "9"]) == 0
     assert run(["search", "--resume", id]) == 0
     assert spec_of(f"runs/{id}") == before | {"trials": 9}
+
+
+def test_a_spec_of_the_first_version(id, capsys):
+    """It has no version, and no search was given up; what goes on has the present one."""
+    before = spec_of(f"runs/{id}")
+    assert before["version"] == 2
+    edit(id, "spec", without("version", "max_failures"))
+    assert json.loads(output(capsys, "show", "--json"))["spec"] == before | {"max_failures": 0}
+    assert run(["experiment", "update", id, "--trials", "9"]) == 0
+    assert spec_of(f"runs/{id}") == before | {"max_failures": 0, "trials": 9}
+    edit(id, "spec", lambda values: without("version")(values) | {"max_failures": 3})
+    assert json.loads(output(capsys, "show", "--json"))["spec"]["max_failures"] == 3
 
 
 def test_a_recipe_of_another_version(id, capsys):
@@ -116,6 +131,7 @@ def test_a_recipe_of_another_version(id, capsys):
     [
         (without("ended", "pareto", "verdict", "outcome", "best_value"), None),
         (having(more=1), None),
+        (having(schema=2, best=3), "its summary has schema 2, this one knows 1"),
         (having(best=3), "its summary has 3 for 'best'"),
         (having(confirmed={}), "its summary has no 'seeds'"),
         (having(confirmed={"seeds": 1, "best": {"params": {}, "result": 1}}), "its summary has 1 for 'result'"),
@@ -170,6 +186,8 @@ def test_a_damaged_trial_is_shown_and_a_damaged_store_is_named(id, capsys):
         (without("recipe"), "not the record of a run"),
         (without("seconds"), "not a record of this version (KeyError('seconds'))"),
         (having(seconds=3), "not a record of this version (TypeError("),
+        (having(schema=2, seconds=3), "made by another version of fastcifar (its schema is 2, this one knows 1); use"),
+        (having(schema=None), "made by another version of fastcifar (its schema is None, this one knows 1); use"),
     ],
 )
 def test_the_record_of_a_run_or_a_supernet(tmp_path, capsys, change, why):

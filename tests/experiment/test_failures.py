@@ -86,7 +86,9 @@ def test_the_message_is_one_short_line():
 
 
 def test_the_setting_in_specs(tmp_path):
-    assert plan_of(Spec.from_dict({"space": ENTRIES})).max_failures == MAX_FAILURES == 20  # as in older stores
+    assert plan_of(Spec(space=ENTRIES)).max_failures == MAX_FAILURES == 20
+    assert plan_of(Spec.from_dict({"space": ENTRIES, "version": 2})).max_failures == 20
+    assert plan_of(Spec.from_dict({"space": ENTRIES})).max_failures == 0  # of the first version: no search was given up
     plan = plan_of(Spec(space=ENTRIES, max_failures=7))
     assert plan.max_failures == 7 and updated(plan, {"max_failures": 0}).max_failures == 0
     evaluator = FunctionEvaluator(lambda params: 1 / 0)

@@ -158,7 +158,7 @@ def test_reading_where_nothing_can_be_written(folder):
     before = {path: path.read_bytes() for path in folder.iterdir()}
     read = connect_frozen(folder / FILE)
     assert read.execute("SELECT value FROM trials").fetchall() == [(0.25,)]
-    assert read.execute("PRAGMA user_version").fetchone() == (1,)
+    assert read.execute("PRAGMA user_version").fetchone() == (2,)
     read.close()
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
     Store.open(folder).close()  # closing moves all of it into the file
@@ -176,10 +176,16 @@ exec "$@"
 """
 LOOK = """
 import sys
+from pathlib import Path
 from fastcifar import stopping
 from fastcifar.cli import run
+from fastcifar.experiment.store.reader import Reader
 for words in (["list"], *([what, name] for name in sys.argv[1:] for what in ("show", "trials", "export"))):
     print("code", words, run(["experiment", *words, "--out", "runs"]))
+for name in sys.argv[1:]:
+    reader = Reader(Path("runs", name))
+    found = reader.changes()
+    print("changes", found.everything, len(found.trials), reader.changes(found.point).trials)
 """
 
 
@@ -203,4 +209,5 @@ def test_looking_at_experiments_on_a_read_only_disk(tmp_path):
     codes = [line for line in done.stdout.splitlines() if line.startswith("code ")]
     assert len(codes) == 7 and all(code.endswith(" 0") for code in codes), done.stdout + done.stderr
     assert done.stdout.count("0.25") == 9, done.stdout  # 3 in the list, and one for each of the others
+    assert done.stdout.count("changes True 1 []") == 2, done.stdout
     assert list((tmp_path / "temporary").iterdir()) == []

@@ -85,7 +85,8 @@ class Delete(Telling):
     def run(self) -> int:
         from fastcifar.experiment.store.archive import delete
         from fastcifar.experiment.store.listing import folders
-        from fastcifar.experiment.store.store import StoreError, in_use
+        from fastcifar.experiment.store.store import StoreError
+        from fastcifar.lock import in_use
 
         one_or_all(self.id, self.all)
         found = folders(self.out) if self.all else [self.folder(self.id)]

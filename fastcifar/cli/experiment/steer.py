@@ -29,7 +29,8 @@ class Stop(Telling):
     def run(self) -> int:
         from fastcifar.experiment.control import stop
         from fastcifar.experiment.store.listing import folders
-        from fastcifar.experiment.store.store import StoreError, in_use
+        from fastcifar.experiment.store.store import StoreError
+        from fastcifar.lock import in_use
         from fastcifar.rules import seconds
 
         one_or_all(self.id, self.all)

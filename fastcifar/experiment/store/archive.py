@@ -13,10 +13,11 @@ from fastcifar.experiment.store.listing import overview
 from fastcifar.experiment.store.store import FILE, Store, StoreError, locked
 from fastcifar.experiment.store.trust import mark
 from fastcifar.experiment.store.unpack import unpack
+from fastcifar.lock import LOCK
 from fastcifar.new_file import may_write
 
 ENDINGS = (".tar.gz", ".tgz")
-LEFT = ("lock", f"{FILE}-shm")  # are of a process
+LEFT = (LOCK, f"{FILE}-shm")  # are of a process
 
 
 def save(folder: Path, path: Path, force: bool = False) -> None:

@@ -16,13 +16,15 @@ from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from fastcifar.experiment.spec import Spec
-from fastcifar.experiment.store.store import FAILED, FILE, FINISHED, RUNNING, SCHEMA, STOPPED, VERSION, StoreError
+from fastcifar.experiment.store.schema import TABLES, VERSION
+from fastcifar.experiment.store.store import FAILED, FILE, FINISHED, RUNNING, STOPPED, StoreError
 from fastcifar.names import short, writable
 from fastcifar.search.spaces.space import Space
 
 LEAST_SECONDS, BYTES_PER_SECOND = 2.0, 2e6  # of this thread's own time; a good file takes 0.1 s for a megabyte
 STEPS = 10_000  # of SQLite's machine between two looks at the clock
 MAX_VALUE_BYTES = 64 << 20  # of one cell
+MOST_CHANGES = 2**62  # beyond 2**63, SQLite has no next number
 MAX_DEPTH = 200  # of JSON: lists and objects in each other
 
 
@@ -51,10 +53,10 @@ def _line(message: object) -> str:
 
 def _check(connection: sqlite3.Connection, until: float) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version != VERSION:
+    if version not in TABLES:
         raise StoreError(f"{FILE} has version {version} of the schema; this fastcifar knows {VERSION}")
     with closing(sqlite3.connect(":memory:")) as ours:
-        ours.executescript(SCHEMA)
+        ours.executescript(TABLES[version])
         known = dict(_schema(ours))
     found = dict(_schema(connection))
     for thing, text in found.items():
@@ -68,6 +70,8 @@ def _check(connection: sqlite3.Connection, until: float) -> None:
     if said != "ok":
         raise StoreError(f"{FILE} is damaged: {_line(said)}")
     for table, columns in COLUMNS.items():
+        if ("table", table) not in known:  # of a later version
+            continue
         rows = connection.execute(f"SELECT {', '.join(columns)} FROM {table}")
         _check_rows(table, columns, rows, until)
 
@@ -149,6 +153,10 @@ COLUMNS: dict[str, dict[str, Fits]] = {
         "step": _whole,
         "value": _maybe(lambda value: isinstance(value, float)),  # one may be infinite
         "time": _time,
+    },
+    "changes": {
+        "number": lambda value: _whole(value) and 0 <= value < MOST_CHANGES,
+        "trial": _maybe(_whole),
     },
 }
 

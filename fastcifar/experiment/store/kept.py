@@ -40,6 +40,17 @@ def kept(kind: Any, document: Any, what: str, where: Path | None = None) -> dict
     return dict(document)
 
 
+def check_version(document: Any, key: str, latest: int, what: str, where: Path | None = None) -> int:
+    """The version that a document says under `key`; the first one where it says none.
+
+    what: whose document it is, for the message. Raises StoreError for a version after `latest`, and for none at all.
+    """
+    found = document.get(key, 1) if isinstance(document, Mapping) else 1
+    if is_of(found, int) and 1 <= found <= latest:
+        return int(found)
+    raise of_another_version(where, f"its {what} has {key} {_short(found)}, this one knows {latest}")
+
+
 def _short(value: Any) -> str:
     text = json.dumps(value, default=str)
     return text if len(text) <= 40 else text[:37] + "..."

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from fastcifar.experiment.judgement import judge
-from fastcifar.experiment.store.kept import kept
+from fastcifar.experiment.store.kept import check_version, kept
 
+SCHEMA = 1  # version of a summary
 OVER = ("done", "stopped")  # the status of an experiment whose summary is of its last session
 
 
@@ -61,6 +62,7 @@ def read_summary(meta: Mapping[str, Any], folder: Path) -> dict[str, Any] | None
     """
     if meta.get("summary") is None:
         return None
+    check_version(meta["summary"], "schema", SCHEMA, "summary", folder)
     document = _read(_Summary, meta["summary"], "summary", folder)
     if document["confirmed"] is not None:
         document["confirmed"] = _confirmed(document["confirmed"], folder)

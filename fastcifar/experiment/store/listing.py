@@ -1,6 +1,6 @@
 """The experiments under a folder, at a glance; nothing is written, and no driver waits."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,9 +19,9 @@ from fastcifar.experiment.store.store import (
     StoreError,
     TrialRow,
     explained,
-    in_use,
 )
 from fastcifar.experiment.store.stored import time_of
+from fastcifar.lock import in_use
 
 WAITING = "waiting"  # running in the store, but nobody is at work: for a resume, which runs it again
 STATES = (RUNNING, WAITING, FINISHED, STOPPED, FAILED)  # of a trial, as it is shown
@@ -85,7 +85,7 @@ def _overview(store: Store) -> Overview:
         id=folder.resolve().name,
         path=str(folder),
         name=meta["spec"]["name"],
-        status=status(folder, meta),
+        status=status(meta, in_use(folder)),
         trials={state: counts.get(state, 0) for state in STATES},
         best=single if point is None else point["result"]["mean"],
         half_interval=None if point is None else point["result"]["half_interval"],
@@ -113,22 +113,25 @@ def last_summary(folder: Path, meta: dict[str, Any]) -> dict[str, Any] | None:
 
     meta: what `read_meta` gave.
     """
-    return read_summary(meta, folder) if status(folder, meta) in OVER else None
+    return read_summary(meta, folder) if status(meta, in_use(folder)) in OVER else None
 
 
 def as_seen(folder: Path, rows: Iterable[TrialRow]) -> list[TrialRow]:
     """The store's trials, where those that run are `waiting` if no process is at work on the experiment."""
-    if in_use(folder):
-        return list(rows)
-    return [replace(row, state=WAITING) if row.state == RUNNING else row for row in rows]
+    return seen(rows, in_use(folder))
 
 
-def status(folder: Path, meta: dict[str, Any]) -> str:
-    """What the experiment with these values in its store is doing."""
+def seen(rows: Iterable[TrialRow], at_work: bool) -> list[TrialRow]:
+    """The same. at_work: whether a process is at work on the experiment."""
+    return [replace(row, state=WAITING) if row.state == RUNNING and not at_work else row for row in rows]
+
+
+def status(meta: Mapping[str, Any], at_work: bool) -> str:
+    """What the experiment with these values in its store is doing. at_work: see `seen`."""
     said = meta.get("status")
     if said in ENDED:
         return str(said)
-    return RUNNING if in_use(folder) else "killed"
+    return RUNNING if at_work else "killed"
 
 
 def best_first(rows: list[Any], maximize: bool) -> list[Any]:

@@ -15,7 +15,8 @@ FILE = "requests.jsonl"
 READ_BYTES = 1 << 20  # at once
 LARGEST = 2**63
 KINDS: dict[str, Any] = {"stop": bool, "now": bool, "kill": int, "update": dict}
-LIMITS: dict[str, Any] = {"trials": int, "seconds": float, "concurrency": int}  # of a spec, that can change
+LIMITS: dict[str, Any] = {"trials": int, "seconds": float, "concurrency": int, "max_failures": int}  # that can change
+MAY_BE_0 = ("max_failures",)
 
 
 def ask(folder: Path, request: dict[str, Any]) -> None:
@@ -66,6 +67,7 @@ def _checked(request: Any) -> dict[str, Any]:
             raise ValueError(f"{name} cannot be {short(value)}")
     for name, value in request.get("update", {}).items():
         kind = LIMITS.get(name)
-        if kind is None or not is_of(value, kind) or not 0 < value < LARGEST:
+        known = kind is not None and is_of(value, kind)
+        if not known or not (0 < value < LARGEST or (value == 0 and name in MAY_BE_0)):
             raise ValueError(f"update: {shown(name)} cannot be {short(value)}")
     return request

@@ -6,23 +6,23 @@ note.txt    what the user has written about the run; see `listing`
 """
 
 import csv
-import fcntl
 import json
 import os
 import shutil
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 from fastcifar.errors import Failure
-from fastcifar.names import shown
+from fastcifar.lock import LOCK, Watched, in_use, take
+from fastcifar.names import short, shown
 from fastcifar.new_folder import new_folder
 from fastcifar.reading import UnreadableError, parse_json, read_text
 from fastcifar.train.table import COLUMNS, EpochRow
+from fastcifar.typed import is_of
 
-PATIENCE = 0.5  # seconds, for one that only looks whether a run is held
+SCHEMA = 1  # version of run.json and of supernet.json
 
 
 class RecordError(Failure, ValueError):
@@ -34,44 +34,30 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock: tuple[int, int] | None = None  # device and inode of the lock, while it is held
+        self._held: Watched | None = None  # the lock, while this process holds it
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run for this process. Raises RecordError where another holds it."""
         with explained(self.path):
-            file = (self.path / "lock").open("w")
+            file = take(self.path)
+        if file is None:
+            raise RecordError(f"{self.path}: another process is at work on this run")
         with file:
-            until = time.monotonic() + PATIENCE
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > until:
-                        raise RecordError(f"{self.path}: another process is at work on this run") from None
-                    time.sleep(0.01)
-            self._lock = _identity(file.fileno())  # the open file keeps its number, so no other gets it
+            self._held = Watched(self.path / LOCK, file)
             try:
                 yield
             finally:
-                self._lock = None
+                self._held = None
 
     def check(self) -> None:
         """Raise RecordError where the folder that is held is no longer the one at its path."""
-        if self._lock is not None and _identity(self.path / "lock") != self._lock:
-            raise RecordError(f"{self.path} was deleted or moved while it was in use; nothing more is kept")
+        if self._held is not None:
+            self._held.check(RecordError)
 
     def in_use(self) -> bool:
         """Whether a process holds the run."""
-        try:
-            with (self.path / "lock").open() as file:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
-        except BlockingIOError:
-            return True
-        return False
+        return in_use(self.path)
 
     @classmethod
     def create(cls, out: Path, name: str, needed_bytes: int) -> Self:
@@ -100,7 +86,7 @@ class Folder:
             temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
     def read_json(self, name: str = "run.json") -> dict[str, Any]:
-        """The document in run.json, or in the file of that name."""
+        """The document in run.json, or in the file of that name. Raises RecordError, also for one of a newer schema."""
         path = self.path / name
         try:
             document = parse_json(read_text(path), str(path))
@@ -111,6 +97,10 @@ class Folder:
             raise RecordError(str(error)) from None
         if not isinstance(document, dict) or "recipe" not in document:
             raise RecordError(f"{path}: not the record of a run")
+        schema = document.get("schema", SCHEMA)
+        if not is_of(schema, int) or not 1 <= schema <= SCHEMA:
+            why = f"its schema is {short(schema)}, this one knows {SCHEMA}"
+            raise RecordError(f"{path}: made by another version of fastcifar ({why}); use the version that made it")
         return document
 
     def write_epochs(self, rows: list[EpochRow]) -> None:
@@ -153,15 +143,6 @@ class Folder:
             shutil.rmtree(target)
             if self.path.is_symlink():
                 self.path.unlink()
-
-
-def _identity(file: int | Path) -> tuple[int, int] | None:
-    """Device and inode, which tell a file from another in its place; None where there is none."""
-    try:
-        status = os.stat(file)  # noqa: PTH116  of an open file, too
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
 
 
 @contextmanager

@@ -23,9 +23,9 @@ from fastcifar.experiment.store.store import (
     Store,
     StoreError,
     TrialRow,
-    in_use,
     locked,
 )
+from fastcifar.lock import in_use
 
 
 def row(number, **changes):
@@ -98,7 +98,7 @@ def test_newer_version(tmp_path):
     connection.execute("PRAGMA user_version = 9")
     connection.close()
     for opened in (Store.open, Store.read):
-        with pytest.raises(StoreError, match="has version 9 of the schema; this fastcifar knows 1"):
+        with pytest.raises(StoreError, match="has version 9 of the schema; this fastcifar knows 2"):
             opened(tmp_path)
 
 
@@ -126,7 +126,7 @@ def test_one_writer(tmp_path):
         with pytest.raises(StoreError, match="another process is at work"), locked(tmp_path):
             pass
         code = "import pathlib\n"
-        code += "from fastcifar.experiment.store.store import in_use, locked\n"
+        code += "from fastcifar.experiment.store.store import locked\nfrom fastcifar.lock import in_use\n"
         code += f"path = pathlib.Path({str(tmp_path)!r}); print(in_use(path))\nwith locked(path): print('both')"
         other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         assert other.stdout == "True\n" and "StoreError" in other.stderr
@@ -261,11 +261,8 @@ def test_speed(tmp_path):
         store.report(number, 0, 1.0)
         store.end(ended(number))
     assert (time.perf_counter() - began) / 500 < 0.002 * 2  # this machine may be busy
-    store.connection.execute("BEGIN")
-    for number in range(500, 10_000):
-        store.start(row(number))
-        store.end(ended(number, metrics={"flops": number, "train_seconds": 1.5}))
-    store.connection.execute("COMMIT")
+    rest = (ended(number, metrics={"flops": number, "train_seconds": 1.5}) for number in range(500, 10_000))
+    store.add([(one, []) for one in rest], {})
     store.close()
     store = Store.read(tmp_path)
     began = time.perf_counter()
@@ -301,6 +298,8 @@ def test_requests(tmp_path):
         ('{"update": {"trials": "abc"}}', "update: trials cannot be 'abc'"),
         ('{"update": {"concurrency": 0}}', "update: concurrency cannot be 0"),
         ('{"update": {"seconds": NaN}}', "update: seconds cannot be nan"),
+        ('{"update": {"seconds": 0}}', "update: seconds cannot be 0"),
+        ('{"update": {"max_failures": -1}}', "update: max_failures cannot be -1"),
         ('{"update": {"trials": 1' + "0" * 400 + "}}", "update: trials cannot be 2^1328..."),
         ('{"update": {"seed": 3}}', "update: seed cannot be 3"),
         ('{"halt": 1}', "halt is nothing that can be asked for; stop, now, kill, update are"),
@@ -311,9 +310,10 @@ def test_requests_that_are_none(tmp_path, line, why):
     """They are told of, and stop nothing; what follows them is done."""
     requests = Requests(tmp_path)
     (tmp_path / "requests.jsonl").write_text(line + "\n")
-    ask(tmp_path, {"update": {"trials": 5, "seconds": 2.5}})
+    wanted = {"update": {"trials": 5, "seconds": 2.5, "max_failures": 0}}
+    ask(tmp_path, wanted)
     with pytest.warns(Notice) as told:
-        assert requests.new() == [{"update": {"trials": 5, "seconds": 2.5}}]
+        assert requests.new() == [wanted]
     assert why in str(told[0].message) and str(tmp_path) in str(told[0].message)
 
 
