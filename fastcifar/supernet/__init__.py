@@ -1,6 +1,6 @@
 """Many networks in one set of weights: trained together, ranked, searched, taken out."""
 
-from fastcifar.supernet.calibration import calibrate
+from fastcifar.net import calibrate
 from fastcifar.supernet.choices import Choices
 from fastcifar.supernet.exporting import export, freeze
 from fastcifar.supernet.material import Material
