@@ -28,13 +28,13 @@ from fastcifar.data.augment import draw_plan, resize_folded, resize_plain
 from fastcifar.train import Recipe, named_recipe, resolve_device, train
 from fastcifar.train.build import build_state, init_weights, warm_up
 from fastcifar.train.device import kernels, synchronize
+from fastcifar.train.images import evaluation_batch, training_batches
 from fastcifar.train.networks import step_kinds
 from fastcifar.train.optim.muon import Muon
 from fastcifar.train.optim.muon_batched import BatchedMuon
-from fastcifar.train.session import evaluation_batch, training_batches
 from fastcifar.train.step.loop import State, forward_backward, optimizer_step, run_forward, train_epoch
 from fastcifar.train.step.precision import resolve_precision
-from fastcifar.train.views import logits_of_views
+from fastcifar.train.step.views import logits_of_views
 from fastcifar.train.whiten import train_whitening
 
 Row = dict[str, Any]

@@ -13,8 +13,8 @@ from fastcifar.nas.evaluator import Batches, Classification, find_device, on_dev
 from fastcifar.nas.model import ModelSpace
 from fastcifar.nas.nn import Candidates, ChosenInputs, options_of
 from fastcifar.nas.ranked import Ranked, calibration, module_tensors, named, try_options
-from fastcifar.nas.shared import calibrate
 from fastcifar.nas.trial import copied
+from fastcifar.net import calibrate
 from fastcifar.search import Params
 
 
@@ -78,7 +78,7 @@ class DARTS:
             with named(sample):
                 network = space.network(sample).to(inputs[0].device)
                 network.load_state_dict(_taken_out(space, network, trained))
-                calibrate(network, inputs)
+                calibrate(network, network, inputs)
             ranked.append(Ranked(sample=sample, score=math.exp(log), weights=copied(network)))
         return ranked
 

@@ -1,6 +1,6 @@
 """One set of weights for all networks of a space: each network is constructed, and given its part of them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -125,22 +125,3 @@ def _part(module: nn.Module, full: Tensor, wanted: Tensor) -> Part:
     if isinstance(module, _ConvNd):
         return part(full.shape, wanted.shape)
     return tuple(slice(0, size) for size in wanted.shape)
-
-
-@torch.no_grad()
-def calibrate(network: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Set the statistics of a network's batch norms to their means over batches of inputs; leave it evaluating."""
-    network.eval()
-    norms = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
-    if not norms:
-        return
-    before = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # a mean over all batches
-        norm.train()
-    for inputs in batches:
-        network(inputs)
-    for norm, momentum in zip(norms, before, strict=True):
-        norm.momentum = momentum
-    network.eval()

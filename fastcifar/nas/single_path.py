@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from fastcifar.nas.evaluator import Classification, accuracy, find_device, on_device
 from fastcifar.nas.model import ModelSpace
 from fastcifar.nas.ranked import Ranked, calibration, named, try_options
-from fastcifar.nas.shared import SharedWeights, calibrate
+from fastcifar.nas.shared import SharedWeights
 from fastcifar.nas.trial import copied
+from fastcifar.net import calibrate
 from fastcifar.search import Params
 
 CHECKED = 16  # samples whose weights are shared for a try
@@ -85,5 +86,5 @@ def _measured(shared: SharedWeights, sample: Params, inputs: Sequence[Tensor]) -
     network = shared.network(sample)
     for parameter in network.parameters():
         parameter.data = parameter.data.clone()
-    calibrate(network, inputs)
+    calibrate(network, network, inputs)
     return network

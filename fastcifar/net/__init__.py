@@ -1,6 +1,7 @@
 """A network is data: a nested dict, flattened to a graph, run as a module, drawn and counted."""
 
 from fastcifar.net.blocks import ACTIVATIONS, GlobalMaxPool, Style, WhitenConv
+from fastcifar.net.calibration import calibrate
 from fastcifar.net.draw import draw
 from fastcifar.net.drawing import Drawing, GraphvizError
 from fastcifar.net.fused import NoKernels, fuse, load_kernels
@@ -37,6 +38,7 @@ __all__ = [
     "WhitenConv",
     "as_graph",
     "build_graph",
+    "calibrate",
     "convert",
     "count_flops",
     "draw",

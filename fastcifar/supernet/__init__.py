@@ -1,19 +1,23 @@
 """Many networks in one set of weights: trained together, ranked, searched, taken out."""
 
-from fastcifar.supernet.calibration import calibrate
+from fastcifar.net import calibrate
 from fastcifar.supernet.choices import Choices
 from fastcifar.supernet.exporting import export, freeze
 from fastcifar.supernet.material import Material
-from fastcifar.supernet.plan import Plan
+from fastcifar.supernet.plan import SupernetPlan
 from fastcifar.supernet.predict.predictors import Judged, judge, pareto, predicted
-from fastcifar.supernet.predict.ranking import Limits, networks
+from fastcifar.supernet.predict.ranking import CostLimits, networks
 from fastcifar.supernet.predict.scoring import Score, scores
 from fastcifar.supernet.record import Record, read_record
 from fastcifar.supernet.supernet import Supernet
 from fastcifar.supernet.training import load_supernet, resume_supernet, train_supernet
 
+Plan = SupernetPlan  # the names that docs/supernet.md uses
+Limits = CostLimits
+
 __all__ = [
     "Choices",
+    "CostLimits",
     "Judged",
     "Limits",
     "Material",
@@ -21,6 +25,7 @@ __all__ = [
     "Record",
     "Score",
     "Supernet",
+    "SupernetPlan",
     "calibrate",
     "export",
     "freeze",

@@ -12,9 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from fastcifar.net import Network
+from fastcifar.net import Network, calibrate
 from fastcifar.search import Params
-from fastcifar.supernet.calibration import calibrate
 from fastcifar.supernet.supernet import Supernet
 from fastcifar.train import Recipe, RecipeError, RecordError, describe_network
 from fastcifar.train.build import trained_paths

@@ -6,10 +6,10 @@ from typing import Any
 from torch import Tensor
 
 from fastcifar.data import Batches, Dataset, Split, statistics
-from fastcifar.supernet.plan import Plan
+from fastcifar.supernet.plan import SupernetPlan
 from fastcifar.supernet.record import Record
 from fastcifar.supernet.supernet import Supernet
-from fastcifar.train.session import EVALUATION_BATCH, split_images, training_batches
+from fastcifar.train.images import EVALUATION_BATCH, check_same_images, split_images, training_batches
 
 CALIBRATION = 512  # images for a network's statistics
 
@@ -22,12 +22,8 @@ class Material:
 
     def __init__(self, record: Record, dataset: Dataset, supernet: Supernet) -> None:
         self.plan = plan = record.plan
-        self.train_split, self.valid_split = check_images(plan, dataset)
-        if dataset.fingerprint != record.dataset["fingerprint"]:
-            raise ValueError(
-                f"{record.path}: made with {record.dataset['name']} images of fingerprint "
-                f"{record.dataset['fingerprint'][:12]}, these have {dataset.fingerprint[:12]}"
-            )
+        self.train_split, self.valid_split = supernet_images(plan, dataset)
+        check_same_images(record.path, record.dataset, dataset)
         mean, std = statistics(dataset)
         dtype = supernet.state.precision.images
         self._on_device: dict[str, Any] = {"mean": mean, "std": std, "device": supernet.device, "dtype": dtype}
@@ -45,8 +41,6 @@ class Material:
         return list(Batches(some, batch_size=EVALUATION_BATCH, **self._on_device).epoch())
 
 
-def check_images(plan: Plan, dataset: Dataset) -> tuple[Split, Split]:
-    """The images to train on and the holdout. Raises ValueError where they are not the recipe's, or too few."""
-    if dataset.name != plan.recipe.dataset:
-        raise ValueError(f"dataset: the recipe is for {plan.recipe.dataset}, the images are {dataset.name}")
+def supernet_images(plan: SupernetPlan, dataset: Dataset) -> tuple[Split, Split]:
+    """The images to train on and the holdout. Raises ValueError as `split_images` does."""
     return split_images(plan.recipe, dataset, "holdout")

@@ -14,13 +14,13 @@ from fastcifar.train import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class SupernetPlan:
     """A supernet's recipe, space and training. Raises ValueError where they do not fit together.
 
     recipe: what all networks have in common, and how they are trained; total_epoch are the supernet's.
     space: the entries of a search space, as in its JSON file. vary: see `Choices`.
     method: which networks a step trains, see `drawn`.
-    rates: equal, or by how seldom a weight is trained: inverse or sqrt, see `rate_factors`.
+    rates: equal, or by how seldom a weight is trained: inverse or sqrt, see `activation_rates`.
     seed: decides weights, order, augmentation and the networks that are drawn.
     """
 
@@ -58,7 +58,7 @@ class Plan:
         }
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> "Plan":
+    def from_dict(cls, document: Mapping[str, Any]) -> "SupernetPlan":
         """Read what `to_dict` gave; other keys are passed over."""
         return cls(
             recipe=Recipe.from_dict(document["recipe"]),

@@ -1,4 +1,4 @@
-"""Learning rates by how often a weight is in a network that is drawn: the seldom trained learn faster."""
+"""Learning rates by how often a weight is trained: a weight that few networks have learns faster."""
 
 from itertools import product
 
@@ -12,13 +12,13 @@ from fastcifar.supernet.slices import part
 from fastcifar.train import describe_network
 
 POWERS = {"equal": 0.0, "sqrt": 0.5, "inverse": 1.0}
-MOST = 1024  # points that are counted; of a larger space, as many that are drawn
+COUNTED = 1024  # points from which `activation` is counted: all of a space, or a random sample of a larger one
 
 
 def activation(choices: Choices, num_classes: int) -> dict[str, Tensor]:
-    """How likely each weight of the full network is in a network that `choices` draws: by path, of the weight's shape.
+    """The probability that a drawn network has each weight of the full network: by path, of the weight's shape.
 
-    Of width j of four equally likely ones the first channels are always in, the last in one of four.
+    With four equally likely widths, every network has the first channels and one in four has the last.
     """
     full = {path: weight.shape for path, weight in describe_network(choices.full, num_classes).path_parameters()}
     counts = {path: torch.zeros(shape) for path, shape in full.items()}
@@ -30,23 +30,23 @@ def activation(choices: Choices, num_classes: int) -> dict[str, Tensor]:
     return {path: count / len(points) for path, count in counts.items()}
 
 
-def rate_factors(choices: Choices, num_classes: int, rates: str) -> dict[str, Tensor] | None:
-    """Factors of the learning rates, by path and of the weights' shapes, from the weights' `activation` p.
+def activation_rates(choices: Choices, num_classes: int, rates: str) -> dict[str, Tensor] | None:
+    """Factors of the learning rates, by path, each of its weight's shape, from the weights' `activation` p.
 
-    `inverse`: 1/p. `sqrt`: its root. None where they are all 1 (`equal`). A weight that none of MOST drawn points has
-    counts as one of theirs.
+    rates: `inverse` (1/p), `sqrt` (the root of 1/p), or `equal`, for which the answer is None: all factors are 1.
+    A weight that none of the COUNTED drawn points has counts as if one of them had it.
     """
     if POWERS[rates] == 0:
         return None
     chances = activation(choices, num_classes)
-    return {path: p.clamp(min=1 / MOST) ** -POWERS[rates] for path, p in chances.items()}
+    return {path: p.clamp(min=1 / COUNTED) ** -POWERS[rates] for path, p in chances.items()}
 
 
 def _points(choices: Choices) -> list[Params]:
-    if float(np.prod([len(values) for values in choices.varied.values()], dtype=float)) <= MOST:
+    if float(np.prod([len(values) for values in choices.varied.values()], dtype=float)) <= COUNTED:
         return [
             choices.largest | dict(zip(choices.varied, values, strict=True))
             for values in product(*choices.varied.values())
         ]
     rng = np.random.default_rng(0)
-    return [choices.draw(rng) for _ in range(MOST)]
+    return [choices.draw(rng) for _ in range(COUNTED)]

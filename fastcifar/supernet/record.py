@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fastcifar.supernet.plan import Plan
+from fastcifar.supernet.plan import SupernetPlan
 from fastcifar.train import EpochRow, Times
 from fastcifar.train.record.guarded import DATASET, SETTINGS, as_record, check_keys
 from fastcifar.train.record.identity import as_metadata
@@ -26,7 +26,7 @@ class Record:
     status: running, finished, interrupted, diverged or failed.
     """
 
-    plan: Plan
+    plan: SupernetPlan
     settings: dict[str, Any]
     dataset: dict[str, Any]
     provenance: dict[str, Any]
@@ -61,7 +61,7 @@ class Record:
         """Read what `to_dict` gave."""
         names = ("settings", "dataset", "provenance", "precision", "status", "message")
         return cls(
-            plan=Plan.from_dict(document),
+            plan=SupernetPlan.from_dict(document),
             times=Times(**document["seconds"]),
             **{name: document[name] for name in names},
         )

@@ -19,9 +19,9 @@ from fastcifar.search import Params
 from fastcifar.statistics.tau import Tau
 from fastcifar.supernet.choices import Choices
 from fastcifar.supernet.methods import drawn
-from fastcifar.supernet.plan import Plan
+from fastcifar.supernet.plan import SupernetPlan
 from fastcifar.supernet.predict.predictors import FEWEST, Judged, designs, judge, points_of, predicted
-from fastcifar.supernet.predict.ranking import Limits
+from fastcifar.supernet.predict.ranking import CostLimits
 from fastcifar.supernet.predict.regression import spread_out
 from fastcifar.supernet.record import Record, read_record
 from fastcifar.supernet.supernet import Supernet
@@ -53,7 +53,7 @@ class Asked:
 
     method: str
     rates: str
-    limits: Limits
+    limits: CostLimits
     trainings: int
     folder: str | None = None
     seconds: float | None = None
@@ -71,7 +71,7 @@ class Asked:
         limits = document.get("limits") if isinstance(document, dict) else None
         if isinstance(limits, dict):
             limits = {key: value for key, value in limits.items() if value is not None}
-            document = {**document, "limits": Limits(**kept(Limits, limits, "limits", folder))}
+            document = {**document, "limits": CostLimits(**kept(CostLimits, limits, "limits", folder))}
         values = kept(cls, document, "supernet", folder)
         chosen = values.get("chosen")
         return cls(**values | {"chosen": None if chosen is None else tuple(chosen)})
@@ -97,11 +97,11 @@ def keep(driver: Driver, asked: Asked) -> Asked:
     return asked
 
 
-def plan_of(spec: Spec, asked: Asked) -> Plan:
+def plan_of(spec: Spec, asked: Asked) -> SupernetPlan:
     """The supernet's plan: the images of the search's trainings, and more epochs, as many as BUDGET and LONGEST let."""
     assert spec.recipe is not None
     recipe, seed = Recipe.from_dict(spec.recipe).with_params(spec.short), trial_seed(spec.seed, APART)
-    plan = Plan(recipe=recipe, space=spec.space, method=asked.method, rates=asked.rates, seed=seed)
+    plan = SupernetPlan(recipe=recipe, space=spec.space, method=asked.method, rates=asked.rates, seed=seed)
     steps = [drawn(plan.choices, plan.method, seed, step) for step in range(SOME)]
     widest, mean = flops(plan.choices.full), sum(flops(one) for step in steps for one in step) / SOME
     times = max(1.0, min(LONGEST, BUDGET * widest / mean))
@@ -109,7 +109,7 @@ def plan_of(spec: Spec, asked: Asked) -> Plan:
 
 
 def trained(
-    plan: Plan,
+    plan: SupernetPlan,
     dataset: Dataset,
     device: str,
     out: Path,
@@ -133,7 +133,7 @@ def trained(
     return found
 
 
-def _same(record: Record, plan: Plan) -> Record:
+def _same(record: Record, plan: SupernetPlan) -> Record:
     """The record, where it is of this plan, and has not diverged."""
     if record.plan != plan:
         raise ValueError(f"{record.path}: the supernet is of another space or recipe than the search")

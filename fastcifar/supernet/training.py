@@ -1,34 +1,36 @@
 """The training of a supernet, from the images to its end; one that was interrupted goes on from its last epoch."""
 
-import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from fastcifar.data import Dataset, derived_seed, load, num_classes
 from fastcifar.experiment.objectives.training.space_check import check_space
 from fastcifar.machine import check_threads
 from fastcifar.stopping import gently
-from fastcifar.supernet.material import Material, check_images
+from fastcifar.supernet.material import Material, supernet_images
 from fastcifar.supernet.methods import distils, drawn
-from fastcifar.supernet.plan import Plan
+from fastcifar.supernet.plan import SupernetPlan
 from fastcifar.supernet.predict.scoring import scores
-from fastcifar.supernet.rates import rate_factors
+from fastcifar.supernet.rates import activation_rates
 from fastcifar.supernet.record import FILE, Record, identity, read_record
 from fastcifar.supernet.start import start_from
 from fastcifar.supernet.supernet import Supernet
 from fastcifar.supernet.update import gradients, update
-from fastcifar.train import EpochRow, Hooks, RecordError, Times, resolve_device
+from fastcifar.train import EpochRow, Hooks, RecordError, resolve_device
 from fastcifar.train.device import keep_memory, kernels, synchronize
+from fastcifar.train.images import dataset_record
 from fastcifar.train.record import checkpoint
 from fastcifar.train.record.ending import ending
 from fastcifar.train.record.provenance import provenance
 from fastcifar.train.record.record import RunFolder
-from fastcifar.train.session import rate_at
-from fastcifar.train.step.loop import Diverged
+from fastcifar.train.step.epoch import begin_after, count_times, step_rate, timed_epoch
+from fastcifar.train.step.loop import run_steps
 from fastcifar.train.step.precision import resolve_precision
 from fastcifar.train.step.ways import resolve_step, resumed_step
 from fastcifar.train.threads import kept_threads, using_threads
@@ -38,7 +40,7 @@ CHECKED = 1000  # images of the holdout on which the full network is looked at a
 
 
 def train_supernet(
-    plan: Plan,
+    plan: SupernetPlan,
     dataset: Dataset | None = None,
     *,
     device: str = "auto",
@@ -87,19 +89,12 @@ def train_supernet(
         return supernet, _Training(record, supernet, images, folder, hooks).run(on_start)
 
 
-def _new_record(plan: Plan, images: Dataset, device: torch.device, settings: dict[str, Any]) -> Record:
+def _new_record(plan: SupernetPlan, images: Dataset, device: torch.device, settings: dict[str, Any]) -> Record:
     """The record of a training that is to begin. Raises ValueError where the images do not do for the plan."""
-    train_split, valid_split = check_images(plan, images)
     return Record(
         plan=plan,
         settings=settings,
-        dataset={
-            "name": images.name,
-            "fingerprint": images.fingerprint,
-            "canonical": images.canonical,
-            "train_images": len(train_split.labels),
-            "valid_images": len(valid_split.labels),
-        },
+        dataset=dataset_record(images, supernet_images(plan, images)),
         provenance=provenance(device, settings["threads"]),
         precision=resolve_precision(plan.recipe.precision, device).name,
     )
@@ -184,14 +179,12 @@ class _Training:
         self.record, self.plan, self.supernet, self.folder, self.hooks = record, record.plan, supernet, folder, hooks
         self.recipe = record.plan.recipe
         self.material = Material(record, dataset, supernet)
-        self.epochs_done, before = (checkpoint.place(folder, identity(record)) if folder else None) or (0, Times())
+        self.epochs_done, before = begin_after(folder, identity(record), record.epochs)
         self.began = time.perf_counter() - before.wall
         if folder and self.epochs_done:
             checkpoint.load(folder, supernet.state, identity(record))
-        if len(record.epochs) < self.epochs_done:
-            raise RecordError(f"{record.path}: the checkpoint is of epoch {self.epochs_done}, epochs.csv is shorter")
         record.epochs = record.epochs[: self.epochs_done]
-        self.count_times()
+        count_times(record.times, record.epochs, self.began)
 
     def run(self, on_start: Callable[[Record], None]) -> Record:
         record = self.record
@@ -205,67 +198,50 @@ class _Training:
 
     def train(self) -> None:
         """Epoch by epoch; a row is on disk before it is announced."""
-        factors = rate_factors(self.plan.choices, self.supernet.num_classes, self.plan.rates)
+        factors = activation_rates(self.plan.choices, self.supernet.num_classes, self.plan.rates)
         if factors is not None:
             factors = {path: factor.to(self.supernet.device) for path, factor in factors.items()}
         calibration, valid = self.material.calibration(), self.material.valid(CHECKED)
+        check = partial(self.check, calibration, valid)
         for epoch in range(self.epochs_done, self.recipe.total_epoch):
-            began = time.perf_counter()
-            loss, accuracy = self.epoch(epoch, factors)
-            synchronize(self.supernet.device)
-            trained = time.perf_counter()
-            (score,) = scores(self.supernet, [self.plan.choices.full], calibration, valid)
-            row = EpochRow(
-                epoch=epoch + 1,
-                lr=rate_at(self.recipe, epoch + 1),
-                train_time=trained - began,
-                train_loss=loss,
-                train_acc=accuracy,
-                valid_time=time.perf_counter() - trained,
-                valid_loss=score.loss,
-                valid_acc=score.accuracy,
-            )
+            row = timed_epoch(self.recipe, epoch, partial(self.train_epoch, epoch, factors), check)
             self.announce(row)
 
-    def epoch(self, epoch: int, factors: dict[str, torch.Tensor] | None) -> tuple[float, float]:
-        """One pass over the training images; mean loss and accuracy of the first network of each step."""
-        batches = self.material.batches
-        losses, correct = [], []
-        for step, (images, labels) in enumerate(watched(batches.epoch(epoch), self.folder)):
-            recipes = drawn(self.plan.choices, self.plan.method, self.plan.seed, epoch * len(batches) + step)
+    def train_epoch(self, epoch: int, factors: Mapping[str, Tensor] | None) -> tuple[float, float]:
+        """Train on all batches; return mean loss and accuracy of the first network of each step."""
+        batches, plan = self.material.batches, self.plan
+
+        def step(number: int, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+            recipes = drawn(plan.choices, plan.method, plan.seed, epoch * len(batches) + number)
             members = [self.supernet.member(recipe) for recipe in recipes]
-            distil = distils(self.plan.method)
+            distil = distils(plan.method)
             logits, loss = gradients(self.supernet, members, images, labels, self.recipe.label_smoothing, distil)
-            lr = rate_at(self.recipe, epoch + (step + 1) / len(batches))
-            update(self.supernet, members, lr / self.recipe.batch_size, factors)
-            losses.append(loss)
-            correct.append((logits.argmax(1) == labels).sum())
-            if loss.device.type == "cpu" and not torch.isfinite(loss):  # a GPU is not waited for
-                raise Diverged
-            self.hooks.progress(epoch, step)
-        images_seen = len(batches) * self.recipe.batch_size
-        mean_loss = float(torch.stack(losses).double().sum()) / images_seen
-        if not math.isfinite(mean_loss):
-            raise Diverged
-        return mean_loss, int(torch.stack(correct).sum()) / images_seen
+            update(self.supernet, members, step_rate(self.recipe, epoch, number, len(batches)), factors)
+            return loss, (logits.argmax(1) == labels).sum()
+
+        steps = watched(batches.epoch(epoch), self.folder)
+        found = run_steps(steps, step, lambda number: self.hooks.progress(epoch, number))
+        synchronize(self.supernet.device)  # the last update comes after the last loss
+        return found
+
+    def check(self, calibration: list[Tensor], valid: list[tuple[Tensor, Tensor]]) -> tuple[float, float]:
+        """Loss and accuracy of the full network on a part of the holdout.
+
+        Its loss may be infinite in the first epochs, as `fair` and `uniform` train its parts but hardly ever it.
+        """
+        (score,) = scores(self.supernet, [self.plan.choices.full], calibration, valid)
+        return score.loss, score.accuracy
 
     def announce(self, row: EpochRow) -> None:
         """Keep a row, and the weights after it, then tell of it."""
         record = self.record
         record.epochs = [*record.epochs, row]
         self.epochs_done = row.epoch
-        self.count_times()
+        count_times(record.times, record.epochs, self.began)
         if self.folder:
             self.folder.write_epochs(record.epochs)
             checkpoint.save(self.folder, self.supernet.state, row.epoch, record.times, identity(record))
         self.hooks.on_epoch(row)
-
-    def count_times(self) -> None:
-        """Bring the times up to now."""
-        rows, times = self.record.epochs, self.record.times
-        times.train = sum(row.train_time for row in rows)
-        times.evaluate = sum(row.valid_time for row in rows)
-        times.wall = time.perf_counter() - self.began
 
     def write(self) -> None:
         if self.folder:

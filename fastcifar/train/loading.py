@@ -13,18 +13,18 @@ from fastcifar.data import SIDE, STATISTICS, Batches, Split, load, statistics
 from fastcifar.names import nearest
 from fastcifar.net import Net, Network, convert
 from fastcifar.train.device import kernels, resolve_device
+from fastcifar.train.images import evaluation_batch
 from fastcifar.train.networks import describe
 from fastcifar.train.recipe.recipe import Recipe
 from fastcifar.train.record.identity import check_identity, identity
 from fastcifar.train.record.record import RecordError
 from fastcifar.train.result import Result
 from fastcifar.train.run import load_result
-from fastcifar.train.session import evaluation_batch
 from fastcifar.train.start import FILE, check_fit, read_file
 from fastcifar.train.step.loop import logits_in
 from fastcifar.train.step.precision import PRECISIONS, Precision, resolve_precision
+from fastcifar.train.step.views import VIEWS, logits_of_views
 from fastcifar.train.step.ways import COMPILED, make_forward, resolve_step
-from fastcifar.train.views import VIEWS, logits_of_views
 
 LAST = "linear.weight"  # (num_classes, features), in every network
 Means = tuple[float, ...]  # one number for red, green and blue; pixels go from 0 to 255

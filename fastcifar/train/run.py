@@ -13,6 +13,7 @@ from fastcifar.machine import check_threads
 from fastcifar.net import Network
 from fastcifar.train.build import describe_network, rate_factors
 from fastcifar.train.device import resolve_device
+from fastcifar.train.images import check_same_images, dataset_record, split_images
 from fastcifar.train.recipe.changes import changed_fields
 from fastcifar.train.recipe.errors import RecipeError
 from fastcifar.train.recipe.named import find_recipe
@@ -21,7 +22,7 @@ from fastcifar.train.record.guarded import DATASET, SETTINGS, as_record, check_k
 from fastcifar.train.record.provenance import provenance
 from fastcifar.train.record.record import RecordError, RunFolder, save_drawing
 from fastcifar.train.result import Result
-from fastcifar.train.session import Hooks, Session, split_images
+from fastcifar.train.session import Hooks, Session
 from fastcifar.train.start import check_weights
 from fastcifar.train.step.precision import resolve_precision
 from fastcifar.train.step.ways import resolve_step, resumed_step
@@ -112,13 +113,7 @@ def train(
             "group": None if group is None else dict(group),
             "threads": threads or torch.get_num_threads(),
         },
-        dataset={
-            "name": dataset.name,
-            "fingerprint": dataset.fingerprint,
-            "canonical": dataset.canonical,
-            "train_images": len(images[0].labels),
-            "valid_images": len(images[1].labels),
-        },
+        dataset=dataset_record(dataset, images),
         provenance=provenance(where, threads),
         precision=resolve_precision(recipe.precision, where).name,
         parameters=sum(weight.numel() for weight in network.parameters()),
@@ -162,10 +157,9 @@ def _changes(recipe: Recipe, source: str) -> dict[str, Any] | None:
 
 def check_fit(recipe: Recipe, dataset: Dataset, split: str) -> tuple[Split, Split]:
     """The images to train and to validate on. Raises ValueError where the recipe fits not them or not its network."""
-    if dataset.name != recipe.dataset:
-        raise ValueError(f"dataset: the recipe is for {recipe.dataset}, the images are {dataset.name}")
+    images = split_images(recipe, dataset, split)
     rate_factors(recipe, len(dataset.classes))
-    return split_images(recipe, dataset, split)
+    return images
 
 
 def resume(path: str | Path, dataset: Dataset | None = None, *, hooks: Hooks = Hooks()) -> Result:  # noqa: B008
@@ -185,11 +179,7 @@ def resume(path: str | Path, dataset: Dataset | None = None, *, hooks: Hooks = H
             raise RecordError(f"{path}: the run has ended ({result.status}); there is nothing to resume")
         if dataset is None:
             dataset = load(result.recipe.dataset)
-        if dataset.fingerprint != result.dataset["fingerprint"]:
-            raise ValueError(
-                f"{path}: the run was made with {result.dataset['name']} images of fingerprint "
-                f"{result.dataset['fingerprint'][:12]}, these have {dataset.fingerprint[:12]}"
-            )
+        check_same_images(path, result.dataset, dataset)
         device = resolve_device(result.settings["device"])
         resumed_step(result.settings, device)
         images = split_images(result.recipe, dataset, result.split)

@@ -10,34 +10,32 @@ from typing import Any
 import numpy as np
 import torch
 
-from fastcifar.data import SIDE, Augmentation, Batches, Dataset, Split, derived_seed, parts, statistics
+from fastcifar.data import SIDE, Batches, Dataset, Split, derived_seed, statistics
 from fastcifar.errors import Failure
 from fastcifar.net import WhitenConv
 from fastcifar.stopping import gently
 from fastcifar.train.build import init_weights, warm_up
 from fastcifar.train.device import keep_memory, kernels, synchronize
+from fastcifar.train.images import evaluation_batch, training_batches
 from fastcifar.train.networks import side_at, step_kinds
-from fastcifar.train.optim.schedule import learning_rate
 from fastcifar.train.recipe.recipe import Recipe
 from fastcifar.train.record import checkpoint
 from fastcifar.train.record.ending import ending
 from fastcifar.train.record.identity import identity
-from fastcifar.train.record.record import RecordError, RunFolder
-from fastcifar.train.result import Result, Times
+from fastcifar.train.record.record import RunFolder
+from fastcifar.train.result import Result
 from fastcifar.train.start import start_from
+from fastcifar.train.step.epoch import begin_after, count_times, step_rate, timed_epoch
 from fastcifar.train.step.loop import Diverged, State, evaluate, run_forward, train_epoch
 from fastcifar.train.step.precision import resolve_precision
 from fastcifar.train.step.reuse import Lease
+from fastcifar.train.step.views import logits_of_views
 from fastcifar.train.step.ways import CAPTURED
 from fastcifar.train.table import EpochRow
 from fastcifar.train.threads import using_threads
-from fastcifar.train.views import even_batch, logits_of_views
 from fastcifar.train.watch import watched
 from fastcifar.train.whiten import train_whitening, whitening_filters
 from fastcifar.train.work import product_rate
-
-EVALUATION_BATCH = 512  # images, as in cifar10-fast
-GPU_EVALUATION_BATCH = 2000  # at most, which divides the 10,000 of the test
 
 
 class TrainError(Failure, RuntimeError):
@@ -58,38 +56,6 @@ class Hooks:
     progress: Callable[[int, int], None] = lambda epoch, step: None
 
 
-def split_images(recipe: Recipe, dataset: Dataset, split: str) -> tuple[Split, Split]:
-    """The images to train and to validate on. Raises ValueError where there are too few for a batch."""
-    train_split, valid_split = parts(dataset, split, recipe.train_images)
-    available = len(train_split.labels)
-    if recipe.batch_size > available:
-        raise ValueError(f"batch_size: {recipe.batch_size} is more than the {available} images to train on")
-    return train_split, valid_split
-
-
-def training_batches(recipe: Recipe, split: Split, seed: int, **on_device: Any) -> Batches:
-    """The images to train on, varied as the recipe says. on_device: further arguments of `Batches`."""
-    augmentation = Augmentation(
-        shift=recipe.shift,
-        flip=recipe.flip,
-        cutout=recipe.cutout,
-        brightness=recipe.brightness,
-        contrast=recipe.contrast,
-    )
-    return Batches(split, batch_size=recipe.batch_size, augmentation=augmentation, seed=seed, **on_device)
-
-
-def evaluation_batch(images: int, device: torch.device) -> int:
-    """Images in a batch where so many are evaluated."""
-    return EVALUATION_BATCH if device.type == "cpu" else even_batch(images, GPU_EVALUATION_BATCH)
-
-
-def rate_at(recipe: Recipe, passed: float) -> float:
-    """The recipe's learning rate, for the mean loss, after so many epochs."""
-    rates = recipe.peak_lr, recipe.peak_epoch, recipe.total_epoch, recipe.lr_start, recipe.lr_end
-    return learning_rate(passed, *rates)
-
-
 class Session:
     """One process's part of a run: `run` takes the result to its end, or to what ends it."""
 
@@ -106,14 +72,12 @@ class Session:
         self.result, self.dataset, self.device, self.folder, self.hooks = result, dataset, device, folder, hooks
         self.train_split, self.valid_split = images
         self.identity = identity(result)
-        self.epochs_done, self.before = (checkpoint.place(folder, self.identity) if folder else None) or (0, Times())
+        self.epochs_done, self.before = begin_after(folder, self.identity, result.epochs)
         self.began = began - self.before.wall
 
     def run(self) -> Result:
         """Train to the end; the record follows the status."""
         result = self.result
-        if len(result.epochs) < self.epochs_done:
-            raise RecordError(f"{result.path}: the checkpoint is of epoch {self.epochs_done}, epochs.csv is shorter")
         self.write()
         with ending(result, lambda: self.epochs_done, self.write), using_threads(result.threads):
             self.hooks.on_start(result, self.epochs_done)
@@ -227,7 +191,7 @@ class Session:
             result.epochs = rows
             stop = self.hooks.on_epoch(row)
             self.epochs_done = done = epoch + 1
-            self.count_times(done)
+            count_times(result.times, rows[:done], self.began)
             if self.folder and done < result.recipe.total_epoch and done % every == 0:
                 checkpoint.save(self.folder, state, done, result.times, self.identity)
             if stop:
@@ -255,13 +219,6 @@ class Session:
         logits = logits_of_views(forward, images, recipe.tta, recipe.tta_share, batches.batch_size)
         return int((logits.argmax(1) == batches.labels).sum()) / len(batches.labels)
 
-    def count_times(self, epochs_done: int) -> None:
-        """Bring the times up to now."""
-        rows, times = self.result.epochs[:epochs_done], self.result.times
-        times.train = sum(row.train_time for row in rows)
-        times.evaluate = sum(row.valid_time for row in rows)
-        times.wall = time.perf_counter() - self.began
-
     def write(self) -> None:
         """Bring the record on disk up to now."""
         result = self.result
@@ -269,7 +226,7 @@ class Session:
             result.epochs = result.epochs[: self.epochs_done]  # the others are of an earlier session that came further
             if self.folder:
                 self.folder.write_epochs(result.epochs)
-        self.count_times(len(result.epochs))
+        count_times(result.times, result.epochs, self.began)
         if self.folder:
             self.folder.write_json(result.to_dict())
 
@@ -283,34 +240,26 @@ def _epoch(
     hooks: Hooks,
     folder: RunFolder | None,
 ) -> EpochRow:
-    def lr_at(step: int) -> float:
-        return rate_at(recipe, epoch + (step + 1) / len(batches))
+    steps = len(batches)
 
-    began = time.perf_counter()
-    train_whitening(state.network, epoch < recipe.whiten_epochs)
-    train_loss, train_acc = train_epoch(
-        state,
-        watched(batches.epoch(epoch, side_at(recipe, epoch)), folder),
-        lr=lambda step: lr_at(step) / recipe.batch_size,
-        label_smoothing=recipe.label_smoothing,
-        progress=lambda step: hooks.progress(epoch, step),
-        steps_before=epoch * len(batches),
-    )
-    trained = time.perf_counter()
-    valid_loss, valid_acc = evaluate(state, watched(valid_batches.epoch(), folder))
-    ended = time.perf_counter()
-    if not (math.isfinite(train_loss) and math.isfinite(valid_loss)):
-        raise Diverged
-    return EpochRow(
-        epoch=epoch + 1,
-        lr=lr_at(len(batches) - 1),
-        train_time=trained - began,
-        train_loss=train_loss,
-        train_acc=train_acc,
-        valid_time=ended - trained,
-        valid_loss=valid_loss,
-        valid_acc=valid_acc,
-    )
+    def train() -> tuple[float, float]:
+        train_whitening(state.network, epoch < recipe.whiten_epochs)
+        return train_epoch(
+            state,
+            watched(batches.epoch(epoch, side_at(recipe, epoch)), folder),
+            lr=lambda step: step_rate(recipe, epoch, step, steps),
+            label_smoothing=recipe.label_smoothing,
+            progress=lambda step: hooks.progress(epoch, step),
+            steps_before=epoch * steps,
+        )
+
+    def validate() -> tuple[float, float]:
+        loss, accuracy = evaluate(state, watched(valid_batches.epoch(), folder))
+        if not math.isfinite(loss):
+            raise Diverged
+        return loss, accuracy
+
+    return timed_epoch(recipe, epoch, train, validate)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from fuzzing import changed, spoilt
 from made_runs import trained
 
 from fastcifar.cli.runs_text import document, list_text, show_text
-from fastcifar.supernet.plan import Plan
+from fastcifar.supernet.plan import SupernetPlan
 from fastcifar.supernet.record import Record, read_record
 from fastcifar.train.compare.group import Group, Side, load_group
 from fastcifar.train.record.checkpoint import place
@@ -46,7 +46,7 @@ def made(tmp_path_factory):
     shutil.copytree(run, supernet)
     (supernet / "run.json").unlink()
     record = Record(
-        plan=Plan(recipe=result.recipe, space={"prep": {"_type": "choice", "_value": [2, 4]}}),
+        plan=SupernetPlan(recipe=result.recipe, space={"prep": {"_type": "choice", "_value": [2, 4]}}),
         settings=result.settings,
         dataset=result.dataset,
         provenance=result.provenance,

@@ -7,8 +7,9 @@ from wrapped import wrapped
 
 import fastcifar.nas.nn as nn
 from fastcifar.nas import model_wrapper, space_of
-from fastcifar.nas.shared import SharedWeights, calibrate, keyed_parameters
+from fastcifar.nas.shared import SharedWeights, keyed_parameters
 from fastcifar.nas.strategy import SinglePath
+from fastcifar.net import calibrate
 
 
 @model_wrapper
@@ -172,7 +173,7 @@ def test_layers_that_cannot_share_are_named():
 def test_statistics_are_measured_and_momentum_stays():
     network = shared().network(SMALL)
     inputs = [batch(seed)[0] for seed in range(3)]
-    calibrate(network, inputs)
+    calibrate(network, network, inputs)
     values = [network.conv(x).detach() for x in inputs]
     torch.testing.assert_close(network.norm.running_mean, torch.stack([v.mean((0, 2, 3)) for v in values]).mean(0))
     assert network.norm.momentum == 0.1 and not network.training and not network.norm.training

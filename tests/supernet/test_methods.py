@@ -10,7 +10,7 @@ from supernets import ENTRIES, RECIPE, WIDTHS, batch, plan, supernet
 from fastcifar.search import Space
 from fastcifar.supernet import Choices
 from fastcifar.supernet.methods import drawn, fair
-from fastcifar.supernet.rates import activation, rate_factors
+from fastcifar.supernet.rates import activation, activation_rates
 from fastcifar.supernet.update import gradients, update
 
 FOUR = {
@@ -89,16 +89,18 @@ def test_activation_of_a_kernel():
 
 def test_rates_are_the_inverse_or_its_root():
     made = choices(FOUR)
-    assert rate_factors(made, 10, "equal") is None
-    np.testing.assert_allclose(rate_factors(made, 10, "inverse")["prep/bn/weight"], [1, 4 / 3, 2, 4])
-    np.testing.assert_allclose(rate_factors(made, 10, "sqrt")["prep/bn/weight"], np.sqrt([1, 4 / 3, 2, 4]), rtol=1e-6)
+    assert activation_rates(made, 10, "equal") is None
+    np.testing.assert_allclose(activation_rates(made, 10, "inverse")["prep/bn/weight"], [1, 4 / 3, 2, 4])
+    np.testing.assert_allclose(
+        activation_rates(made, 10, "sqrt")["prep/bn/weight"], np.sqrt([1, 4 / 3, 2, 4]), rtol=1e-6
+    )
 
 
 def test_weights_that_no_drawn_network_has_count_as_the_rarest(monkeypatch):
     made = choices(FOUR)
     chances = {"prep/bn/weight": torch.tensor([1.0, 0.5, 0.25, 0.0])}
     monkeypatch.setattr("fastcifar.supernet.rates.activation", lambda *_: chances)
-    np.testing.assert_allclose(rate_factors(made, 10, "inverse")["prep/bn/weight"], [1, 2, 4, 1024])
+    np.testing.assert_allclose(activation_rates(made, 10, "inverse")["prep/bn/weight"], [1, 2, 4, 1024])
 
 
 def test_rates_reach_the_weights():
@@ -109,7 +111,7 @@ def test_rates_reach_the_weights():
         before = made.shared["layer2/conv/weight"].detach().clone()
         member = made.member(made.choices.full)
         gradients(made, [member], images, labels, 0.0, False)
-        update(made, [member], 0.01, rate_factors(made.choices, 10, rates))
+        update(made, [member], 0.01, activation_rates(made.choices, 10, rates))
         steps.append((made.shared["layer2/conv/weight"] - before).detach())
     ratio = torch.ones(8, 8)
     ratio[4:] *= 2

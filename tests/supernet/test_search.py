@@ -10,7 +10,7 @@ from fastcifar.experiment.objectives.training.cost import Cost
 from fastcifar.experiment.objectives.training.sizes import flops
 from fastcifar.experiment.spec import Spec
 from fastcifar.supernet.methods import drawn
-from fastcifar.supernet.predict.ranking import Limits
+from fastcifar.supernet.predict.ranking import CostLimits
 from fastcifar.supernet.search import Asked, plan_of
 
 NARROW = {"layer1": {"_type": "choice", "_value": [7, 8]}}
@@ -22,7 +22,7 @@ CHEAP = {"layer1": {"_type": "choice", "_value": [1, 2, 3, 64]}}
 def test_a_supernet_has_batches_of_its_own_and_as_many_epochs_as_it_may_cost(method, space):
     """2.4 trainings of the widest network, unless that is less than one of its epochs each, or more than five."""
     spec = Spec(space=space, recipe=RECIPE.to_dict(), short={"total_epoch": 20}, seed=3)
-    plan = plan_of(spec, Asked(method=method, rates="equal", limits=Limits(), trainings=5))
+    plan = plan_of(spec, Asked(method=method, rates="equal", limits=CostLimits(), trainings=5))
     epochs = plan.recipe.total_epoch
     assert plan.recipe == RECIPE.with_params({"total_epoch": 20}).with_params({"total_epoch": epochs})
     assert plan.seed not in (*(trial_seed(3, number) for number in range(1000)), *confirm_seeds(3, 1000))
@@ -38,7 +38,7 @@ def test_the_time_said_beforehand_is_of_networks_that_may_be_chosen():
     space = {"prep": {"_type": "choice", "_value": [4, 8]}}
     recipe = RECIPE.with_params({"total_epoch": 100})
     spec = Spec(space=space, recipe=recipe.to_dict(), short={"total_epoch": 4}, trials=5, confirm=(2, 3), concurrency=2)
-    plan = plan_of(spec, Asked(method="fair", rates="equal", limits=Limits(), trainings=5))
+    plan = plan_of(spec, Asked(method="fair", rates="equal", limits=CostLimits(), trainings=5))
     cost = Cost(seconds_per_work=2e-6, seconds_per_check=0.0, available=45_000, seconds_besides=10.0)
 
     def seconds(width, epochs):

@@ -87,14 +87,13 @@ def test_frozen_is_the_slice_in_training_and_evaluation(entries, recipe, step, e
         torch.testing.assert_close(frozen({"input": images})["logits"], sliced.forward(images), rtol=1e-5, atol=1e-5)
 
 
-def test_calibration_is_the_mean_over_the_batches():
+def test_calibration_is_over_all_batches_together():
     made = supernet(WIDTHS)
     network = made.frozen(made.choices.full)
     batches = [batch(16, seed)[0] for seed in range(3)]
     calibrate(network, lambda x: network({"input": x}), batches)
-    values = [network({"input": images})["prep/conv"] for images in batches]  # of the first, no statistics come before
-    mean = torch.stack([value.mean((0, 2, 3)) for value in values]).mean(0)
-    variance = torch.stack([value.var((0, 2, 3)) for value in values]).mean(0)
+    values = network({"input": torch.cat(batches)})["prep/conv"]  # no batch norm comes before it
+    mean, variance = values.mean((0, 2, 3)), values.var((0, 2, 3))
     torch.testing.assert_close(network.prep_bn.running_mean, mean, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(network.prep_bn.running_var, variance, rtol=1e-4, atol=1e-5)
     assert network.prep_bn.momentum == 0.1 and not network.training

@@ -40,7 +40,7 @@ def test_a_signal_ends_a_training_after_the_step_that_runs(recipe, images, tmp_p
 
 def test_a_signal_amid_validation_or_the_views(recipe, images, monkeypatch):
     """Each batch of images is a step there."""
-    monkeypatch.setattr("fastcifar.train.session.EVALUATION_BATCH", 50)
+    monkeypatch.setattr("fastcifar.train.images.EVALUATION_BATCH", 50)
     few = recipe.with_params({"total_epoch": 1, "train_images": 64, "tta": "flip"})
     rows = []
 

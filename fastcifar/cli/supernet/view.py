@@ -20,7 +20,7 @@ from fastcifar.statistics.tau import Tau
 from fastcifar.supernet import Judged, Plan, Record
 from fastcifar.supernet.methods import drawn
 from fastcifar.supernet.predict.predictors import NEAR
-from fastcifar.supernet.predict.ranking import ALL, COSTS
+from fastcifar.supernet.predict.ranking import ALL, COST_COLUMNS
 from fastcifar.train import EpochRow, Hooks, Recipe, format_header, format_row
 
 TOP = 20  # networks of a ranking that are printed
@@ -128,7 +128,7 @@ def networks_text(found: pd.DataFrame, keys: Sequence[str], value: str = "loss",
             shown = [f"{100 * row['predicted']:.2f}", f"{100 * row['low']:.2f} to {100 * row['high']:.2f}"]
         rows.append([*shown, *costs, " ".join(f"{key}={row[key]}" for key in keys)])
     heads = ["loss", "accuracy %"] if value == "loss" else ["predicted %", "95 % interval"]
-    return table([*heads, *(names[cost] for cost in COSTS), "network"], rows)
+    return table([*heads, *(names[cost] for cost in COST_COLUMNS), "network"], rows)
 
 
 def estimate(spec: Spec, plan: Plan, points: Sequence[Params], cost: Cost) -> str:

@@ -87,6 +87,8 @@ class NormAct:
 
     def __call__(self, x: Tensor) -> Tensor:
         norm, x = self.norm, _dense(x)
+        for hook in norm._forward_pre_hooks.values():  # the norm is not called, but who watches its input is told
+            hook(norm, (x,))
         own = norm.training
         if own:
             mean, variance = _moments(x)

@@ -28,13 +28,13 @@ ALL = 1024  # networks of a space that are all scored; of a larger one, those th
 SCORED = 1000  # images of the holdout
 DRAWN = 64  # networks of a larger space that stand for all of it
 GENERATION = 16
-COSTS = ("flops", "parameters", "seconds")
+COST_COLUMNS = ("flops", "parameters", "seconds")
 Costs = Callable[[Params], tuple[float, float, float]]
-Row = dict[str, Any]  # a network: its point, COSTS, loss and accuracy
+Row = dict[str, Any]  # one network: its point, COST_COLUMNS, loss and accuracy
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class CostLimits:
     """What a network may cost: FLOPs of an image, parameters, predicted seconds of a training by itself."""
 
     flops: float = float("inf")
@@ -78,14 +78,14 @@ def networks(
     record: Record,
     material: Material,
     *,
-    limits: Limits = Limits(),
+    limits: CostLimits = CostLimits(),
     sample: int | None = None,
     images: int = SCORED,
     seconds: float | None = None,
     seed: int = 0,
     progress: Callable[[int], None] = lambda done: None,
 ) -> pd.DataFrame:
-    """Score the networks within `limits`, the best first: their points, COSTS, and loss and accuracy on the holdout.
+    """Score the networks within `limits`: a table of points, COST_COLUMNS, holdout loss and accuracy, the best first.
 
     All of a space of at most ALL points, or `sample` drawn ones; of a larger space as many as ALL, by evolution.
     images: of the holdout. seconds: of a training by itself for a FLOP of an image; by default as the supernet's went.
@@ -103,7 +103,7 @@ def networks(
         with kernels(supernet.device, exact, by_trial=False):
             found = scores(supernet, recipes, calibration, valid, lambda done: progress(before + done))
         return [
-            {**one, **dict(zip(COSTS, costs(one), strict=True)), "loss": score.loss, "accuracy": score.accuracy}
+            {**one, **dict(zip(COST_COLUMNS, costs(one), strict=True)), "loss": score.loss, "accuracy": score.accuracy}
             for one, score in zip(points, found, strict=True)
         ]
 
@@ -162,14 +162,14 @@ def check_amounts(images: int, sample: int | None) -> None:
         raise ValueError(f"--sample: at least one network is needed, not {sample}")
 
 
-def check_limits(choices: Choices, limits: Limits, costs: Costs, wanted: int = 1) -> None:
+def check_limits(choices: Choices, limits: CostLimits, costs: Costs, wanted: int = 1) -> None:
     """Raise ValueError where fewer networks of the space than `wanted` are found within the limits."""
     inside = len(_some_within(choices, limits, costs, wanted))
     if inside < wanted:
         raise ValueError(f"{counted(inside, 'network')} of the space within the limits, where {wanted} are needed")
 
 
-def typical(choices: Choices, limits: Limits, costs: Costs) -> list[Params]:
+def typical(choices: Choices, limits: CostLimits, costs: Costs) -> list[Params]:
     """Networks within the limits that stand for all of them, where it is foretold what they take.
 
     All of a small space; of a large one some that are drawn, and the largest. Raises ValueError where none are found,
@@ -182,10 +182,10 @@ def typical(choices: Choices, limits: Limits, costs: Costs) -> list[Params]:
     return found or _some_within(choices, limits, costs, DRAWN)
 
 
-def _some_within(choices: Choices, limits: Limits, costs: Costs, wanted: int) -> list[Params]:
+def _some_within(choices: Choices, limits: CostLimits, costs: Costs, wanted: int) -> list[Params]:
     """The first `wanted` networks within the limits, or all that there are. Raises ValueError where there are none."""
     inside: list[Params] = []
-    least = np.full(len(COSTS), np.inf)
+    least = np.full(len(COST_COLUMNS), np.inf)
     for point in _upward(choices, lambda params: limits.allow(costs(params))):
         found = costs(point)
         least = np.minimum(least, found)
@@ -194,7 +194,7 @@ def _some_within(choices: Choices, limits: Limits, costs: Costs, wanted: int) ->
         if len(inside) == wanted:
             break
     if not inside:
-        amounts = ", ".join(f"{amount:,.0f} {name}" for amount, name in zip(least, COSTS, strict=True) if amount)
+        amounts = ", ".join(f"{amount:,.0f} {name}" for amount, name in zip(least, COST_COLUMNS, strict=True) if amount)
         raise ValueError(f"no network of the space is within the limits; the smallest have {amounts}")
     return inside
 
@@ -234,7 +234,7 @@ def _upward(choices: Choices, allowed: Callable[[Params], bool]) -> Iterator[Par
                 waiting.append(other)
 
 
-def _allowed(choices: Choices, limits: Limits, costs: Costs, sample: int | None, seed: int) -> list[Params]:
+def _allowed(choices: Choices, limits: CostLimits, costs: Costs, sample: int | None, seed: int) -> list[Params]:
     """All networks within the limits, or `sample` drawn ones of them, none twice."""
     if choices.space.size() <= ALL:
         points = [one for one in choices.points() if limits.allow(costs(one))]

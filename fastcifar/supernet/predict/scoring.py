@@ -8,9 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fastcifar.net import Graph, Network, fuse, run_graph
+from fastcifar.net import Graph, Network, calibrate, fuse, run_graph
 from fastcifar.stopping import check
-from fastcifar.supernet.calibration import calibrate
 from fastcifar.supernet.supernet import Supernet
 from fastcifar.train import Recipe, describe_network
 from fastcifar.train.step.loop import autocast

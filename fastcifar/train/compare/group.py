@@ -15,6 +15,7 @@ from fastcifar.data import Dataset
 from fastcifar.new_folder import new_folder
 from fastcifar.reading import parse_json, read_text
 from fastcifar.train.device import resolve_device
+from fastcifar.train.images import check_same_images
 from fastcifar.train.recipe.recipe import Recipe
 from fastcifar.train.record.guarded import DATASET, SETTINGS, as_record, check_keys
 from fastcifar.train.record.record import RecordError, RunFolder
@@ -106,11 +107,7 @@ class Group:
 
     def check_images(self, dataset: Dataset) -> None:
         """Raise ValueError where these are not the images that the group began with."""
-        if dataset.fingerprint != self.dataset["fingerprint"]:
-            raise ValueError(
-                f"{self.path}: begun with {self.dataset['name']} images of fingerprint "
-                f"{self.dataset['fingerprint'][:12]}, these have {dataset.fingerprint[:12]}"
-            )
+        check_same_images(self.path, self.dataset, dataset)
 
     def save(self) -> None:
         """Replace the record."""

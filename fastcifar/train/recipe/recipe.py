@@ -18,7 +18,7 @@ from fastcifar.train.recipe.errors import RecipeError
 from fastcifar.train.recipe.rules import MIN_SIDE, NETWORKS, check_network
 from fastcifar.train.recipe.values import Values
 from fastcifar.train.step.precision import PRECISIONS
-from fastcifar.train.views import VIEWS
+from fastcifar.train.step.views import VIEWS
 
 CHECK = Checks(RecipeError)
 PEAK_SHARE = 5 / 24  # of total_epoch, where peak_epoch is not given

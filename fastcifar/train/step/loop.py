@@ -1,5 +1,6 @@
 """The hot path: one epoch of training, one pass of evaluation."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -43,28 +44,47 @@ def train_epoch(
     progress: Callable[[int], None],
     steps_before: int = 0,
 ) -> tuple[float, float]:
-    """Train on `batches`; return the mean loss and the accuracy over their images, each as met at its step.
+    """Train on `batches`; return the mean loss and the accuracy over their images, each image as its step met it.
 
-    lr: rate at the end of step i (from 0) of this epoch, for the summed loss. progress is told of each step.
-    steps_before: of earlier epochs.
-    Raises Diverged on a CPU; on a GPU the mean loss is not finite then.
+    lr: the rate at the end of a step (from 0) of this epoch, for the summed loss. progress: called after each step.
+    steps_before: the number of steps in earlier epochs. Raises Diverged as `run_steps` does.
     """
     state.network.train()
+
+    def step(number: int, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        found = training_step(state, images, labels, lr(number), label_smoothing)
+        if state.average and state.average.after(steps_before + number + 1):
+            copy_masters(state)
+        return found
+
+    return run_steps(batches, step, progress)
+
+
+def run_steps(
+    batches: Iterator[Batch],
+    step: Callable[[int, Tensor, Tensor], tuple[Tensor, Tensor]],
+    progress: Callable[[int], None],
+) -> tuple[float, float]:
+    """Do a training step for each batch; return the mean loss and the accuracy over all images.
+
+    step: number (from 0), images (B, 3, 32, 32), labels (B,) -> the summed loss and how many images are right, both ().
+    progress: called after each step. Raises Diverged where a loss is not finite: on a CPU after that step, on a GPU,
+    which no step waits for, after the last.
+    """
     losses: list[Tensor] = []
     correct: list[Tensor] = []
     images_seen = 0
-    for step, (images, labels) in enumerate(batches):
-        loss, right = training_step(state, images, labels, lr(step), label_smoothing)
-        if state.average and state.average.after(steps_before + step + 1):
-            copy_masters(state)
+    for number, (images, labels) in enumerate(batches):
+        loss, right = step(number, images, labels)
         losses.append(loss)
         correct.append(right)
         images_seen += len(labels)
-        # Reading a value waits for a GPU, so only a CPU looks at every step.
         if loss.device.type == "cpu" and not torch.isfinite(loss):
             raise Diverged
-        progress(step)
+        progress(number)
     mean_loss = float(torch.stack(losses).double().sum()) / images_seen
+    if not math.isfinite(mean_loss):
+        raise Diverged
     return mean_loss, int(torch.stack(correct).sum()) / images_seen
 
 

@@ -8,9 +8,10 @@ import torch
 from fastcifar.data.augment import places, resize_folded, squares
 from fastcifar.data.epoch import Epoch
 from fastcifar.train import named_recipe, train
+from fastcifar.train.images import evaluation_batch
 from fastcifar.train.optim.muon_batched import BatchedMuon
 from fastcifar.train.optim.sgd import FlatSGD
-from fastcifar.train.session import Session, evaluation_batch
+from fastcifar.train.session import Session
 
 SMALL = {"dataset": "synthetic", "layer1": 8, "layer2": 8, "layer3": 8, "batch_size": 32, "train_images": 128}
 RECIPE = named_recipe("speedrun94").with_params(

@@ -8,9 +8,9 @@ from launches import Launches
 from fastcifar.data import Split
 from fastcifar.train import named_recipe
 from fastcifar.train.build import build_state
+from fastcifar.train.images import training_batches
 from fastcifar.train.networks import step_kinds
 from fastcifar.train.recipe.named import recipe_names
-from fastcifar.train.session import training_batches
 from fastcifar.train.step.loop import step_of
 from fastcifar.train.step.precision import resolve_precision
 from fastcifar.train.whiten import train_whitening

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fastcifar.train.views import even_batch, logits_of_views
+from fastcifar.train.step.views import even_batch, logits_of_views
 
 IMAGES = torch.rand(7, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 READ = torch.randn(3 * 64, 4, generator=torch.Generator().manual_seed(1))
