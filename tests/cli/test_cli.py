@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from few_images import few_synthetic
 
 from fastcifar.cli import run
 from fastcifar.data import load
+from fastcifar.net import load_kernels
 from fastcifar.train import format_header
 
 QUICK = ["train_images=64", "batch_size=32", "prep=2", "layer1=2", "layer2=2", "layer3=2"]
@@ -21,7 +23,11 @@ NO_NETWORK = {"FASTCIFAR_MIRROR": "http://127.0.0.1:9/"}  # a port that refuses
 @pytest.fixture(autouse=True)
 def alone(tmp_path, monkeypatch):
     """No data, no network, and a folder of its own."""
-    for name, value in {**NO_NETWORK, "XDG_CACHE_HOME": str(tmp_path / "cache")}.items():
+    kernels = Path(load_kernels()._name)  # compiled once for all
+    cache = tmp_path / "cache" / "fastcifar"
+    cache.mkdir(parents=True)
+    (cache / kernels.name).symlink_to(kernels)
+    for name, value in {**NO_NETWORK, "XDG_CACHE_HOME": str(cache.parent)}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("FASTCIFAR_DATA", raising=False)
     monkeypatch.chdir(tmp_path)
@@ -40,13 +46,14 @@ def command(*arguments, code="import fastcifar.cli; fastcifar.cli.main()", **set
 
 
 @pytest.fixture(scope="module", autouse=True)
-def synthetic_once():
-    """Making the synthetic images takes a second; the commands of this file share them."""
+def few_images_made_once(tmp_path_factory):
+    """The commands of this file share them."""
     module = sys.modules["fastcifar.data"]
-    original, dataset = load, load("synthetic")
-    module.load = lambda name, *rest: dataset if name == "synthetic" else original(name, *rest)
-    yield
-    module.load = original
+    with few_synthetic(tmp_path_factory.mktemp("few")):
+        original, dataset = load, load("synthetic")
+        module.load = lambda name, *rest: dataset if name == "synthetic" else original(name, *rest)
+        yield
+        module.load = original
 
 
 def test_train_prints_banner_table_and_closing_line(capsys):
@@ -54,7 +61,7 @@ def test_train_prints_banner_table_and_closing_line(capsys):
     out, err = capsys.readouterr()
     banner, notice, header, first, second, closing, work, notice_again, accuracy = out.splitlines()
     fields = "train_images=64, total_epoch=2, batch_size=32, prep=2, layer1=2, layer2=2, layer3=2"
-    assert banner.startswith(f"resnet9-tiny with {fields} on synthetic: train 64 images, valid = test, 10,000 images; ")
+    assert banner.startswith(f"resnet9-tiny with {fields} on synthetic: train 64 images, valid = test, 200 images; ")
     assert f"{float(second.split()[7]):.4f}" == second.split()[7]  # a share of 1 in the table, percent in the last line
     assert notice == notice_again and "SYNTHETIC" in notice
     assert header == format_header() and first.split()[0] == "1" and second.split()[:2] == ["2", "0.0000"]
@@ -63,7 +70,7 @@ def test_train_prints_banner_table_and_closing_line(capsys):
     folder = Path(err.split("record: ")[1].strip())
     assert folder.parent == Path("runs") and (folder / "run.json").exists()
     record = json.loads((folder / "run.json").read_text())
-    assert accuracy == f"accuracy: {100 * record['epochs'][-1]['valid_acc']:.2f} % on test (10,000 images)"
+    assert accuracy == f"accuracy: {100 * record['epochs'][-1]['valid_acc']:.2f} % on test (200 images)"
     rate = record["flops"] / record["seconds"]["train"]
     assert work == (
         f"trained {record['flops'] / 1e15:.3g} PFLOP at {rate / 1e12:.3g} TFLOP/s, "
@@ -258,7 +265,7 @@ def test_resume_by_id_prints_the_whole_table(capsys):
 def test_output_that_cannot_be_written():
     with Path("/dev/full").open("w") as full:
         process = subprocess.run(
-            [sys.executable, "-m", "fastcifar", "recipes"], stdout=full, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-m", "fastcifar", "spaces"], stdout=full, stderr=subprocess.PIPE, text=True
         )
     assert process.returncode == 1 and "Traceback" not in process.stderr
     assert process.stderr.startswith("fastcifar: ") and "No space left" in process.stderr

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from few_images import few_synthetic
 
 from fastcifar.cli import run
 from fastcifar.cli.parsing.flags import parse_settings
@@ -36,7 +37,8 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "lr.json").write_text('{"peak_lr": {"_type": "uniform", "_value": [0.1, 1]}}')
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    return tmp_path
+    with few_synthetic(tmp_path):
+        yield tmp_path
 
 
 def supernet(words):
@@ -78,7 +80,23 @@ def test_train_rank_and_export(capsys):
     assert "replaced " in capsys.readouterr().err
     assert run(["train", "net/recipe.json", "--init", "net", "--epochs", "1", "--device", "cpu"]) == 0
     capsys.readouterr()
-    assert run(["search", "--space", "space.json", "--supernet", path.name, "--trials", "3", "--json"]) == 0
+    assert (
+        run(
+            [
+                "search",
+                "--space",
+                "space.json",
+                "--supernet",
+                path.name,
+                "--trials",
+                "3",
+                "--concurrency",
+                "1",
+                "--json",
+            ]
+        )
+        == 0
+    )
     document = json.loads(capsys.readouterr().out)
     assert document["maximize"] is False and document["best_value"] < 5
     asked = ["search", "--space", "space.json", "--supernet", str(path), "--trials", "3", "--json", "--max-flops"]
@@ -99,7 +117,7 @@ def test_rank_says_what_was_varied(capsys):
 
 
 def test_search(capsys):
-    assert supernet(SEARCH) == 0
+    assert supernet(f"{SEARCH} --concurrency 1") == 0
     out, err = capsys.readouterr()
     assert "measuring what a training costs here" in err and "6 trainings alone of about" in err
     assert "confirmation at full budget: 1 training of about" in err and " in all; --max-flops" in err

@@ -32,10 +32,11 @@ def tensors(supernet):
 
 @pytest.mark.parametrize("method", ["uniform", "fair", "sandwich", "sandwich-labels"])
 def test_it_learns(dataset, method, tmp_path):
-    wanted = plan(method=method, recipe=RECIPE.with_params({"train_images": 640, "total_epoch": 4}))
+    easy = {"train_images": 640, "logits_weight": 0.5, "cutout": 0, "shift": 0}
+    wanted = plan(method=method, recipe=RECIPE.with_params(easy))
     supernet, record = train_supernet(wanted, dataset, device="cpu", out=tmp_path)
-    assert record.status == "finished" and len(record.epochs) == 4
-    first, last = record.epochs[0], record.epochs[-1]  # three seeds: 0.29 to 0.80, and a fall of 0.4 to 1.3
+    assert record.status == "finished" and len(record.epochs) == 2
+    first, last = record.epochs[0], record.epochs[-1]  # 0.40 to 0.70, and a fall of 0.30 to 0.36
     assert last.valid_acc > 0.2 and last.valid_loss < first.valid_loss - 0.15  # chance is 0.1
     material = Material(record, dataset, supernet)
     (smallest,) = scores(
@@ -79,11 +80,11 @@ def test_scores_are_those_of_each_network_by_itself(dataset, step):
     supernet, record = train_supernet(wanted, dataset, device="cpu", step=step)
     material = Material(record, dataset, supernet)
     calibration, valid = material.calibration(64), material.valid(600)
-    recipes = [wanted.choices.of(params) for params in wanted.choices.points()][::3]
+    recipes = [wanted.choices.of(params) for params in wanted.choices.points()][::11]
     done = []
     found = scores(supernet, recipes, calibration, valid, done.append)
     assert done == list(range(1, len(recipes) + 1))
-    for recipe, score in list(zip(recipes, found, strict=True))[::3]:
+    for recipe, score in zip(recipes, found, strict=True):
         network = supernet.frozen(recipe)
         calibrate(network, lambda x, network=network: network({"input": x}), calibration)
         logits = torch.cat([network({"input": x})["logits"].detach() for x, _ in valid])
