@@ -21,7 +21,7 @@ class ConfigError(ValueError):
 
 
 class Fields:
-    """The base of the configuration's dataclasses: a name that is none of the fields cannot be assigned."""
+    """The base of the configuration's dataclasses. Only existing fields can be assigned."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         names = field_names(self)
@@ -40,14 +40,15 @@ def field_names(of: Any) -> list[str]:
 
 
 def squeezed(name: object) -> str:
-    """A name without case and underscores: what is compared of two keys."""
+    """A name without case and underscores, for the comparison of keys."""
     return (name if isinstance(name, str) else short(name)).replace("_", "").lower()
 
 
 def matched(values: Any, names: Iterable[str], where: str) -> dict[str, Any]:
-    """`values` under the names that its keys mean, without regard to case and underscores.
+    """`values` with keys replaced by the names that match them, ignoring case and underscores.
 
-    where: the key that holds the values, or "". Raises ConfigError for what is no object, an unknown and a double key.
+    where: the key that holds the values, or "". Raises ConfigError if `values` is not an object, and for an unknown or
+    repeated key.
     """
     prefix = f"{where}." if where else ""
     if not isinstance(values, Mapping):
@@ -65,7 +66,7 @@ def matched(values: Any, names: Iterable[str], where: str) -> dict[str, Any]:
 
 
 def seconds(value: Any, name: str = "duration") -> float:
-    """The seconds that `30s`, `10m`, `1h`, `2d` or a number mean. Raises ConfigError that begins with `name`."""
+    """The seconds of `30s`, `10m`, `1h`, `2d` or a number. Raises ConfigError that begins with `name`."""
     result = math.nan
     if isinstance(value, str):
         found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", value.strip().lower())
@@ -82,12 +83,12 @@ def seconds(value: Any, name: str = "duration") -> float:
 
 
 def duration(name: str, value: Any) -> None:
-    """What `seconds` reads."""
+    """A duration that `seconds` can read."""
     seconds(value, name)
 
 
 def optional(inner: Check) -> Check:
-    """None, or what `inner` allows."""
+    """None, or a value that `inner` allows."""
     return lambda name, value: None if value is None else inner(name, value)
 
 
@@ -154,7 +155,7 @@ def one_of(*names: str) -> Check:
 
 
 def json_object(name: str, value: Any) -> None:
-    """An object of JSON values, which comes back the same from a file."""
+    """An object of JSON values that survives a round trip through a file."""
     try:
         same = isinstance(value, Mapping) and json.loads(json.dumps(_plain(value), allow_nan=False)) == _plain(value)
     except (TypeError, ValueError, RecursionError):

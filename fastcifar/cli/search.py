@@ -13,7 +13,7 @@ from tyro.conf import arg
 from fastcifar.cli.parsing.flags import Count, Name, SpaceName, Switch, Time, absent, found_under, parse_settings
 from fastcifar.cli.training.run_flags import TrainingFlags
 from fastcifar.cli.training.threads import set_threads, trial_threads
-from fastcifar.machine import MOST_THREADS, share_of_cores
+from fastcifar.machine import MAX_THREADS, share_of_cores
 from fastcifar.stopping import last_words
 
 if TYPE_CHECKING:
@@ -282,7 +282,7 @@ class Search(TrainingFlags):
             self._refuse(names, f"only trainings have it, not --{self._instead}")
         numbers = (
             *(("trials", 1, MANY), ("concurrency", 1, MANY), ("seed", 0, 10**9), ("trial_gpus", 0, MANY)),
-            *(("threads", 1, MOST_THREADS), ("max_failures", 0, MANY)),
+            *(("threads", 1, MAX_THREADS), ("max_failures", 0, MANY)),
         )
         for name, least, most in numbers:
             value = getattr(self, name)

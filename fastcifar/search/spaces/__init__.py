@@ -1,1 +1,1 @@
-"""Search spaces: parameters, the rules of a file, the spaces that come with the package."""
+"""Search spaces: parameters, the rules of the JSON format, the spaces that come with the package."""
