@@ -1,1 +1,1 @@
-"""The words of a command line: flags, commands, and one line for each mistake."""
+"""Parsing of the command line: flags, commands, and one line for each mistake."""
