@@ -4,5 +4,5 @@ import os
 
 __version__ = "0.1.0"
 
-# cuBLAS reads it when it starts, in the process's first product on a GPU. Runs that repeat themselves need it.
+# cuBLAS reads it in the process's first product on a GPU. Deterministic runs need it.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

@@ -1,4 +1,4 @@
-"""What the source of a dataclass says of its fields."""
+"""Reads the fields of a dataclass, and their descriptions, from its source."""
 
 import ast
 import inspect
@@ -7,7 +7,7 @@ from importlib.resources import files
 
 
 def attribute_texts(kind: type) -> dict[str, str]:
-    """Field -> the string under it in the source of `kind` and of its bases, in one line."""
+    """Field -> the string under it in the source of `kind` and its bases, as one line."""
     texts: dict[str, str] = {}
     for base in reversed(kind.__mro__[:-1]):
         (definition,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
@@ -25,7 +25,8 @@ def attribute_texts(kind: type) -> dict[str, str]:
 
 
 def field_names(package: str, file: str, kind: str) -> list[str]:
-    """The fields of the class `kind` in a file of a package, which is read but not imported: torch takes a second."""
+    """The fields of the class `kind` in a file of a package. The file is not imported: that would load torch, which
+    takes a second."""
     tree = ast.parse((files(package) / file).read_text(encoding="utf-8"))
     (definition,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == kind)
     targets = [node.target for node in definition.body if isinstance(node, ast.AnnAssign)]

@@ -1,4 +1,4 @@
-"""Names of a package that are imported when they are first asked for."""
+"""Names of a package that are imported on first use."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -8,8 +8,8 @@ from typing import Any
 def lazy(package: str, homes: Mapping[str, str], names: dict[str, Any]) -> Callable[[str], Any]:
     """Make the `__getattr__` of `package`.
 
-    homes: module -> the names that it has, in one string; a module of the package is named from there on, another in
-    full. names: the package's globals, which keep what was found.
+    homes: module -> its names, in one string; a module of the package has its relative name, another its full name.
+    names: the package's globals, which cache the imported values.
     """
 
     def get(name: str) -> Any:

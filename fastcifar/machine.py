@@ -1,5 +1,5 @@
-"""What this process may use of the machine: CPU cores and memory. cgroups (containers, systemd, Slurm) may allow less
-than there is.
+"""The CPU cores and memory that this process may use. cgroups (containers, systemd, Slurm) may allow less than the
+machine has.
 """
 
 import os
@@ -7,11 +7,11 @@ from collections.abc import Iterator, MutableMapping
 from pathlib import Path, PurePosixPath
 
 ROOT = Path("/")
-MOST_THREADS = 1024  # a runtime that cannot start its threads ends the process
-# libgomp, the OpenMP runtime of torch's CPU builds. A thread that waits for the others looks so many times before it
-# sleeps; by default it looks 300,000 times, several milliseconds in which it keeps the others from a busy core.
+MAX_THREADS = 1024  # a runtime that cannot start its threads ends the process
+# libgomp is the OpenMP runtime of torch's CPU builds. A waiting thread spins this many times before it sleeps. The
+# default of 300,000 takes several milliseconds, in which the thread keeps others from a busy core.
 WAIT = {"GOMP_SPINCOUNT": "1000"}
-WAIT_POLICIES = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")  # with either the user has decided it
+WAIT_POLICIES = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")  # a user who sets either has decided
 
 
 def cores(root: Path = ROOT) -> int:
@@ -24,29 +24,29 @@ def cores(root: Path = ROOT) -> int:
 
 
 def free_memory(root: Path = ROOT) -> float:
-    """Bytes of memory that this process may still take; infinity where the system does not say.
+    """Bytes of memory that this process may still allocate; infinity if the system does not say.
 
-    What the system keeps of files counts as free: it gives that up where memory is needed.
+    The file cache counts as free, because the system gives it up when memory is needed.
     """
     return max(0.0, min([_available(root), *_left_v2(root), *_left_v1(root)]))
 
 
 def check_threads(number: int | None) -> None:
-    """Raise ValueError for what is no number of threads; None, where nothing is asked for, is fine."""
+    """Raise ValueError for an invalid number of threads; None (not set) is valid."""
     whole = isinstance(number, int) and not isinstance(number, bool)
-    if number is not None and not (whole and 1 <= number <= MOST_THREADS):
-        raise ValueError(f"threads: a whole number from 1 to {MOST_THREADS:,} is needed, not {number!r}")
+    if number is not None and not (whole and 1 <= number <= MAX_THREADS):
+        raise ValueError(f"threads: a whole number from 1 to {MAX_THREADS:,} is needed, not {number!r}")
 
 
 def share_of_cores(concurrency: int) -> int:
-    """Threads of each of so many trials beside each other: together as many as there are cores."""
+    """Threads for each of `concurrency` trials, so that together they use all cores."""
     return max(1, cores() // concurrency)
 
 
 def short_waits(environment: MutableMapping[str, str]) -> None:
-    """Let OpenMP's threads wait asleep, unless the user has said how they wait. Before torch is loaded, or not at all.
+    """Let waiting OpenMP threads sleep soon, unless the user has decided otherwise. It must run before torch is loaded.
 
-    Costs nothing on a quiet machine, and saves about half of a step's time on a busy one (benchmarks/LOG.md).
+    It costs nothing on a quiet machine, and saves about half of a step's time on a busy one (benchmarks/LOG.md).
     """
     if not any(name in environment for name in WAIT_POLICIES):
         environment.update(WAIT)
@@ -73,7 +73,7 @@ def _quotas_v1(root: Path) -> Iterator[float]:
 
 
 def _ratio(quota: str, period: str = "100000") -> float:
-    """Cores; infinity for what cannot be read."""
+    """Cores; infinity if the values cannot be read."""
     try:
         return int(quota) / int(period)
     except (ValueError, ZeroDivisionError):
@@ -100,7 +100,7 @@ def _left_v1(root: Path) -> Iterator[float]:
 
 
 def _cached(folder: Path, *keys: str) -> float:
-    """Bytes of files that the system keeps for a cgroup."""
+    """Bytes of a cgroup's file cache."""
     entries = [line.split() for line in _text(folder / "memory.stat").splitlines()]
     return sum(_number(entry[1]) for entry in entries if len(entry) == 2 and entry[0] in keys)
 
@@ -111,12 +111,12 @@ def _used(path: Path) -> float:
 
 
 def _number(text: str) -> float:
-    """A whole number; infinity for `max` and for what is none."""
+    """A whole number; infinity for `max` and for other text."""
     return float(text) if text.strip().isdigit() else float("inf")
 
 
 def _cgroups(root: Path, controller: str | None) -> Iterator[Path]:
-    """Folders of the cgroups that this process is in, its own and those around it. controller: of v1; None for v2."""
+    """Folders of this process's cgroup and its ancestors. controller: for v1; None means v2."""
     inside = _own_path(root, controller)
     for line in _text(root / "proc/self/mountinfo").splitlines():
         fields, _, kind = line.partition(" - ")
@@ -126,13 +126,13 @@ def _cgroups(root: Path, controller: str | None) -> Iterator[Path]:
         if inside is None or len(mounted) < 5 or not right or not file_system.startswith("cgroup"):
             continue
         top, mount = PurePosixPath(mounted[3]), root / mounted[4].lstrip("/")
-        # In a container the mount may show the container's own part alone: its top is then this process's cgroup.
+        # A container's mount may show its own subtree only; then the mount's root is this process's cgroup.
         below = inside.relative_to(top) if inside.is_relative_to(top) and ".." not in inside.parts else PurePosixPath()
         yield from (mount / one for one in (below, *below.parents))
 
 
 def _own_path(root: Path, controller: str | None) -> PurePosixPath | None:
-    """The path of this process's cgroup; None where it has none."""
+    """The path of this process's cgroup; None if it has none."""
     for line in _text(root / "proc/self/cgroup").splitlines():
         number, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")

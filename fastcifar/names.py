@@ -1,4 +1,4 @@
-"""How messages speak of names and numbers."""
+"""Names and numbers in messages."""
 
 import difflib
 import itertools
@@ -8,7 +8,7 @@ from typing import Any
 
 SHORT = 60  # characters of a value in a message
 
-SYNONYMS = {  # words that people know -> names that mean the same here: fields, flags, types of a search space
+SYNONYMS = {  # common words -> the names used here: fields, flags, types of a search space
     "act": "activation",
     "arch": "network",
     "aug_shift": "shift",
@@ -65,7 +65,7 @@ FOLDER_BYTES = 100
 
 
 def meant(name: object, names: Iterable[str]) -> list[str]:
-    """Which of `names` someone meant who wrote `name`: what it is a synonym of, else up to three that look like it."""
+    """Those of `names` that `name` may stand for: synonyms, otherwise up to three similar spellings."""
     names = list(names)
     text = name[:SHORT] if isinstance(name, str) else short(name)
     word = text.lower().replace("-", "_")
@@ -74,42 +74,42 @@ def meant(name: object, names: Iterable[str]) -> list[str]:
 
 
 def nearest(name: object, names: Iterable[str]) -> str:
-    """Say which of `names` was meant by `name`: '; did you mean ...?', or list them all."""
+    """The end of a message about an unknown `name`: '; did you mean ...?', or a list of all `names`."""
     names = list(names)
     close = meant(name, names)
     return f"; did you mean {' or '.join(close)}?" if close else f"; there are {', '.join(names)}"
 
 
 def duration(seconds: float) -> str:
-    """Seconds, minutes or hours, whatever is short."""
+    """A duration in seconds, minutes or hours, as short text."""
     if seconds < 100:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def counted(number: int, one: str, more: str = "") -> str:
-    """A number of things: '1 trial', '2 trials'; `more` where an s is not all."""
+    """A number with its noun: '1 trial', '2 trials'. more: the plural, if it is not formed with s."""
     return f"{number} {one if number == 1 else more or one + 's'}"
 
 
 def short(value: Any) -> str:
-    """`repr`, at most 60 characters of it; quick, however large the value is."""
+    """`repr`, cut to 60 characters; fast for values of any size."""
     found = _SHORT.repr(value)
     return found if len(found) <= SHORT else found[: SHORT - 3] + "..."
 
 
 def shown(name: Any, most: int = 2 * SHORT) -> str:
-    """A key as it is, where it is text of one line of at most so many characters; else `short`."""
+    """A key as it is, if it is one line of text of at most `most` characters; otherwise `short`."""
     return name if isinstance(name, str) and name.isprintable() and len(name) <= most else short(name)
 
 
 def for_a_folder(name: str) -> str:
-    """The beginning of a name that fits into the name of a folder, where a file system takes 255 bytes."""
+    """The beginning of a name, short enough for a folder's name (file systems allow 255 bytes)."""
     return name.encode("utf-8", "replace")[:FOLDER_BYTES].decode("utf-8", "ignore")
 
 
 def writable(text: str) -> bool:
-    """Whether text can be written as UTF-8: half of a surrogate pair cannot."""
+    """Whether text can be encoded as UTF-8; a lone surrogate cannot."""
     return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 

@@ -1,10 +1,10 @@
-"""Files that are written for the user: never over another one unless that is wanted, and whole or not at all."""
+"""Writes files for the user: complete or not at all, and over an existing file only on request."""
 
 from pathlib import Path
 
 
 def may_write(path: Path, force: bool) -> None:
-    """Raise FileExistsError where a file is there already, unless `force` says that it is to be replaced."""
+    """Raise FileExistsError if the file exists, unless `force` allows to replace it."""
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; a file's name is needed")
     if path.is_file() and not force:
@@ -12,7 +12,7 @@ def may_write(path: Path, force: bool) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file; what is there stays as it is until the new one is whole."""
+    """Write a text file. An existing file stays until the new one is complete."""
     if path.exists() and not path.is_file():  # a pipe, or a device
         path.write_text(text, encoding="utf-8")
         return

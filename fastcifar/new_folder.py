@@ -1,4 +1,4 @@
-"""Folders of runs, series, experiments and supernets: new ones, each with a name that no other has."""
+"""Makes new folders with unique names for runs, series, experiments and supernets."""
 
 import secrets
 import time
@@ -12,7 +12,7 @@ TRIES = 100  # at a name that is not there yet
 def new_folder(out: Path, name: str) -> Path:
     """Make a new folder under `out`. Raises OSError.
 
-    Its name is date, time, `name` (which is cut where it is long) and four random characters.
+    Its name is date, time, `name` (cut if it is long) and four random characters.
     """
     out.mkdir(parents=True, exist_ok=True)
     for left in reversed(range(TRIES)):

@@ -1,4 +1,4 @@
-"""Small files of text and JSON from anyone: what cannot be read is said in one line."""
+"""Reads small untrusted files of text and JSON; an error is one line."""
 
 import json
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ MAX_BYTES = 64 << 20
 
 
 class UnreadableError(ValueError):
-    """Text that is not what was asked for: names its source."""
+    """Text in the wrong format; the message names its source."""
 
 
 def read_text(path: Path, most_bytes: int = MAX_BYTES) -> str:
-    """A file as text. Raises UnreadableError for one that is too large or not UTF-8, OSError."""
+    """A file as text. Raises UnreadableError if it is too large or not UTF-8; OSError."""
     try:
         with path.open("rb") as file:
             content = file.read(most_bytes + 1)  # not `stat`: a device has no size, and never ends
@@ -30,7 +30,8 @@ def read_text(path: Path, most_bytes: int = MAX_BYTES) -> str:
 
 
 def parse_json(text: str, source: str, unique: bool = False) -> Any:
-    """The value of JSON text. unique: no key twice, no NaN or Infinity. Raises UnreadableError that names `source`."""
+    """The value of JSON text. unique: refuse repeated keys, NaN and Infinity. Raises UnreadableError that names
+    `source`."""
     try:
         if unique:
             return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)

@@ -31,7 +31,7 @@ def above(low: float, high: float = math.inf) -> Check:
 
 
 class Fields:
-    """The base of the configuration's dataclasses: a name that is none of the fields cannot be assigned."""
+    """The base of the configuration's dataclasses. Only existing fields can be assigned."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         names = field_names(self)
@@ -50,14 +50,15 @@ def field_names(of: Any) -> list[str]:
 
 
 def squeezed(name: object) -> str:
-    """A name without case and underscores: what is compared of two keys."""
+    """A name without case and underscores, for the comparison of keys."""
     return (name if isinstance(name, str) else short(name)).replace("_", "").lower()
 
 
 def matched(values: Any, names: Iterable[str], where: str) -> dict[str, Any]:
-    """`values` under the names that its keys mean, without regard to case and underscores.
+    """`values` with keys replaced by the names that match them, ignoring case and underscores.
 
-    where: the key that holds the values, or "". Raises ConfigError for what is no object, an unknown and a double key.
+    where: the key that holds the values, or "". Raises ConfigError if `values` is not an object, and for an unknown or
+    repeated key.
     """
     prefix = f"{where}." if where else ""
     if not isinstance(values, Mapping):
@@ -75,7 +76,7 @@ def matched(values: Any, names: Iterable[str], where: str) -> dict[str, Any]:
 
 
 def seconds(value: Any, name: str = "duration") -> float:
-    """The seconds that `30s`, `10m`, `1h`, `2d` or a number mean. Raises ConfigError that begins with `name`."""
+    """The seconds of `30s`, `10m`, `1h`, `2d` or a number. Raises ConfigError that begins with `name`."""
     result = math.nan
     if isinstance(value, str):
         found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", value.strip().lower())

@@ -1,8 +1,8 @@
-"""Ctrl-C, SIGTERM and SIGHUP: a number that loops look at between two steps.
+"""Ctrl-C, SIGTERM and SIGHUP set a number that loops check between two steps.
 
-No handler raises: an exception in the middle of anything can be swallowed there, or leave a child that nobody knows of.
-A thread reads the signals from Python's wakeup pipe, so that they count also while the main thread computes. It is the
-one that leaves where the main thread does not look in time.
+No handler raises: an exception at an arbitrary place can be swallowed there, or leave an unknown child process.
+A thread reads the signals from Python's wakeup pipe, so that they count while the main thread computes. The same thread
+ends the process if the main thread does not check in time.
 """
 
 import os
@@ -16,8 +16,8 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn
 
-GRACE = 2.0  # seconds from 'stop now' to the end of the process, where no loop obeys
-WAY_OUT = 10.0  # seconds from when a loop obeys; the command of a trial has 5 of them to clean up
+GRACE = 2.0  # seconds from 'stop now' to the end of the process, if no loop obeys
+WAY_OUT = 10.0  # seconds for the shutdown once a loop obeys; a trial's command has 5 of them to clean up
 INTERRUPTED = 130  # exit code
 SHOW_CURSOR = b"\x1b[?25h"  # a live table hides it
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -25,11 +25,11 @@ DONE = 0  # the number that ends the thread; no signal has it
 
 
 class Stopping:
-    """What was asked for by signals.
+    """The stop that signals have asked for.
 
-    asked: 0 nothing; 1 to end when what runs is done; 2 to stop now. It is 2 after SIGTERM, SIGHUP or a second Ctrl-C,
-        and after the first one outside `gently`.
-    last_words: gives what to tell the user where the process is left from the thread.
+    asked: 0 none; 1 end after the running work; 2 stop now. It is 2 after SIGTERM, SIGHUP or a second Ctrl-C, and
+        after a first Ctrl-C outside `gently`.
+    last_words: returns the text for the user if the thread ends the process.
     """
 
     def __init__(self, leaves: bool = False) -> None:
@@ -45,7 +45,7 @@ class Stopping:
 
     @contextmanager
     def gently(self) -> Iterator[None]:
-        """Inside, the first Ctrl-C asks to end when what runs is done, however long that takes."""
+        """Inside, the first Ctrl-C asks to end after the running work, however long that takes."""
         before, self._gentle = self._gentle, True
         try:
             yield
@@ -53,12 +53,12 @@ class Stopping:
             self._gentle = before
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt where anything was asked for."""
+        """Raise KeyboardInterrupt if a stop was asked for."""
         if self.asked:
             self.obey()
 
     def obey(self) -> NoReturn:
-        """Raise KeyboardInterrupt; the way out has more time than the way to here."""
+        """Raise KeyboardInterrupt, and allow WAY_OUT seconds for the shutdown."""
         if self._deadline is not None and not self._obeyed:
             self._deadline = time.monotonic() + WAY_OUT
         self._obeyed = True
@@ -66,7 +66,7 @@ class Stopping:
 
     @contextmanager
     def _installed(self) -> Iterator[None]:
-        """Take the signals, but for those that somebody else handles or that are ignored; Ctrl-C always."""
+        """Handle the signals, except those that are ignored or have another handler; Ctrl-C always."""
         reader, writer = socket.socketpair()
         writer.setblocking(False)
         found = {number: signal.getsignal(number) for number in SIGNALS}
@@ -92,7 +92,7 @@ class Stopping:
                     thread.join(GRACE)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        """Nothing: the thread hears of the signal. A program of others is not left, so it gets the exception."""
+        """Nothing, as the thread hears of the signal; raises when time is up and it may not end the process."""
         if self._overdue:
             raise KeyboardInterrupt
 
@@ -145,9 +145,9 @@ _hooks: list[str] = []
 
 @contextmanager
 def stoppable(leaves: bool = False) -> Iterator[Stopping]:
-    """Take the signals for the block; inside another such block, that one's. Afterwards all is as before.
+    """Handle the signals in the block; a nested block uses the outer one's state. Handlers are restored afterwards.
 
-    leaves: two seconds after 'stop now' the process ends with exit code 130, where no loop has obeyed by then; else
+    leaves: two seconds after 'stop now' the process ends with exit code 130, if no loop has obeyed; without it,
     KeyboardInterrupt is raised in the main thread. A block in another thread hears no signal.
     """
     global _current
@@ -170,14 +170,14 @@ def stoppable(leaves: bool = False) -> Iterator[Stopping]:
 
 
 def check() -> None:
-    """Raise KeyboardInterrupt where a signal has asked to stop: to be called between two steps."""
+    """Raise KeyboardInterrupt if a signal has asked to stop. Call it between two steps."""
     if _current is not None and _current.asked and threading.current_thread() is threading.main_thread():
         _current.obey()
 
 
 @contextmanager
 def gently() -> Iterator[None]:
-    """`Stopping.gently`, where signals are taken; else nothing."""
+    """`Stopping.gently` if signals are handled; otherwise nothing."""
     if _current is None:
         yield
         return
@@ -186,13 +186,13 @@ def gently() -> Iterator[None]:
 
 
 def last_words(words: Callable[[], str]) -> None:
-    """Set what to tell the user where the process is left at once."""
+    """Set the text for the user if the process is ended at once."""
     if _current is not None:
         _current.last_words = words
 
 
 def _before_fork() -> None:
-    """Let signals wait. What is sent to the whole group would else come twice, through the child's end of the pipe."""
+    """Block signals. One sent to the whole group would otherwise arrive twice, through the child's end of the pipe."""
     _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS) if _current is not None else None
 
 
@@ -202,7 +202,7 @@ def _after_fork() -> None:
 
 
 def _in_child() -> None:
-    """A copy of this process does not speak for it, and lets it obey what was sent to both."""
+    """A copy of this process prints nothing for it, and leaves signals sent to both to the original."""
     global _current
     if _current is not None:
         signal.set_wakeup_fd(-1)
@@ -214,11 +214,11 @@ def _in_child() -> None:
 
 
 def _nothing(number: int, frame: FrameType | None) -> None:
-    """A handler, which unlike SIG_IGN is not passed on to the program that is run."""
+    """A handler that does nothing. Unlike SIG_IGN, a child program does not inherit it."""
 
 
 def _forget(terminals: list[int]) -> None:
-    """Let what is written to a terminal that has gone go nowhere, or the next line would raise."""
+    """Send output for a closed terminal to /dev/null; the next line would raise otherwise."""
     gone = [descriptor for descriptor in terminals if not os.isatty(descriptor)]
     if gone:
         nowhere = os.open(os.devnull, os.O_RDWR)
@@ -228,7 +228,7 @@ def _forget(terminals: list[int]) -> None:
 
 
 def _within(seconds: float, function: Callable[[], object]) -> None:
-    """Call it, but do not wait longer: whoever reads the output may have stopped reading."""
+    """Call it, but wait at most `seconds`: the reader of the output may have stopped reading."""
 
     def body() -> None:
         with suppress(Exception):

@@ -1,4 +1,4 @@
-"""Reads a tar archive as a stream, and trusts nothing in it.
+"""Reads an untrusted tar archive as a stream.
 
 Python's `tarfile` follows chains of links out of the folder (CVE-2025-4517), and takes minutes over a long pax header.
 Here a header is 512 bytes, a long name is bounded, only plain files have content, and nothing is written.
@@ -17,11 +17,11 @@ PAX, PAX_FOR_ALL, LONG_NAME, LONG_LINK, SPARSE = b"x", b"g", b"L", b"K", b"S"
 
 
 class TarError(Exception):
-    """Not a tar archive, a damaged one, or one that needs more than plain files and folders do."""
+    """Not a tar archive, a damaged one, or one with more than plain files and folders need."""
 
 
 class Member:
-    """One entry. kind: `other` is a link, a device, or what nobody knows. size: of the content, in bytes."""
+    """One entry. kind: `other` is a link, a device, or an unknown type. size: bytes of the content."""
 
     def __init__(
         self, name: str, kind: Literal["file", "folder", "other"], size: int, executable: bool, stream: "Capped"
@@ -30,7 +30,7 @@ class Member:
         self._stream, self._left = stream, size
 
     def read(self, most: int) -> bytes:
-        """The next bytes of the content, at most so many; none at its end. Raises EOFError where it is cut off."""
+        """The next bytes of the content, at most `most`; empty at its end. Raises EOFError if it is cut off."""
         wanted = min(most, self._left)
         piece = self._stream.read(wanted) if wanted else b""
         if len(piece) < wanted:
@@ -47,9 +47,9 @@ class Member:
 
 
 class Capped:
-    """A stream of which no more than `limit` bytes are read: a small file can unpack to anything.
+    """A stream that reads at most `limit` bytes, because a small archive can unpack to any size.
 
-    too_much: raises what is to be said beyond that.
+    too_much: called beyond the limit; it raises the error.
     """
 
     def __init__(self, stream: IO[bytes], limit: int, too_much: Callable[[], None]) -> None:
@@ -70,9 +70,9 @@ class Capped:
 
 
 def members(stream: Capped) -> Iterator[Member]:
-    """The entries in their order; what of an entry's content was not read is passed over.
+    """The entries in order; unread content of an entry is skipped.
 
-    Raises TarError, and EOFError for an archive that is cut off.
+    Raises TarError, and EOFError if the archive is cut off.
     """
     name, size = None, None  # which the headers before the entry's own say
     while True:

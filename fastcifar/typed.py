@@ -1,4 +1,4 @@
-"""Whether JSON values are of the types that a dataclass says."""
+"""Checks JSON values against the types of a dataclass's fields."""
 
 import dataclasses
 import types
@@ -8,7 +8,7 @@ from typing import Any
 
 from fastcifar.names import short
 
-FLOAT_BITS = 1023  # of a whole number that is one of floats, too
+FLOAT_BITS = 1023  # of the largest whole number within the range of floats
 
 
 def is_of(value: Any, hint: Any) -> bool:
@@ -31,7 +31,7 @@ def is_of(value: Any, hint: Any) -> bool:
 
 
 def check_types(found: Any) -> None:
-    """Raise ValueError where a field of a dataclass is not of the type that it says."""
+    """Raise ValueError if a field of a dataclass is not of its declared type."""
     hints = typing.get_type_hints(type(found))
     for field in dataclasses.fields(found):
         value = getattr(found, field.name)

@@ -1,4 +1,4 @@
-"""What is said above a table and under it: what is trained, on which images, where."""
+"""The lines above and below a table: recipe, images, device."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,13 +8,13 @@ from fastcifar.train import Recipe, Result, named_recipe, recipe_names
 from fastcifar.train.compare.group import Group
 from fastcifar.train.recipe.changes import changed_fields
 
-FIELDS = 8  # of a recipe that a banner tells
+FIELDS = 8  # fields of a recipe in a banner
 
 
 def banner(result: Result, seeds: str | None = None, changed: Mapping[str, Any] | None = None) -> str:
-    """One line: what is trained, on which split, where.
+    """One line: recipe, split, device.
 
-    changed: the fields that were set; by default those in which the recipe is not the named one.
+    changed: the fields that were set; by default those that differ from the named recipe.
     """
     seeds = seeds or f"seed {result.seed}"
     if changed is None:
@@ -25,7 +25,7 @@ def banner(result: Result, seeds: str | None = None, changed: Mapping[str, Any] 
 
 
 def comparison_banner(group: Group, result: Result) -> str:
-    """What A and B are, what both have, and where they run. result: of the first run."""
+    """A and B, their common fields, and the device. result: of the first run."""
     a, b = group.sides["A"], group.sides["B"]
     theirs = b.recipe.to_dict()
     both = {name: value for name, value in a.changed.items() if theirs[name] == value and name in b.changed}
@@ -42,12 +42,12 @@ def seeds_text(group: Group) -> str:
 
 
 def different_fields(base: Recipe, recipe: Recipe) -> dict[str, Any]:
-    """The values that make `recipe` of `base`, without the dataset, which a banner names anyway."""
+    """The values that turn `base` into `recipe`, without the dataset, which a banner names anyway."""
     return {name: value for name, value in changed_fields(recipe, base).items() if name != "dataset"}
 
 
 def set_text(fields: Mapping[str, Any]) -> str:
-    """Fields in a banner: ` with flip=none, cutout=0`; empty where there are none."""
+    """Fields in a banner: ` with flip=none, cutout=0`; empty if there are none."""
     texts = [f"{name}={_short(value)}" for name, value in fields.items()]
     more = f" and {len(texts) - FIELDS} more" if len(texts) > FIELDS else ""
     return f" with {', '.join(texts[:FIELDS])}{more}" if texts else ""
@@ -59,27 +59,27 @@ def _short(value: object) -> str:
 
 
 def images(result: Result) -> str:
-    """What is trained and validated on."""
+    """The images of training and validation."""
     data = result.dataset
     valid = f"valid = {result.split}, {data['valid_images']:,} images"
     return f"{data['name']}: train {data['train_images']:,} images, {valid}"
 
 
 def machine(result: Result) -> str:
-    """The model of the device; of a CPU the threads, too."""
+    """The model of the device; for a CPU also the threads."""
     threads = f", {counted(result.threads, 'thread')}" if result.settings["device"] == "cpu" else ""
     return f"{result.provenance['device']}{threads}"
 
 
 def warnings(dataset: Mapping[str, Any]) -> list[str]:
-    """What a reader of the table has to know of its data before it. dataset: of a record."""
+    """Warnings about the data, for the lines before the table. dataset: of a record."""
     if dataset["name"].startswith("synthetic"):
         return ["*** SYNTHETIC IMAGES: made up on the spot, not CIFAR; accuracies say nothing about CIFAR ***"]
     return []
 
 
 def notices(dataset: Mapping[str, Any]) -> list[str]:
-    """The same, or that the images are not the published ones; printed after the table."""
+    """The same warnings, or that the images are not the published ones; for the lines after the table."""
     if found := warnings(dataset):
         return found
     if not dataset["canonical"]:

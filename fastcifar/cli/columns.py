@@ -8,14 +8,14 @@ from textwrap import wrap
 
 NUMBER = re.compile(r"-|nan|[-+]?(inf|[\d,]*\.?\d+(e[-+]?\d+)?(/\d+)?)")
 GAP = "  "
-SHORTEST = 16  # characters that are left of a cell that is cut
+SHORTEST = 16  # characters that remain of a cell that is cut
 CUT = "..."
 WHOLE = 8  # characters of a name that is not wrapped
 
 
 @dataclass(frozen=True)
 class Column:
-    """A name and the cells under it. cut: a cell that is too long is cut, else it is wrapped."""
+    """A name and the cells under it. cut: whether a cell that is too long is cut; otherwise it is wrapped."""
 
     name: str
     cells: Sequence[str]
@@ -23,7 +23,7 @@ class Column:
 
     @cached_property
     def number(self) -> bool:
-        """Whether all cells are numbers, or nothing."""
+        """Whether all cells are numbers or empty."""
         return bool(self.cells) and all(map(NUMBER.fullmatch, self.cells))
 
     @cached_property
@@ -32,12 +32,12 @@ class Column:
 
     @cached_property
     def most(self) -> int:
-        """Characters in which all of it fits."""
+        """Width in characters in which every cell fits on one line."""
         return max(map(len, (self.name, *self.cells)))
 
     @cached_property
     def least(self) -> int:
-        """Characters that it needs: no number is cut, no word is broken."""
+        """Smallest width in characters: no number is cut, no word is broken."""
         name = len(self.name) if len(self.name) <= WHOLE else _longest_word(self.name)
         if self.number:
             return max(name, *map(len, self.cells))
@@ -58,7 +58,7 @@ class Column:
 
 
 def folded(columns: Sequence[Column], width: int, indent: int) -> list[list[Column]]:
-    """The columns that share a line: all of them, or the first ones that fit, then those that fit in a second line."""
+    """Columns grouped by line: all of them, or as many as fit, then as many as fit on a second line, and so on."""
     parts: list[list[Column]] = [[]]
     for column in columns:
         room = width - indent * (len(parts) > 1)
@@ -69,7 +69,7 @@ def folded(columns: Sequence[Column], width: int, indent: int) -> list[list[Colu
 
 
 def lines_of(columns: Sequence[Column], width: int) -> list[list[str]]:
-    """The lines of the names, then those of each row, of columns that share lines of `width`."""
+    """The lines of the names, then those of each row, for columns that share lines of `width`."""
     widths = _shared(columns, width)
     rows = zip(*([column.name, *column.cells] for column in columns), strict=True)
     return [_row(columns, row, widths) for row in rows]
@@ -88,7 +88,7 @@ def _row(columns: Sequence[Column], row: Sequence[str], widths: Sequence[int]) -
 
 
 def _shared(columns: Sequence[Column], width: int) -> list[int]:
-    """The width of each column: the widest give way first, none below its least unless it is alone."""
+    """The width of each column: the widest shrink first, none below its smallest width unless it is alone."""
     widths = [max(column.least, min(column.most, width)) for column in columns]
     while _total(widths) > width:
         wider = [place for place, column in enumerate(columns) if widths[place] > column.least]
@@ -101,7 +101,8 @@ def _shared(columns: Sequence[Column], width: int) -> list[int]:
 
 
 def _cut(text: str, width: int) -> str:
-    """The first words that fit, or the beginning of the first; no part of a value after `=`, which would be another."""
+    """The first words that fit, or the beginning of the first word. A value after `=` is never cut: a part of it would
+    be another value."""
     words = text[: width - len(CUT)].rpartition(" ")[0]
     if words:
         return f"{words} {CUT}"

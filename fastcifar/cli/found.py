@@ -1,4 +1,4 @@
-"""What a search has found, in words: the same for `search`, `supernet search` and `experiment show`."""
+"""The result of a search as text: the same for `search`, `supernet search` and `experiment show`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,13 +10,13 @@ from fastcifar.experiment.store.kept_summary import holds_default
 from fastcifar.names import counted
 from fastcifar.statistics import Estimate, few
 
-COSTS = {"flops": "FLOPs of an image", "train_seconds": "seconds of training"}
+COST_NAMES = {"flops": "FLOPs of an image", "train_seconds": "seconds of training"}
 
 Document = Mapping[str, Any]
 
 
 def found_text(spec: Document, summary: Document) -> str:
-    """The best point, confirmed or not, and the Pareto tables. spec, summary: as the store has them."""
+    """The best point, confirmed or not, and the Pareto tables. spec, summary: as stored."""
     if summary["best"] is None:
         return "no trial has a result"
     return "\n".join([best_text(spec, summary), *(_pareto_text(spec, *one) for one in summary["pareto"].items())])
@@ -58,7 +58,7 @@ def where_text(spec: Document, summary: Document, path: object) -> str:
 
 
 def result_text(value: float, spec: Document) -> str:
-    """One result, in percent where it is an accuracy."""
+    """One result, in percent if it is an accuracy."""
     return amount(Estimate.of([value]), percents(spec))
 
 
@@ -73,7 +73,7 @@ def _cell(estimate: Document | None, percent: bool) -> str:
 
 
 def _pareto_text(spec: Document, cost: str, front: list[Document]) -> str:
-    name = COSTS.get(cost, cost)
+    name = COST_NAMES.get(cost, cost)
     rows = [
         (_cost_text(cost, one[cost]), result_text(one["value"], spec), one["trial"], params_of(one)) for one in front
     ]

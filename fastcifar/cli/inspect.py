@@ -1,4 +1,4 @@
-"""The commands that show something: recipes, networks, data."""
+"""The commands `graph` and `data`."""
 
 import sys
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Graph:
     output: Annotated[Path | None, absent("FILE", "-o")] = None
     """Draw to this file: .dot, or where Graphviz is installed .svg, .png or .pdf."""
     force: Switch = False
-    """Overwrite that file where it is there."""
+    """Overwrite the file if it exists."""
     sizes: Switch = False
     """Label each node of the drawing with its output shape, parameters and FLOPs."""
     set: Settings = ()
@@ -52,7 +52,7 @@ class Graph:
         return 0
 
     def _check(self) -> None:
-        """Raise ValueError for a file that cannot be drawn to, before anything is computed."""
+        """Raise ValueError for a file that cannot hold a drawing, before anything is computed."""
         from fastcifar.net.drawing import check_suffix
 
         if self.output is None:
@@ -71,14 +71,14 @@ def _summary_json(found: "Summary") -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """Show where each dataset was looked for and found, and whether it is whole."""
+    """Show where each dataset was looked for and found, and whether it is complete."""
 
     dataset: Name = None
-    """cifar10, cifar100, synthetic or synthetic100; by default the first two."""
+    """cifar10, cifar100, synthetic or synthetic100; by default cifar10 and cifar100."""
     data_dir: Folder = None
     """Where to look, instead of $FASTCIFAR_DATA or the user's cache folder."""
     verify: bool = False
-    """Read all of it; print its fingerprint and whether it is the canonical data."""
+    """Read all images; print the fingerprint and whether they are the canonical ones."""
     json: Switch = False
     """Print one JSON document."""
     debug: Switch = False

@@ -1,4 +1,4 @@
-"""Chooses the subcommand, and turns what goes wrong into one line and an exit code.
+"""Chooses the subcommand, and turns errors into one line and an exit code.
 
 Results go to stdout, progress and warnings to stderr. Exit 0 done, 1 failed, 2 bad usage, 130 interrupted.
 """
@@ -81,7 +81,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _run(command: Command) -> int:
-    """Run the subcommand; its exit code, also for what it raises."""
+    """Run the subcommand; return its exit code, also for an exception."""
     try:
         with _notices():
             return command.run()
@@ -114,7 +114,7 @@ def _parse(arguments: list[str]) -> Command:
 
 @contextmanager
 def _notices() -> Iterator[None]:
-    """Print each Notice as one line, without the place in the code that a warning comes with."""
+    """Print each Notice as one line, without the code location that Python adds to warnings."""
     show = warnings.showwarning
 
     def one_line(message: Any, category: Any, *place: Any, **more: Any) -> None:
@@ -131,5 +131,5 @@ def _notices() -> Iterator[None]:
 
 
 def _forget_stdout() -> None:
-    """Let what is left in the buffer go nowhere, or the interpreter complains when it ends."""
+    """Discard the output buffer; otherwise the interpreter complains at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

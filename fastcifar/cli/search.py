@@ -25,7 +25,7 @@ from fastcifar.cli.parsing.flags import (
 )
 from fastcifar.cli.training.run_flags import TrainingFlags
 from fastcifar.cli.training.threads import set_threads, trial_threads
-from fastcifar.machine import MOST_THREADS, share_of_cores
+from fastcifar.machine import MAX_THREADS, share_of_cores
 from fastcifar.stopping import last_words
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from fastcifar.experiment.loop import Driver
     from fastcifar.experiment.spec import Spec
 
-TRIALS = 30  # of a search that trains, where nothing else is said
+TRIALS = 30  # default of a search that trains
 MANY = 500_000  # trials, beyond which seeds would repeat
 TRAINING = (  # flags of trainings
     *("recipe", "dataset", "or_synthetic", "epochs", "set", "data_dir", "device"),
@@ -43,19 +43,19 @@ TRAINING = (  # flags of trainings
 
 @dataclass(frozen=True, kw_only=True)
 class Search(TrainingFlags):
-    """Search the values of a space: train, or call a function or a command, again and again; then confirm the best."""
+    """Search a space: train, or run a function or a command, with many points; then confirm the best."""
 
     space: SpaceName = None
     """The search space, by name (`fastcifar spaces`) or as a JSON file in NNI's form."""
     recipe: Name = None
-    """What is trained: a named recipe or a JSON file; by default resnet9 on a GPU, resnet9-tiny on a CPU."""
+    """The recipe to train: a name or a JSON file; by default resnet9 on a GPU, resnet9-tiny on a CPU."""
     objective: Annotated[str | None, absent("MODULE:FUNCTION")] = None
-    """Instead of training, call this Python function with the parameters; what it returns is the result."""
+    """Instead of training, call this Python function with the parameters; its return value is the result."""
     command: Annotated[str | None, absent("COMMAND")] = None
-    """Instead of training, run this command, which asks for its parameters and reports as NNI's trials do."""
+    """Instead of training, run this command, which gets its parameters and reports as NNI's trials do."""
     supernet: Annotated[str | None, absent("RUN")] = None
-    """Instead of training, take the holdout loss of the network in this supernet (its folder, or its id under --out),
-    and search for the least."""
+    """Instead of training, minimize the holdout loss of the network in this supernet (its folder, or its id under
+    --out)."""
     tuner: Annotated[str, arg(metavar="NAME")] = "GP"
     """GP, TPE, Random, GridSearch, Evolution or Hyperband, which gives functions and commands a TRIAL_BUDGET; or
     a class of yours, module:Class or file.py:Class."""
@@ -66,36 +66,37 @@ class Search(TrainingFlags):
     assessor_args: Settings = ()
     """Arguments of the assessor, e.g. eta=4."""
     trials: Count = None
-    """How many to run; by default 30 where they train, else until --duration or the end of the space."""
+    """Number of trials; by default 30 if they train, otherwise until --duration or the end of the space."""
     duration: Time = None
     """How long to search, e.g. 45m or 2h, without the confirmation."""
     trial_duration: Time = None
     """How long one trial may take before it is ended."""
     concurrency: Count = None
-    """Trials beside each other; by default 1; where they train one a core or one a GPU, at most 8 and
-    as many as the free memory holds."""
+    """Concurrent trials; by default 1; for trainings one per core or per GPU, at most 8 and as many as fit into the
+    free memory."""
     trial_gpus: Count = None
-    """GPUs that a trial of a function or command sees; more trials than GPUs share them. A training has one."""
+    """GPUs that a trial of a function or command sees; if there are more trials than GPUs, they share them. A training
+    has one."""
     max_failures: Count = None
-    """End the search when its first N trials have all failed; by default 20; 0 is never."""
+    """End the search when its first N trials have all failed; by default 20; 0 means never."""
     confirm: Annotated[str | None, absent("KxN")] = None
-    """Run the best K again on N fresh seeds, at full budget; by default 2x3 where trials train, else 0x0."""
+    """Run the best K again on N fresh seeds, at full budget; by default 2x3 if trials train, otherwise 0x0."""
     seed: Annotated[int, arg(metavar="N")] = 0
-    """Decides what is suggested, and the seeds of the trials."""
+    """Decides the suggestions and the seeds of the trials."""
     minimize: Annotated[str | None, absent("METRIC")] = None
-    """Search for the least of this entry of the result; `default` is the result itself."""
+    """Minimize this entry of the result; `default` is the result itself."""
     maximize: Annotated[str | None, absent("METRIC")] = None
-    """Search for the most of it; this is what is done with `default` where nothing is said."""
+    """Maximize this entry of the result; without either flag, `default` is maximized."""
     max_flops: Annotated[float | None, absent("N")] = None
     """Try no network with more FLOPs for one image."""
     max_params: Annotated[float | None, absent("N")] = None
     """Try no network with more parameters."""
     max_seconds: Annotated[float | None, absent("S")] = None
-    """Count a trial of the search whose training takes longer as failed."""
+    """Fail a trial of the search if its training takes longer."""
     resume: Annotated[str | None, absent("ID")] = None
-    """Go on with this experiment (its folder, or its id under --out), with its own settings."""
+    """Resume this experiment (its folder, or its id under --out), with its own settings."""
     trust: Switch = False
-    """With --resume: run the command, function and classes of an experiment that was loaded."""
+    """With --resume: allow a loaded experiment to run its command, function and classes."""
     json: Switch = False
     """Print the summary as one JSON document."""
 
@@ -154,7 +155,7 @@ class Search(TrainingFlags):
         return document
 
     def _spec(self) -> "Spec":
-        """What was asked for. Raises ValueError for flags that do not fit together."""
+        """The spec from the flags. Raises ValueError for flags that do not fit together."""
         from fastcifar.experiment.failures import MAX_FAILURES
         from fastcifar.experiment.spec import Spec
         from fastcifar.experiment.tuners.given import recorded
@@ -207,7 +208,7 @@ class Search(TrainingFlags):
 
     @property
     def _instead(self) -> str | None:
-        """The flag that says what a trial is, where it does not train."""
+        """The flag that replaces training: objective, command or supernet; None if trials train."""
         return next((name for name in ("objective", "command", "supernet") if getattr(self, name) is not None), None)
 
     @property
@@ -215,7 +216,7 @@ class Search(TrainingFlags):
         return self.trials is not None or self.duration is not None
 
     def _calling(self, spec: "Spec") -> "Spec":
-        """The spec of a function or a command. Raises ValueError where it would not end, or there is no function."""
+        """The spec of a function or a command. Raises ValueError if the search would not end, or no function exists."""
         from fastcifar.experiment.engines.registry import gpu_capacity
         from fastcifar.experiment.objectives.base import find_function
         from fastcifar.experiment.objectives.registry import SUPERNET
@@ -241,7 +242,7 @@ class Search(TrainingFlags):
         return replace(spec, threads=self.threads or set_threads() or share_of_cores(spec.concurrency))
 
     def _training(self, spec: "Spec") -> "Spec":
-        """The spec with its recipe. Raises ValueError where the space does not fit the recipe."""
+        """The spec with its recipe. Raises ValueError if the space does not fit the recipe."""
         from fastcifar.experiment.objectives.registry import recipes_of
         from fastcifar.experiment.objectives.training.budget import default_concurrency, spread
         from fastcifar.experiment.objectives.training.space_check import check_space
@@ -271,7 +272,7 @@ class Search(TrainingFlags):
         )
 
     def _fitted(self, spec: "Spec", driver: "Driver") -> "Spec":
-        """Where trials train: what they cost here, and a budget that fits; said before the first."""
+        """For trainings: measure their cost, choose a budget that fits the device, and print both."""
         if spec.recipe is None:
             return spec
         from fastcifar.cli.search_view import estimate
@@ -307,7 +308,7 @@ class Search(TrainingFlags):
             self._refuse(names, f"only trainings have it, not --{self._instead}")
         numbers = (
             *(("trials", 1, MANY), ("concurrency", 1, MANY), ("seed", 0, 10**9), ("trial_gpus", 0, MANY)),
-            *(("threads", 1, MOST_THREADS), ("max_failures", 0, MANY)),
+            *(("threads", 1, MAX_THREADS), ("max_failures", 0, MANY)),
         )
         for name, least, most in numbers:
             value = getattr(self, name)

@@ -1,4 +1,4 @@
-"""What a search shows: a live table on a terminal, else a line a trial, both on stderr; the summary on stdout."""
+"""The output of a search: on stderr a live table (on a terminal) or one line per trial; on stdout the summary."""
 
 import statistics
 import sys
@@ -36,7 +36,7 @@ class SearchView:
         self.spec: Spec | None = None
 
     def begin(self, spec: Spec, driver: Driver) -> None:
-        """Say what is searched, and where it is kept."""
+        """Print the search and its folder."""
         self.spec, driver.say = spec, self._say
         self.known = len(driver.rows)
         self.open = {row.number for row in driver.rows.values() if row.state == RUNNING}
@@ -51,13 +51,13 @@ class SearchView:
         self.show()
 
     def show(self) -> None:
-        """Begin the live table, on a terminal; again, after `close`."""
+        """Begin the live table, on a terminal; also again after `close`."""
         if self.console.is_terminal:
             self.live = Live(console=self.console, refresh_per_second=4, transient=True)
             self.live.start()
 
     def watch(self, driver: Driver) -> None:
-        """Tell of the trials that have ended, and bring the table up to now."""
+        """Print the trials that have ended, and update the table."""
         if self.spec is None:
             return
         self.open.update(range(self.known, len(driver.rows)))
@@ -77,7 +77,7 @@ class SearchView:
             self.live.update(_table(self.spec, driver))
 
     def searched(self, driver: Driver) -> None:
-        """Say why the search has ended, and what follows."""
+        """Print why the search has ended, and what follows."""
         assert self.spec is not None
         points, seeds = self.spec.confirm
         text = f"the search is over: {driver.ended}" if driver.ended else "the search is over"
@@ -89,7 +89,7 @@ class SearchView:
             self._say(_for_more(driver))
 
     def close(self) -> None:
-        """Take the live table away."""
+        """Remove the live table."""
         if self.live:
             self.live.stop()
             self.live = None
@@ -116,7 +116,7 @@ class SearchView:
 
 
 def estimate(spec: Spec, recipe: "Recipe", samples: "Sequence[Recipe]", cost: "Cost") -> str:
-    """How many trials, how long one takes, how long all of it."""
+    """The number of trials, the time of one, and the total time."""
     each = statistics.mean(cost.trial_seconds(one.with_params(spec.short)) for one in samples)
     full = statistics.mean(cost.trial_seconds(one) for one in samples)
     start = cost.seconds_to_start if spec.concurrency > 1 else 0.0  # the first worker has started
@@ -159,7 +159,7 @@ def _table(spec: Spec, driver: Driver) -> Table:
 
 
 def _left(spec: Spec, driver: Driver, ended: Sequence[TrialRow]) -> str:
-    """An estimate of the time that the search still takes."""
+    """An estimate of the search's remaining time."""
     if driver.plan.limits.seconds is not None:
         return duration(max(0.0, driver.plan.limits.seconds - driver.seconds))
     if driver.plan.limits.trials is None or not ended:
@@ -169,7 +169,7 @@ def _left(spec: Spec, driver: Driver, ended: Sequence[TrialRow]) -> str:
 
 
 def _for_more(driver: Driver) -> str:
-    """What lets an experiment go on that had ended before it was resumed."""
+    """How to extend an experiment that had ended before it was resumed."""
     limits = driver.plan.limits
     if limits.trials is not None and len(driver.history) >= limits.trials:
         more = "--trials N"

@@ -10,17 +10,17 @@ from tyro.conf import Positional
 from fastcifar.cli.parsing.flags import Switch, absent
 from fastcifar.cli.table import json_lines, table
 
-SHOWN = 5  # parameters of a space, in its line
+SHOWN = 5  # parameters shown in a space's line
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipes:
-    """List the named recipes with what was measured of them, or print one as JSON."""
+    """List the named recipes with their measured accuracies and times, or print one as JSON."""
 
     name: Positional[Annotated[str | None, absent("[RECIPE]")]] = None
     """The recipe to print."""
     fields: Switch = False
-    """List the fields of a recipe instead, each with its default, what it can be, and its meaning."""
+    """List the fields of a recipe instead, each with its default, allowed values and meaning."""
     json: Switch = False
     """Print the list as one JSON document."""
     debug: Switch = False
@@ -53,7 +53,7 @@ class Recipes:
 
 
 def _about_recipe(name: str) -> dict[str, Any]:
-    """A named recipe: its size, and what it reached where; None where nothing was measured."""
+    """A named recipe: its size, and its measured results with their machine; None where nothing was measured."""
     from fastcifar.data import num_classes
     from fastcifar.net import count_flops
     from fastcifar.train import describe_network, named_recipe
@@ -111,7 +111,7 @@ class Spaces:
 
 
 def _about_space(name: str) -> dict[str, Any]:
-    """A named space; points: their number, None where there is no end to them."""
+    """A named space; points: their number, None if there are infinitely many."""
     from fastcifar.search import Space
     from fastcifar.search.spaces.named import named_space
 

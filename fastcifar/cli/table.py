@@ -1,4 +1,4 @@
-"""Tables as plain text or JSON, however long; on a terminal no wider than it."""
+"""Tables as plain text or JSON; on a terminal no wider than the terminal."""
 
 import json
 import shutil
@@ -20,9 +20,9 @@ def table(
 ) -> str:
     """Columns under their names, numbers to the right; None is '-', and floats have 6 digits.
 
-    width: the characters that a line may have; by default as many as the terminal shows, any number elsewhere.
-    A table that is wider loses the columns `drop`: the empty ones first, then one by one. Then cells of the columns
-    `short` are cut, and other texts are wrapped at spaces. Where that is not enough, a row takes several lines.
+    width: characters of a line; by default the terminal's width, unlimited elsewhere.
+    A table that is too wide first loses the columns `drop`: the empty ones, then one by one. Next, cells of the columns
+    `short` are cut, and other texts are wrapped at spaces. If that is not enough, a row takes several lines.
     Numbers are never cut.
     """
     columns = [Column(name, [_cell(row[place]) for row in rows], cut=name in short) for place, name in enumerate(names)]
@@ -42,7 +42,7 @@ def table(
 
 
 def terminal_width() -> int | None:
-    """The characters of a line of the terminal; None where stdout is none."""
+    """The terminal's width in characters; None if stdout is not a terminal."""
     return shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else None
 
 
@@ -63,5 +63,5 @@ def _cell(value: object) -> str:
 
 
 def _one_line(text: str) -> str:
-    """The text without what would break a table or a terminal: ends of lines, control characters."""
+    """The text without line ends and control characters, which would break a table or a terminal."""
     return "".join(one if one.isprintable() else " " if one.isspace() else "?" for one in text)

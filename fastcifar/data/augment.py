@@ -1,4 +1,4 @@
-"""Augmentation as a table: what happens to every image in one epoch, drawn before it starts."""
+"""Augmentation as a table: the random changes of every image in one epoch, drawn before the epoch starts."""
 
 import hashlib
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ SIDE = 32  # pixels
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """How training images are varied.
+    """Random changes of training images.
 
     shift: the image is padded by this many pixels on each side (reflected) and cropped at random.
     flip: `random` mirrors each image with probability 1/2; `alternating` mirrors it in every other epoch, half of the
@@ -40,9 +40,9 @@ class Augmentation:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """One epoch: row i of each column is what happens to the i-th image shown. int64, bool (N,), or float.
+    """One epoch: row i of each column describes the i-th image shown. int64, bool (N,), or float.
 
-    A column of what is not done has no rows, but that of `order`.
+    A column of an unused change has no rows; `order` always has N.
     """
 
     order: Tensor  # (N,) index of the image
@@ -53,14 +53,14 @@ class Plan:
 
 
 def draw_plan(num_images: int, augmentation: Augmentation, seed: int, epoch: int) -> Plan:
-    """Draw the plan of `epoch` (from 0); it depends on the arguments only, so a resumed run sees what it would have.
+    """Draw the plan of `epoch` (from 0). It depends on the arguments only, so a resumed run sees the same images.
 
-    Drawn on the CPU for every device: one seed shows the same images on all of them.
+    It is drawn on the CPU, so one seed shows the same images on every device.
     """
     generator = torch.Generator().manual_seed(derived_seed(seed, f"epoch {epoch}"))
     s, c = augmentation.shift, augmentation.cutout
     jittered = bool(augmentation.contrast or augmentation.brightness)
-    # What is not done is drawn where something that is done is drawn after it: the same seed gives that the same.
+    # An unused column is still drawn if a used one follows it: the same seed then gives the same later columns.
     cut, flipped = jittered or c > 0, jittered or c > 0 or augmentation.flip == "random"
     order = torch.randperm(num_images, generator=generator)
     pair, mark = torch.empty(0, 2, dtype=torch.int64), torch.empty(0, dtype=torch.bool)
@@ -87,7 +87,7 @@ def draw_plan(num_images: int, augmentation: Augmentation, seed: int, epoch: int
 
 
 def derived_seed(seed: int, purpose: str) -> int:
-    """A seed of 63 bits for one purpose: streams of one run's seed do not depend on each other."""
+    """A seed of 63 bits for one purpose, so that the random streams of one run are independent."""
     digest = hashlib.sha256(f"{seed} {purpose}".encode()).digest()
     return int.from_bytes(digest[:8], "little") >> 1
 
@@ -96,13 +96,13 @@ def crop(pixels: Tensor, image: Tensor, shift: Tensor, flip: Tensor) -> Tensor:
     """Cut a shifted, perhaps mirrored image out of each reflect-padded image.
 
     pixels: (M * 32 * 32, C), the images row by row; image: (N,); shift: (N, 2); flip: (N,) bool.
-    Returns (N, 32, 32, C). As the reference does it: pad with reflection, crop, then flip.
+    Returns (N, 32, 32, C). The order is that of davidcpage/cifar10-fast: pad with reflection, crop, then flip.
     """
     return take(pixels, *places(image, shift, flip))
 
 
 def places(image: Tensor, shift: Tensor, flip: Tensor) -> tuple[Tensor, Tensor]:
-    """Where the pixels of a crop are: of each row the index of its first pixel (N, 32), and its columns (N, 32).
+    """The pixels of a crop: the index of each row's first pixel (N, 32), and the columns (N, 32).
 
     image: (N,); shift: (N, 2) and flip: (N,), either without rows where nothing is shifted or mirrored.
     """
@@ -127,7 +127,7 @@ def cut_out(images: Tensor, corner: Tensor, size: int) -> Tensor:
     step = torch.arange(size, device=images.device)
     rows, columns = corner[:, :1] + step, corner[:, 1:] + step
     number = torch.arange(len(images), device=images.device)
-    zero = images.new_zeros(())  # a plain 0 would be copied to the device, which is waited for
+    zero = images.new_zeros(())  # a plain 0 would be copied to the device, and the copy blocks
     images[number[:, None, None], rows[:, :, None], columns[:, None, :]] = zero
     return images
 
@@ -140,7 +140,7 @@ def squares(corner: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 
 def cut_out_squares(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """`cut_out` of what `squares` gave, in fewer launches; on a CPU it is slower."""
+    """`cut_out` with the result of `squares`, in fewer launches; on a CPU it is slower."""
     return images.masked_fill_(rows & columns, 0)
 
 
@@ -158,10 +158,11 @@ def resize_plain(images: Tensor, side: int) -> Tensor:
 def resize_folded(images: Tensor, side: int) -> Tensor:
     """`resize` with the images as channels of one image.
 
-    A GPU gives three channels one thread a pixel, which loops over all images; many channels get a thread a number.
+    With three channels a GPU uses one thread per pixel, which loops over all images. With many channels it uses one
+    thread per number.
     """
     number, channels, height, width = images.shape
-    # A reshaped image of channels last has strides that torch takes for channels first, so the copy is written out.
+    # torch takes the strides of a reshaped channels-last image for channels first, so the copy is explicit.
     shape, last = (1, number * channels, height, width), torch.channels_last
     folded = torch.empty(shape, dtype=images.dtype, device=images.device, memory_format=last)
     folded.unflatten(1, (number, channels))[0].copy_(images)

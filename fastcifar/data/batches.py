@@ -12,8 +12,8 @@ from fastcifar.data.epoch import Epoch
 from fastcifar.data.upload import upload
 from fastcifar.machine import free_memory
 
-# Mean and standard deviation of the training pixels (red, green, blue; of 255) of the canonical images, as
-# davidcpage/cifar10-fast and the CIFAR-100 scripts have them, for all images of these names. Other data is measured.
+# Mean and standard deviation of the canonical training pixels (red, green, blue; of 255), from davidcpage/cifar10-fast
+# and the CIFAR-100 scripts. They are used for all datasets of these names; other datasets are measured.
 STATISTICS = {
     "cifar10": ((125.31, 122.95, 113.87), (62.99, 62.09, 66.70)),
     "cifar100": ((129.30, 124.07, 112.43), (68.17, 65.39, 70.42)),
@@ -40,8 +40,8 @@ class Batches:
     """All images of a split on `device`, in batches.
 
     A batch is (images, labels): images (B, 3, 32, 32) in `dtype`, channels last, normalised; labels int64 (B,).
-    With an augmentation the order is shuffled and a last short batch is dropped; without one (`None`) the images come
-    in their own order, all of them.
+    With an augmentation the order is shuffled and a last short batch is dropped. Without one (`None`) all images come,
+    in their own order.
 
         dataset = load("cifar10")
         train, valid = parts(dataset, "holdout")
@@ -52,14 +52,14 @@ class Batches:
             for images, labels in batches:  # another order and other crops in each of the 10 epochs
                 ...
 
-    Each `for` over training batches is the next epoch, from 0: `epoch(i)` yields a certain one, and does not count.
+    Each `for` over training batches is the next epoch, from 0; `epoch(i)` yields epoch i and does not advance.
     The same seed and epoch give the same batches, on every device.
 
-    mean, std: of each channel's pixels, of 255; what `statistics` gives.
+    mean, std: of each channel's pixels, of 255, as `statistics` returns them.
 
     storage: `dtype` keeps the normalised images; `uint8` keeps the pixels as they are and normalises each batch, which
-        takes a half to a quarter of the memory; `auto` takes `uint8` where the normalised images would fill more than
-        a quarter of the free memory. The batches are the same, bit for bit.
+        takes a half to a quarter of the memory; `auto` means `uint8` if the normalised images would fill more than a
+        quarter of the free memory. The batches are the same, bit for bit.
     Raises ValueError where a training batch is larger than the split.
     """
 
@@ -108,7 +108,7 @@ class Batches:
         return f"Batches({self.num_images:,} images, {len(self):,} batches of {self.batch_size}, {order}, {form})"
 
     def epoch(self, epoch: int = 0, side: int = SIDE) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the batches of `epoch` (from 0); augmented images are made smaller, to `side`, at last."""
+        """Yield the batches of `epoch` (from 0). The last step of augmentation scales images down to `side` pixels."""
         if self.augmentation is None:
             for start in range(0, self.num_images, self.batch_size):
                 part = slice(start, min(start + self.batch_size, self.num_images))

@@ -11,11 +11,11 @@ IMAGE_SHAPE = (32, 32, 3)  # rows, columns, red green blue
 
 
 class DataError(Failure, ValueError):
-    """Data that cannot be had or cannot be trusted; the message is for the user."""
+    """Data that is missing, unreadable or damaged; the message is for the user."""
 
 
 class NoDataError(DataError):
-    """The data is not here and could not be fetched; the message lists the ways out."""
+    """The data is missing and could not be downloaded; the message lists what the user can do."""
 
 
 @dataclass(frozen=True, kw_only=True)

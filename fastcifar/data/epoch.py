@@ -1,4 +1,4 @@
-"""What happens to the images of one epoch, on the device: a batch is then a few operations on a part of it."""
+"""The augmentation plan of one epoch on the device, so that a batch takes few operations."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from fastcifar.data.upload import upload
 class Epoch:
     """A plan on the device.
 
-    places, square: of all images, as the functions of these names give them, where that saves launches: not on a CPU.
+    places, square: results of `places` and `squares` for all images, where that saves launches (not on a CPU).
     """
 
     plan: Plan
@@ -31,7 +31,7 @@ class Epoch:
         device: torch.device,
         dtype: torch.dtype,
     ) -> "Epoch":
-        """Draw the plan of `epoch`, and bring it to the device, which is not waited for."""
+        """Draw the plan of `epoch`, and copy it to the device without waiting."""
         drawn = draw_plan(num_images, augmentation, seed, epoch)
         columns = {name: upload(column, device) for name, column in vars(drawn).items() if name != "jitter"}
         plan = Plan(**columns, jitter=upload(drawn.jitter.to(dtype), device))

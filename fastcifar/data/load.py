@@ -1,4 +1,4 @@
-"""From a dataset's name to the dataset: where it is looked for, and how it is read."""
+"""Finds and reads a dataset by its name."""
 
 import sys
 from collections.abc import Sequence
@@ -22,10 +22,10 @@ def load(name: str, root: str | Path | None = None, download: bool = True) -> Da
     """Loads 'cifar10', 'cifar100' (fine labels), 'synthetic' or 'synthetic100'.
 
     Looks in `root`, else in FASTCIFAR_DATA, else in the user's cache folder, for the python or the binary batches,
-    as a folder or as a tar.gz; `root` may itself be one of these. What is not there is downloaded to there, if
-    `download`. Data that is whole but not the published one costs one warning line on stderr.
+    as a folder or as a tar.gz; `root` may itself be one of these. If `download`, missing data is downloaded to that
+    folder. Data that is whole but not the published data gives one warning line on stderr.
 
-    Raises `DataError` for data that is not whole; `NoDataError`, which is one too, where there is none to be had.
+    Raises `DataError` for damaged data, and its subclass `NoDataError` if the data is missing and not downloaded.
     """
     check_name(name)
     if name in SYNTHETIC_CLASSES:
@@ -39,9 +39,9 @@ def load(name: str, root: str | Path | None = None, download: bool = True) -> Da
 
 
 def locate(name: str, root: str | Path | None = None) -> tuple[Place, ...]:
-    """Every path at which `load` would look, each with whether something is there; none for synthetic data.
+    """Every path at which `load` would look, and whether it exists; none for synthetic data.
 
-    The first one found is the one that `load` reads. Raises ValueError for an unknown name, `DataError` for a folder
+    `load` reads the first one that exists. Raises ValueError for an unknown name, `DataError` for a folder
     that cannot be read.
     """
     check_name(name)
@@ -55,7 +55,7 @@ def num_classes(name: str) -> int:
 
 
 def check_name(name: str) -> None:
-    """Raises ValueError for a name that is no dataset's, with the nearest ones."""
+    """Raises ValueError for an unknown name; the message names the nearest known ones."""
     if name not in NAMES:
         raise ValueError(f"there is no dataset {name!r}{nearest(name, NAMES)}")
 

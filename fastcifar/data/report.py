@@ -1,4 +1,4 @@
-"""What `fastcifar data` says: where each dataset was looked for, what was found, and whether it is whole."""
+"""The report of `fastcifar data`: the searched paths of each dataset, what was found, and whether it is complete."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -20,7 +20,7 @@ class Looked:
 
 @dataclass(frozen=True, kw_only=True)
 class DataStatus:
-    """What is known of one dataset. What only loading tells is None until it is verified."""
+    """The status of one dataset. Fields that need loading are None until it is verified."""
 
     name: str
     looked_in: tuple[Looked, ...]
@@ -35,7 +35,7 @@ class DataStatus:
 
 
 def data_report(names: Iterable[str], root: str | Path | None = None, verify: bool = False) -> list[DataStatus]:
-    """Looks for each named dataset, and with `verify` loads what is there. Never downloads.
+    """Looks for each named dataset, and with `verify` loads those that exist. Never downloads.
 
     A dataset that is broken gives a status with its error. Raises ValueError for an unknown name only.
     """

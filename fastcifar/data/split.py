@@ -1,4 +1,4 @@
-"""Which images train, which select, which test."""
+"""Splits a dataset into images for training, for selection and for testing."""
 
 import hashlib
 
@@ -32,9 +32,9 @@ def parts(dataset: Dataset, split: str = "test", train_images: int | None = None
 
 
 def stratified(labels: np.ndarray, size: int, key: str) -> np.ndarray:
-    """Choose `size` indices into `labels` (N,), each class with its share, by a shuffle that `key` decides. Sorted.
+    """Choose `size` indices into `labels` (N,), stratified by class, by a shuffle that `key` seeds. Sorted.
 
-    A larger part of the same key contains every smaller one, but for the rounding of the shares.
+    A larger part with the same key contains every smaller one, except for rounding of the class shares.
     """
     if not 0 < size <= len(labels):
         raise ValueError(f"a part of {size} images cannot be taken from {len(labels)}")

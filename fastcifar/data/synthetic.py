@@ -1,13 +1,12 @@
 """Made-up images of CIFAR's shape: for tests, and for machines that have no data and no network.
 
-An image is a smooth background, a disc filled with one texture, another texture around it, and noise. Of 10 classes,
-each is a texture in the disc, whatever is around it; of 100, each is a pair of textures. A texture is a small
-mirror-symmetric tile, repeated from a random start and with a random sign, so that no pixel by itself says anything
-about the class: only relations between pixels do. Mirroring an image keeps its class. In some images the contrast is
-so low that nothing can tell the class.
+An image is a smooth background, a disc filled with one texture, another texture around it, and noise. With 10 classes
+the texture in the disc is the class; with 100 classes the pair of textures is. A texture is a small mirror-symmetric
+tile, repeated from a random start and with a random sign. So a single pixel carries no information about the class,
+and mirroring an image keeps its class. In some images the contrast is too low to recognise the class.
 
-Everything is computed in whole numbers from the raw 64-bit output of PCG64, which NumPy guarantees to stay as it is
-(NEP 19), so a seed gives the same bytes on every machine.
+Everything is computed in whole numbers from the raw 64-bit output of PCG64, which NumPy guarantees not to change
+(NEP 19). So a seed gives the same bytes on every machine.
 """
 
 from dataclasses import dataclass
@@ -34,8 +33,8 @@ class _Look:
     noise: int  # evenly from -noise to noise
 
 
-# With these, a small ResNet-9 is right on 85 to 95 % of the test images after a few epochs. Under the noise that 10
-# classes stand, 100 classes are not learned at all.
+# A small ResNet-9 then reaches 85 to 95 % on test after a few epochs. With the noise of the 10 classes, 100 classes
+# are not learned at all.
 LOOKS = {
     10: _Look(inside=(4, 40), outside=(10, 30), noise=40),
     100: _Look(inside=(4, 60), outside=(4, 60), noise=20),

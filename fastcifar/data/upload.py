@@ -1,13 +1,13 @@
-"""Copies to the device that are not waited for."""
+"""Copies to the device that do not block."""
 
 import torch
 from torch import Tensor
 
-PART = 1 << 24  # bytes of a copy: as much pinned memory is taken at a time, which is slow to have, and used again
+PART = 1 << 24  # bytes per copy; pinned memory is slow to allocate, so it is reused
 
 
 def upload(values: Tensor, device: torch.device) -> Tensor:
-    """The values on `device`; on a GPU the copies go on while the CPU does other things."""
+    """The values on `device`; with a GPU the CPU does not wait for the copies."""
     if device.type != "cuda" or not values.numel():
         return values.to(device)
     found = torch.empty(values.shape, dtype=values.dtype, device=device)

@@ -13,11 +13,11 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "si
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """What the blocks of one network have in common.
+    """Settings that all blocks of one network share.
 
     activation: relu, gelu or silu; the node is named after it.
     pool_first: max pooling comes before the batch norm (davidcpage/cifar10-fast), not after the activation.
-    train_bn_scale: the batch norms' factors are trained; else they stay 1.
+    train_bn_scale: whether the batch norms' scale factors are trained; otherwise they stay 1.
     bn_momentum: the weight of a new batch in the running statistics.
     """
 
@@ -40,14 +40,14 @@ class Style:
 
 
 class GlobalMaxPool(nn.Module):
-    """(N, C, H, W) to (N, C, 1, 1), the largest of all pixels, whatever H and W."""
+    """(N, C, H, W) to (N, C, 1, 1): the maximum over all pixels, for any H and W."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.max_pool2d(x, (x.shape[2], x.shape[3]))
 
 
 class WhitenConv(nn.Conv2d):
-    """A convolution of 6 k^2 filters of k x k, whose weights are set from the images (see `train.whiten`) and stay."""
+    """A convolution of 6 k^2 filters of k x k with fixed weights, computed from the images (see `train.whiten`)."""
 
     def __init__(self, kernel: int, padding: int = 0) -> None:
         super().__init__(3, 6 * kernel**2, kernel, padding=padding)

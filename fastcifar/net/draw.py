@@ -38,13 +38,13 @@ def draw(
     sizes: bool = False,
     input_shape: Sequence[int] = INPUT_SHAPE,
 ) -> Drawing:
-    """Draw a nested dict, a `Network` or a graph: coloured by type, boxed by path, without its identities.
+    """Draw a nested dict, a `Network` or a graph: coloured by type, boxed by path, identity nodes left out.
 
     direction: LR, TB, RL or BT, from the input to the output.
     sizes: label each node with its output shape (without the batch), parameters and FLOPs for one batch of
         `input_shape` (see `trace`).
 
-    A node's tooltip is the repr of its operation. Raises ValueError for another direction and, with `sizes`, where a
+    A node's tooltip is the repr of its operation. Raises ValueError for an unknown direction and, with `sizes`, if a
     node cannot take its inputs.
     """
     if direction not in DIRECTIONS:
@@ -57,7 +57,7 @@ def draw(
 
 
 def colour(operation: Operation) -> str:
-    """The fill colour of an operation; depends on its type alone, so all drawings agree."""
+    """The fill colour of an operation. It depends on the type alone, so all drawings agree."""
     name = operation_name(operation)
     return COLOURS.get(name) or OTHER_COLOURS[crc32(name.encode()) % len(OTHER_COLOURS)]
 
@@ -80,7 +80,7 @@ def _cluster(clusters: dict[str, Any], path: str) -> Any:
     if path not in clusters:
         parent, _, name = path.rpartition("/")
         cluster = pydot.Cluster(label=_quote(name), tooltip=_quote(path), **CLUSTER)
-        # Not by the constructor, which puts "cluster_" before the name, outside of the quotes.
+        # The constructor would put "cluster_" before the name, outside the quotes.
         cluster.set_name(_quote(f"cluster_{path}"))
         _cluster(clusters, parent).add_subgraph(cluster)
         clusters[path] = cluster
@@ -111,6 +111,6 @@ def _si(count: int) -> str:
 
 
 def _quote(text: str) -> str:
-    """A quoted string of DOT, where backslashes begin commands and HTML's entities are read."""
+    """A quoted DOT string. In it a backslash begins a command, and HTML entities are decoded."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("&", "&amp;")
     return f'"{escaped}"'

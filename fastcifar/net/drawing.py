@@ -1,4 +1,4 @@
-"""A picture of a graph: DOT text, and what Graphviz's `dot` makes of it."""
+"""A picture of a graph: DOT text, rendered by Graphviz's `dot`."""
 
 import shutil
 import subprocess
@@ -12,7 +12,7 @@ SUFFIXES = (".dot", ".svg", ".png", ".pdf")
 
 
 def check_suffix(path: Path) -> None:
-    """Raise ValueError for a file whose ending is none of SUFFIXES."""
+    """Raise ValueError for a file whose suffix is not in SUFFIXES."""
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{path}: a drawing is saved as {', '.join(SUFFIXES)}, not {path.suffix!r}")
 
@@ -41,7 +41,7 @@ class Drawing:
         return done.stdout
 
     def save(self, path: str | Path) -> None:
-        """Write `path`, whose suffix says what: .dot, .svg, .png or .pdf; all but .dot need Graphviz's `dot`.
+        """Write `path` in the format of its suffix: .dot, .svg, .png or .pdf; all but .dot need Graphviz's `dot`.
 
         Raises ValueError for another suffix, GraphvizError (a ValueError) where `dot` is missing.
         """

@@ -32,7 +32,7 @@ def pipeline(net: Net) -> list[tuple[str, tuple[Operation, Sequence[int | str]]]
 def build_graph(net: Net) -> Graph:
     """Flatten `net` to `path -> (operation, paths of its inputs)`, in the order of computation.
 
-    Raises ValueError where an input is no earlier node, and where two leaves have one path.
+    Raises ValueError if an input is not an earlier node, or two leaves have the same path.
     """
     nodes = pipeline(net)
     graph: Graph = {}
@@ -53,7 +53,7 @@ def build_graph(net: Net) -> Graph:
 
 
 def remove_by_type(graph: Graph, kind: type) -> Graph:
-    """Take the nodes of type `kind`, each with one input, out of `graph`; their users take that input instead."""
+    """Remove the nodes of type `kind`, each with one input, from `graph`; their users take that input instead."""
     source: dict[str, str] = {}
     kept: Graph = {}
     for path, (operation, inputs) in graph.items():

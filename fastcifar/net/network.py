@@ -14,7 +14,7 @@ class Network(nn.Module):
     """Runs the graph of `net`, a nested dict (see `build_graph`).
 
     An operation that is a module is registered under its path with '_' for '/', as in cifar10-fast.
-    Raises ValueError where two paths would share that name, or where it is an attribute of torch's modules.
+    Raises ValueError if two paths would share that name, or if torch's modules have an attribute of that name.
     """
 
     def __init__(self, net: Net) -> None:
@@ -36,7 +36,7 @@ class Network(nn.Module):
         return run_graph(self.graph, inputs)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """As torch's own. Raises ValueError where the network has no memory that values could be copied to."""
+        """As torch's own. Raises ValueError if the network has no memory to copy values to."""
         if not assign and any(tensor.is_meta for tensor in chain(self.parameters(), self.buffers())):
             raise ValueError(
                 "this network has no memory for weights (it is on torch's device 'meta'): "
@@ -53,7 +53,7 @@ class Network(nn.Module):
 
 
 def run_graph(graph: Graph, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What `Network.forward` does, for any graph."""
+    """`Network.forward` for any graph."""
     outputs = dict(inputs)
     for path, (operation, sources) in graph.items():
         if path not in outputs:
@@ -92,7 +92,7 @@ class Flatten(nn.Module):
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """Batch norm that prints as in the notes, whatever fields torch's own print has grown since."""
+    """Batch norm that prints as in the notes, whatever fields newer versions of torch print."""
 
     def extra_repr(self) -> str:
         return (
@@ -102,7 +102,7 @@ class BatchNorm(nn.BatchNorm2d):
 
 
 def convert(network: nn.Module, dtype: torch.dtype, batch_norm_dtype: torch.dtype) -> None:
-    """Cast the floating-point weights and statistics of `network` in place, those of the batch norms apart."""
+    """Cast the floating-point weights and statistics of `network` in place; batch norms get their own dtype."""
     for module in network.modules():
         if not list(module.children()):
             module.to(batch_norm_dtype if isinstance(module, nn.BatchNorm2d) else dtype)

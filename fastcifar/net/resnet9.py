@@ -40,13 +40,14 @@ def resnet9(
     res_layers: layers that carry a residual pair, before their extra blocks.
     ks: kernel size, 3 or 5, of all layers or by layer (the others keep 3).
     logits_weight: factor of the logits.
-    leave_out: paths of optional blocks that are skipped, e.g. `prep/extra` or `layer1/residual`; what follows such a
-        block takes its input from what came before it.
-    extra_widths: output channels of extra blocks by path, `{"layer1/extra": 64}`; the others have their layer's. What
-        is said of a block that is not there says nothing.
+    leave_out: paths of optional blocks that are skipped, e.g. `prep/extra` or `layer1/residual`; the block after a
+        skipped one takes the output of the block before it.
+    extra_widths: output channels of extra blocks by path, `{"layer1/extra": 64}`; the others have their layer's. A
+        width of a block that does not exist has no effect.
     style: activation, place of the pooling, batch norms.
-    whiten: 3 puts a convolution that whitens patches of 3 x 3 before `prep`, whose first one is of 1 x 1 then; or 0.
-    any_size: the last pooling takes the maximum of all pixels, for images of other sides than 32.
+    whiten: 3 adds a convolution that whitens patches of 3 x 3 before `prep`, and the first convolution of `prep` is
+        then 1 x 1; 0 adds none.
+    any_size: the last pooling takes the maximum of all pixels, for images with other sides than 32.
 
     Raises ValueError for an unknown layer or block and for a number out of range.
     """

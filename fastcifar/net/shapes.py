@@ -1,4 +1,4 @@
-"""What a network costs, node by node, found without computing anything."""
+"""Shapes, parameters and FLOPs of a network, node by node, without computing anything."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,9 +26,9 @@ class NodeSize(NamedTuple):
 
 
 def as_graph(net: Net | nn.Module) -> Graph:
-    """The graph of a nested dict, of a `Network` (compiled or not), or the graph that is given.
+    """The graph of a nested dict or of a `Network` (compiled or not); a graph is returned as it is.
 
-    Raises ValueError where `net` is none of them.
+    Raises ValueError if `net` is none of these.
     """
     if isinstance(net, nn.Module):
         net = getattr(net, "graph", None)  # type: ignore[assignment]
@@ -40,8 +40,8 @@ def as_graph(net: Net | nn.Module) -> Graph:
 def trace(graph: Graph, input_shape: Sequence[int] = INPUT_SHAPE) -> dict[str, NodeSize]:
     """Measure every node of `graph` for inputs of `input_shape` (N, C, H, W).
 
-    The graph runs in evaluation mode on meta tensors: no memory is taken, nothing is computed, and weights, statistics
-    and modes stay as they are. FLOPs are those of torch's FlopCounterMode: a multiplication and an addition are two,
+    The graph runs in evaluation mode on meta tensors: it allocates no memory, computes nothing, and changes no weights,
+    statistics or modes. FLOPs are those of torch's FlopCounterMode: a multiplication and an addition are two,
     and only convolutions and matrix products (and attention) count.
 
     Raises ValueError, naming the node, where a node cannot take its inputs.
@@ -102,7 +102,8 @@ def _measure(path: str, operation: Operation, inputs: list[Tensor], input_shape:
 
 
 def _keeps_shape(operation: Operation, inputs: list[Tensor]) -> bool:
-    """What needs no run on `meta`, where sums, products, GELU and batch norm load torch's compiler, in a second."""
+    """Whether the output has the input's shape, so that no run on `meta` is needed: there sums, products, GELU and
+    batch norm load torch's compiler, which takes a second."""
     if type(operation) is Add:
         return len(inputs) == 2 and inputs[0].shape == inputs[1].shape
     if len(inputs) != 1:
@@ -132,7 +133,7 @@ def _call(operation: Callable[..., Any], inputs: list[Tensor]) -> Any:
 
 
 def _meta(tensor: Tensor) -> Tensor:
-    # One dtype for all, so that a network in half precision, its batch norms apart, takes the same input.
+    # One dtype for all, so that a half-precision network with fp32 batch norms takes the same input.
     dtype = torch.float32 if tensor.is_floating_point() else tensor.dtype
     return torch.empty(tensor.shape, dtype=dtype, device="meta")
 

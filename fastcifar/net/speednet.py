@@ -23,12 +23,12 @@ def speednet(
 ) -> dict[str, Any]:
     """Describe the network as a nested dict for `build_graph` and `Network`; images are (N, 3, S, S), S from 16 to 32.
 
-    A convolution of 24 filters over patches of 2 x 2, three groups of convolutions, the first of each followed by
-    pooling, a maximum over all pixels, and a linear layer.
+    A convolution of 24 filters over patches of 2 x 2, three groups of convolutions (pooling follows the first of each
+    group), a maximum over all pixels, and a linear layer.
 
-    channels: output channels of `layer1`, `layer2`, `layer3`; one that is not named keeps 64, 256, 256.
-    whiten: side of the patches that the first convolution whitens, 2 or 3; 0 leaves it an ordinary one of side 2.
-    convs: convolutions of a group, 2 or 3; of 3 the last two are a residual pair.
+    channels: output channels of `layer1`, `layer2`, `layer3`; a layer not named keeps 64, 256, 256.
+    whiten: side of the patches that the first convolution whitens, 2 or 3; with 0 it is an ordinary one of side 2.
+    convs: convolutions per group, 2 or 3; with 3 the last two are a residual pair.
     logits_weight: factor of the logits.
     """
     if whiten not in (0, 2, 3):
@@ -52,7 +52,7 @@ def speednet(
 
 
 def group(width_in: int, width: int, convs: int, style: Style) -> dict[str, Any]:
-    """Convolutions of one width; the first pools, the last two of three are a residual pair."""
+    """Convolutions of one width. The first one pools; with three, the last two are a residual pair."""
     block = conv_bn(width_in, width, 3, style, pool=True)
     last = list(block)[-1]
     block["second"] = conv_bn(width, width, 3, style)

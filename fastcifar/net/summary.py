@@ -34,7 +34,7 @@ class Summary:
         return sum(row.flops for row in self.rows)
 
     def to_frame(self) -> pd.DataFrame:
-        """One line a node; the columns are the fields of `Row`."""
+        """One line per node; the columns are the fields of `Row`."""
         return pd.DataFrame(self.rows, columns=list(Row._fields))
 
     def __str__(self) -> str:

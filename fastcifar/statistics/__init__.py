@@ -1,4 +1,4 @@
-"""What a few numbers say: means, shares and paired differences, each with its 95 % interval."""
+"""Statistics of a few numbers: means, shares and paired differences, each with its 95 % interval."""
 
 from fastcifar.statistics.bootstrap import bootstrap_interval
 from fastcifar.statistics.estimate import Estimate, Share

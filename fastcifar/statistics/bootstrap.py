@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from fastcifar.statistics.student import spread
 
 RESAMPLES = 9999
-MIN_VALUES = 5  # of 4, 1 resample in 64 is one value again and again, and its t is infinite; of 3, 1 in 9
+MIN_VALUES = 5  # with 4 values, 1 resample in 64 repeats a single value and has an infinite t; with 3 values, 1 in 9
 
 
 def bootstrap_interval(
@@ -16,9 +16,9 @@ def bootstrap_interval(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """95 % interval of the mean of values (..., n): the studentised bootstrap (Efron and Tibshirani 1993, ch. 12.5).
 
-    Of 5 numbers the percentile and BCa intervals hold the mean in 84 cases of 100, this one in 95
-    (benchmarks/results/intervals.md). A bound is infinite where too many resamples have no spread.
-    The same values give the same interval: the resamples are drawn from a generator of their own.
+    For 5 numbers the percentile and BCa intervals hold the mean in 84 cases of 100, this one in 95
+    (benchmarks/results/intervals.md). A bound is infinite if too many resamples have no spread.
+    The same values give the same interval: the function draws its resamples from its own seeded generator.
     """
     n = values.shape[-1]
     assert n >= MIN_VALUES
@@ -37,7 +37,7 @@ def bootstrap_interval(
 
 @lru_cache(maxsize=4)
 def _weights(n: int, resamples: int) -> NDArray[np.float64]:
-    """How often each resample took each value, over n: (n, resamples). So all means are one matrix product."""
+    """The share of each value in each resample, (n, resamples), so that one matrix product gives all means."""
     counts = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=resamples)
     weights: NDArray[np.float64] = counts.T / n
     return weights

@@ -16,11 +16,12 @@ Z = float(special.ndtri(0.975))
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A mean with its 95 % interval: Student's t, or what `interval` makes of skewed numbers.
+    """A mean with its 95 % interval: Student's t, or the wider one of `interval` for skewed numbers.
 
-    sd: standard deviation of one value, with n - 1. For n of 1 sd is nan and half infinite; for 0 the mean is nan, too.
+    sd: standard deviation of one value, with n - 1. For n = 1 sd is nan and half infinite; for n = 0 the mean is nan,
+        too.
     half: the distance from the mean to the further end of the interval.
-    bounds: its ends, where these numbers are skewed; None where they are mean - half and mean + half.
+    bounds: the ends of the interval of skewed numbers; None if they are mean - half and mean + half.
     """
 
     n: int
@@ -41,7 +42,7 @@ class Estimate:
 
     @classmethod
     def student(cls, values: Sequence[float]) -> "Estimate":
-        """With Student's interval always. Differences of pairs are not skewed where both sides have the same noise."""
+        """Always with Student's interval. Paired differences are not skewed if both sides have the same noise."""
         array = np.asarray(values, dtype=float)
         n = len(array)
         if n < 2:
@@ -58,7 +59,7 @@ class Estimate:
 
     @property
     def skewed(self) -> bool:
-        """Whether the numbers are seen to be skewed, so that the interval is not Student's."""
+        """Whether the numbers were found to be skewed, so that the interval is not Student's."""
         return self.bounds is not None
 
     def wider(self, factor: float) -> "Estimate":
@@ -74,7 +75,7 @@ class Estimate:
         return f"{self.mean:.2f}" + (f" ± {self.half:.2f}" if self.n > 1 else "") + f" (n {self.n})"
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values; null is what n is too small for."""
+        """JSON values; null stands for figures that need a larger n."""
         numbers = {"n": self.n, "mean": self.mean, "sd": self.sd, "low": self.low, "high": self.high}
         return finite(numbers) | {"skewed": self.skewed}
 
@@ -106,7 +107,7 @@ class Share:
 
 
 def finite(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values as JSON has them: a number that is not finite becomes null."""
+    """The values as JSON; a number that is not finite becomes null."""
     return {
         key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in values.items()
     }

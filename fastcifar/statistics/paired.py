@@ -16,13 +16,13 @@ from fastcifar.statistics.power import MIN_PAIRS, detectable
 
 @dataclass(frozen=True, kw_only=True)
 class Paired:
-    """What n pairs say of b less a, in the unit of the numbers.
+    """The comparison of n pairs, b - a, in the unit of the numbers.
 
-    a, b: their means. difference: of b - a, with Student's interval, which decides.
+    a, b: the means. difference: mean of b - a with Student's interval, which decides.
     bootstrap: the studentised bootstrap interval; None for fewer than 5 pairs. A bound may be infinite.
-    p_value: of the two-sided paired t test; None where all differences are one number that is not 0, since without a
-        spread nothing is known of chance.
-    detectable: the smallest true difference that so many pairs with this spread find in 80 of 100 cases.
+    p_value: that of the two-sided paired t test; None if all differences are the same number other than 0, because a
+        test needs a spread.
+    detectable: the smallest true difference that n pairs with this spread find in 80 of 100 cases.
     """
 
     a: float
@@ -33,7 +33,7 @@ class Paired:
     detectable: float
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values; null is what cannot be said."""
+        """JSON values; null stands for figures that these pairs do not give."""
         low, high = self.bootstrap or (math.nan, math.nan)
         return {
             "a": self.a,
@@ -83,7 +83,7 @@ def _checked(a: Sequence[float], b: Sequence[float]) -> tuple[NDArray[np.float64
 
 
 def _without_rounding(differences: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
-    """One number where the differences are the same but for their last digits, or these would be their spread."""
+    """The differences, replaced by their mean if they differ by rounding only; rounding is not a spread."""
     if np.ptp(differences) > 1e-12 * scale:
         return differences
     middle = float(differences.mean())

@@ -1,11 +1,11 @@
-"""What a paired t test of n pairs can tell apart, from the noncentral t distribution (Cohen 1988, ch. 2)."""
+"""The power of a paired t test of n pairs, from the noncentral t distribution (Cohen 1988, ch. 2)."""
 
 from scipy import special
 
 POWER = 0.8
 ALPHA = 0.05  # two-sided
 MIN_PAIRS = 3  # 2 pairs would find only a difference of 11 standard deviations
-MOST = 10**9  # pairs; nobody runs more
+MAX_PAIRS = 10**9  # nobody runs more
 
 
 def power(effect: float, n: int) -> float:
@@ -16,7 +16,7 @@ def power(effect: float, n: int) -> float:
 
 
 def detectable(sd: float, n: int) -> float:
-    """The smallest difference of means that n pairs tell apart with a probability of POWER.
+    """The smallest difference of means that n pairs detect with probability POWER.
 
     sd: standard deviation of the differences of the pairs.
     """
@@ -30,16 +30,16 @@ def detectable(sd: float, n: int) -> float:
 
 
 def pairs_needed(sd: float, delta: float) -> int:
-    """The fewest pairs, at least MIN_PAIRS, that so tell a difference of `delta` apart; at most MOST.
+    """The smallest number of pairs that detects a difference of `delta`, from MIN_PAIRS to MAX_PAIRS.
 
-    sd: standard deviation of the differences of the pairs; itself only as sure as the pairs it was measured on.
+    sd: standard deviation of the differences of the pairs; the result is as uncertain as this estimate.
     """
     assert delta > 0
     if sd == 0:
         return MIN_PAIRS
     low, high = MIN_PAIRS - 1, MIN_PAIRS
-    while high < MOST and power(delta / sd, high) < POWER:
-        low, high = high, min(2 * high, MOST)
+    while high < MAX_PAIRS and power(delta / sd, high) < POWER:
+        low, high = high, min(2 * high, MAX_PAIRS)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if power(delta / sd, middle) < POWER else (low, middle)

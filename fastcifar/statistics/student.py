@@ -15,6 +15,6 @@ def t_half(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def spread(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Standard deviation of values (..., n), with n - 1; exactly 0, without rounding, where they are all the same."""
+    """Standard deviation of values (..., n), with n - 1; exactly 0, without rounding error, if all are equal."""
     sd: NDArray[np.float64] = np.where(np.ptp(values, -1) == 0, 0, values.std(-1, ddof=1))
     return sd

@@ -1,4 +1,4 @@
-"""Kendall's tau: how well one order of things agrees with another."""
+"""Kendall's tau: how well two rankings agree."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ import numpy as np
 from scipy.stats import t as student
 
 BOOTSTRAPS = 2000
-FEW = 10  # pairs, of which fewer say nothing
+MIN_PAIRS = 10  # with fewer, tau is NaN
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tau:
-    """Kendall's tau-b and its 95 % interval, over `pairs` pairs; NaN where they are fewer than FEW."""
+    """Kendall's tau-b and its 95 % interval, over `pairs` pairs; NaN for fewer than MIN_PAIRS."""
 
     value: float
     low: float
@@ -21,7 +21,7 @@ class Tau:
 
 
 def kendall(a: np.ndarray, b: np.ndarray, near: np.ndarray | None = None) -> float:
-    """Tau-b of two scores (n,); of the pairs that `near` (n, n) allows only. NaN where all of them are ties."""
+    """Tau-b of two scores (n,), over the pairs that `near` (n, n) allows. NaN if all of them are ties."""
     x, y = (np.sign(np.subtract.outer(values, values)) for values in (a, b))
     if near is not None:
         x, y = x * near, y * near
@@ -30,17 +30,17 @@ def kendall(a: np.ndarray, b: np.ndarray, near: np.ndarray | None = None) -> flo
 
 
 def tau(a: np.ndarray, b: np.ndarray, near: np.ndarray | None = None, seed: int = 0) -> Tau:
-    """Tau-b of two scores (n,), with a percentile bootstrap over the n things."""
+    """Tau-b of two scores (n,), with a percentile bootstrap over the n items."""
     return _over_pairs(lambda some: kendall(a[some], b[some], _of(near, some)), len(a), near, seed)
 
 
 def jackknifed(value: float, without: np.ndarray, pairs: int) -> Tau:
-    """A value and its 95 % interval, from the values `without` (g,) one thing each, or one group of them.
+    """A value and its 95 % jackknife interval. without: (g,) the value without each item, or each group of items.
 
-    Unlike a bootstrap, it can make what is judged anew each time, such as fits, without a thing that is there twice.
-    NaN where the pairs are too few.
+    Unlike a bootstrap, a jackknife can repeat fits for each value, because no item occurs twice in it.
+    NaN for too few pairs.
     """
-    if pairs < FEW:
+    if pairs < MIN_PAIRS:
         return Tau(value=float("nan"), low=float("nan"), high=float("nan"), pairs=pairs)
     g = len(without)
     error = np.sqrt((g - 1) / g * ((without - without.mean()) ** 2).sum())
@@ -49,7 +49,7 @@ def jackknifed(value: float, without: np.ndarray, pairs: int) -> Tau:
 
 
 def interval(statistic: Callable[[np.ndarray], float], n: int, seed: int = 0) -> tuple[float, float]:
-    """The 95 % percentile bootstrap interval of a function of indices (n,); draws that give NaN are passed over."""
+    """The 95 % percentile bootstrap interval of a function of indices (n,); draws that give NaN are skipped."""
     rng = np.random.default_rng(seed)
     found = np.array([statistic(rng.integers(n, size=n)) for _ in range(BOOTSTRAPS)])
     found = found[np.isfinite(found)]
@@ -57,7 +57,7 @@ def interval(statistic: Callable[[np.ndarray], float], n: int, seed: int = 0) ->
 
 
 def within(costs: np.ndarray, share: float) -> np.ndarray:
-    """Which pairs (n, n) differ by at most `share` of the larger in a cost (n,)."""
+    """Bool (n, n): pairs whose costs (n,) differ by at most `share` of the larger one."""
     larger = np.maximum.outer(costs, costs)
     near: np.ndarray = np.abs(np.subtract.outer(costs, costs)) <= share * larger
     return near
@@ -65,7 +65,7 @@ def within(costs: np.ndarray, share: float) -> np.ndarray:
 
 def _over_pairs(statistic: Callable[[np.ndarray], float], n: int, near: np.ndarray | None, seed: int) -> Tau:
     pairs = n * (n - 1) // 2 if near is None else int(np.triu(near, 1).sum())
-    if pairs < FEW:
+    if pairs < MIN_PAIRS:
         return Tau(value=float("nan"), low=float("nan"), high=float("nan"), pairs=pairs)
     low, high = interval(statistic, n, seed)
     return Tau(value=statistic(np.arange(n)), low=low, high=high, pairs=pairs)

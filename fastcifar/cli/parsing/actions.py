@@ -1,4 +1,4 @@
-"""Commands that are chosen by name from several."""
+"""Groups of commands, one of which is chosen by name."""
 
 from dataclasses import dataclass
 from functools import reduce
@@ -18,12 +18,12 @@ class Command(Protocol):
 
 
 def any_of(commands: dict[str, Any]) -> Any:
-    """The type, for tyro, of what is one of `commands`, by name."""
+    """The type, for tyro, of a choice among `commands` by name."""
     return reduce(or_, (Annotated[kind, subcommand(name, prefix_name=False)] for name, kind in commands.items()))
 
 
 def with_default(arguments: list[str], group: str, action: str) -> list[str]:
-    """The arguments with `action` after the name of the group, where no action is named there and no help asked for."""
+    """The arguments with `action` added after the group's name, unless an action or help is there."""
     if arguments[:1] != [group]:
         return arguments
     rest = arguments[1:]
@@ -33,7 +33,7 @@ def with_default(arguments: list[str], group: str, action: str) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """A subcommand that is one of several actions; each group says of which."""
+    """A subcommand with several actions; each subclass lists its actions."""
 
     action: Command
 

@@ -10,7 +10,7 @@ from tyro.conf import UseAppendAction, arg
 
 
 def absent(metavar: str, *aliases: str) -> Any:
-    """A flag that is not there unless it is given; its help does not say `default: None`."""
+    """A flag without a default; its help does not show `default: None`."""
     return arg(metavar=metavar, aliases=aliases or None, help_behavior_hint="")
 
 
@@ -25,9 +25,9 @@ Settings = UseAppendAction[Annotated[tuple[tuple[str, ...], ...], arg(metavar="K
 
 
 def found_under(out: Path, name: str) -> Path:
-    """What a flag names: a path, or the id of a folder in `out`, or the beginning of an id that no other begins with.
+    """The path that a flag names: a path, the id of a folder in `out`, or a unique beginning of an id.
 
-    Raises FileNotFoundError where there is none of these.
+    Raises FileNotFoundError if none of these exists.
     """
     for path in (Path(name), out / name):
         if path.exists():
@@ -39,7 +39,7 @@ def found_under(out: Path, name: str) -> Path:
 
 
 def parse_settings(groups: Iterable[Iterable[str]], flag: str = "--set") -> dict[str, Any]:
-    """Read `KEY=VALUE` words: a value is JSON, or else text. Raises ValueError, with the flag, for one without '='."""
+    """Read `KEY=VALUE` words; a value is JSON, otherwise text. Raises ValueError, with the flag, without '='."""
     settings = {}
     for group in map(list, groups):
         for place, word in enumerate(group):

@@ -1,4 +1,4 @@
-"""Mistakes in the words of a command line, each told in one line, with what was meant."""
+"""Mistakes in a command line: each gives one line, with a suggestion."""
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -16,7 +16,7 @@ class Mistake(ValueError):
 
 
 def check_words(arguments: Sequence[str], commands: Mapping[str, type]) -> None:
-    """Raise Mistake for words that are no command line. What values mean is for the commands to check."""
+    """Raise Mistake for an invalid command line. The commands themselves check the meaning of values."""
     if arguments and (arguments[0] in HELP or arguments[0].startswith("--tyro-")):
         return
     path, command, rest = _chosen(arguments, commands)
@@ -26,7 +26,7 @@ def check_words(arguments: Sequence[str], commands: Mapping[str, type]) -> None:
 
 
 def _chosen(arguments: Sequence[str], commands: Mapping[str, type]) -> tuple[list[str], type | None, list[str]]:
-    """The command or action, its name, and the words for it; no command where help on a group is asked for."""
+    """The command or action, its name, and its words; no command if help on a group is asked for."""
     path: list[str] = []
     rest, choices = list(arguments), dict(commands)
     command: type | None = None
@@ -63,7 +63,7 @@ class _Reader:
         self.given: set[str] = set()
 
     def read(self, rest: Sequence[str]) -> None:
-        """Raise Mistake for the first word that is wrong, else for what is missing."""
+        """Raise Mistake for the first wrong word, otherwise for a missing one."""
         left, dashes = list(rest), False
         while left:
             text = left.pop(0)
@@ -111,7 +111,7 @@ class _Reader:
             _check_value(word, value if equals else left.pop(0))
 
     def _many(self, word: Word, values: list[str], left: list[str]) -> None:
-        """Take all words to the next flag, but for those that have a place and have not come yet."""
+        """Take all words up to the next flag, except those needed for positional words that have not come yet."""
         still = sum(place.required and place.field not in self.given for place in self.places)
         while len(left) > still and not _ends_values(left[0]):
             values.append(left.pop(0))
@@ -119,7 +119,7 @@ class _Reader:
             raise Mistake(f"{word.name}: {word.metavar.removesuffix(' ...')} is needed after it")
 
     def _unknown(self, name: str, value: str | None) -> str:
-        """What to say of a flag that the command does not have."""
+        """The message for a flag that the command does not have."""
         said = f"{name}: {self.command} has no such flag"
         meant = self._meant(name.lstrip("-").replace("-", "_"), value)
         if meant:
@@ -129,7 +129,7 @@ class _Reader:
         return f"{said}{owner}; `fastcifar {self.command} --help` lists its own"
 
     def _meant(self, word: str, value: str | None) -> list[str]:
-        """The flags, or the fields of the recipe, that were meant by a name, as they are written."""
+        """Flags, or fields of the recipe, that a name may stand for, as the user would write them."""
         flags = {spelling[2:].replace("-", "_"): spelling for spelling in self.flags if spelling.startswith("--")}
         fields = field_names("fastcifar", "train/recipe/values.py", "Values") if "--set" in self.flags else []
         known = [*flags, *(field for field in fields if field not in flags)]

@@ -1,4 +1,4 @@
-"""What a command can be told: its flags and words in order, as its dataclass has them."""
+"""The flags and positional words of a command, in order, from its dataclass."""
 
 import types
 from collections.abc import Mapping
@@ -10,16 +10,16 @@ from tyro.conf import Positional
 from fastcifar.cli.parsing.actions import Group
 
 _Placed = Positional[str]
-POSITION = get_args(_Placed)[1]  # what marks a word without a flag
+POSITION = get_args(_Placed)[1]  # marks a positional word
 NEEDED = {int: "a whole number", float: "a number"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Word:
-    """A flag, or a word that has a place instead.
+    """A flag, or a positional word.
 
-    spellings: `--out`, `-o`; empty for a word with a place. kind: of one value; bool takes none. many: takes as many
-    words as follow. choices: all that it can be, or none where that is not said here.
+    spellings: `--out`, `-o`; empty for a positional word. kind: type of one value; bool takes no value. many: takes all
+    words that follow. choices: all allowed values; empty if they are not listed here.
     """
 
     field: str
@@ -32,16 +32,16 @@ class Word:
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
         return self.spellings[-1] if self.spellings else self.metavar
 
     @property
     def needed(self) -> str:
-        """What a value is."""
+        """The kind of value it needs, for messages."""
         return " or ".join(self.choices) or NEEDED.get(self.kind, self.metavar)
 
     def takes(self, value: str) -> bool:
-        """Whether it can have this value, as far as is said here."""
+        """Whether the value has the right type and is one of the choices."""
         if self.choices:
             return value in self.choices
         try:
@@ -52,13 +52,13 @@ class Word:
 
 
 def words_of(command: type) -> list[Word]:
-    """All that a command takes, those with a place in their order."""
+    """All flags and words of a command; positional words are in their order."""
     hints = get_type_hints(command, include_extras=True)
     return [_word(field, hints[field.name]) for field in fields(command)]
 
 
 def actions_of(command: type) -> dict[str, type]:
-    """The actions of a group of them by name; {} for a command that is no group."""
+    """The actions of a group by name; {} for a command that is not a group."""
     if not issubclass(command, Group):
         return {}
     options = get_args(get_type_hints(command, include_extras=True)["action"])
@@ -66,12 +66,12 @@ def actions_of(command: type) -> dict[str, type]:
 
 
 def has_usual(group: type) -> bool:
-    """Whether a group does something where no action is named."""
+    """Whether a group has a default action."""
     return any(field.name == "action" and not _required(field) for field in fields(group))
 
 
 def all_words(commands: Mapping[str, type], before: str = "") -> dict[str, list[Word]]:
-    """Command, or command and action, -> what it takes."""
+    """Command, or command and action, -> its flags and words."""
     found: dict[str, list[Word]] = {}
     for name, command in commands.items():
         actions = actions_of(command)
@@ -113,6 +113,6 @@ def _kind(plain: Any) -> tuple[Any, bool, tuple[str, ...]]:
 
 
 def _extra(hint: Any, name: str) -> Any:
-    """What an annotation says besides the type, such as a metavar."""
+    """What an annotation holds besides the type, such as a metavar."""
     extras = getattr(hint, "__metadata__", ())
     return next((getattr(extra, name) for extra in extras if getattr(extra, name, None) is not None), None)

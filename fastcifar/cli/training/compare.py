@@ -13,35 +13,35 @@ if TYPE_CHECKING:
     from fastcifar.data import Dataset
     from fastcifar.train.compare.group import Group, Side
 
-PAIRS = 5  # where --runs is not given
+PAIRS = 5  # default of --runs
 RunNames = UseAppendAction[Annotated[tuple[tuple[str, ...], ...], arg(metavar="RUN ...")]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Compare(RunFlags):
-    """Train two recipes in turn with the same seeds, and tell whether B is better than A, and faster.
+    """Train two recipes in turn with the same seeds, and judge whether B is better than A, and faster.
 
-    The flags hold for both; --set-b for B alone, so that `compare A --set-b flip=none` says what a field does.
+    The flags hold for both, --set-b for B alone: `compare A --set-b flip=none` measures the effect of a field.
     """
 
     a: Positional[Annotated[str | None, absent("[A]")]] = None
     """A named recipe or a JSON file."""
     b: Positional[Annotated[str | None, absent("[B]")]] = None
-    """The other; by default A again, with the values of --set-b."""
+    """The other recipe; by default A again, with the values of --set-b."""
     runs: Count = None
-    """Runs of each, at least 3, with the seeds from --seed on; by default 5. With --resume: so many in all."""
+    """Runs of each, at least 3, with seeds starting at --seed; by default 5. With --resume: the total."""
     delta: Annotated[float | None, absent("POINTS")] = None
-    """A difference that matters, in points of accuracy, e.g. 0.2; tells how many runs would find it."""
+    """A difference that matters, in points of accuracy, e.g. 0.2; prints how many runs would find it."""
     set_b: Settings = ()
     """Values for fields of B alone, e.g. --set-b flip=alternating."""
     null: bool = False
-    """Compare a recipe with itself, to see what chance and the machine do; without this, A and B have to differ."""
+    """Compare a recipe with itself, to measure chance and the machine; without this flag A and B must differ."""
     seed: Annotated[int, arg(metavar="N")] = 0
     """The first pair's seed, which decides weights, order and augmentation."""
     resume: Annotated[str | None, absent("ID")] = None
-    """Go on with this comparison (its folder, or its id under --out), with its own settings; --runs asks for more."""
+    """Resume this comparison (its folder, or its id under --out), with its own settings; --runs asks for more."""
     of: RunNames = ()
-    """Instead of training, take these runs (folders, or ids under --out) for A, and those of --with for B."""
+    """Instead of training, compare these runs (folders, or ids under --out) as A with those of --with as B."""
     with_: Annotated[RunNames, arg(name="with")] = ()
     """The runs for B, with the seeds of A's."""
     json: bool = False
@@ -92,7 +92,7 @@ class Compare(RunFlags):
         return {"A": replace(a, recipe=recipe), "B": replace(b, recipe=b_recipe)}, dataset
 
     def _of_runs(self) -> int:
-        """Compare runs that are there."""
+        """Compare existing runs."""
         from fastcifar.cli.training.some_runs import compare_runs, read_runs
         from fastcifar.train.compare.comparison import check_request
         from fastcifar.train.compare.documents import comparison_document

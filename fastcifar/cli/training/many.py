@@ -1,4 +1,4 @@
-"""Makes the runs of a series or a comparison, shows them, and says how to go on."""
+"""Makes the runs of a series or a comparison, prints them, and says how to resume."""
 
 import sys
 from itertools import chain
@@ -23,7 +23,7 @@ from fastcifar.train.record.provenance import provenance
 
 
 def find_group(path: Path, kind: str) -> Group:
-    """The group in the folder. Raises ValueError where it is another command's."""
+    """The group in the folder. Raises ValueError if it belongs to another command."""
     if not is_group(path) and (path / "run.json").exists():
         raise ValueError(f"--resume: {path} is one run; fastcifar train --resume goes on with it")
     group = load_group(path)
@@ -33,7 +33,7 @@ def find_group(path: Path, kind: str) -> Group:
 
 
 def resume_many(group: Group, data_dir: Path | None, as_json: bool) -> int:
-    """Go on where the group stopped; what differs from the earlier sessions is said before."""
+    """Resume the group; first print what differs from earlier sessions."""
     from fastcifar.data import load
 
     dataset = load(next(iter(group.sides.values())).recipe.dataset, data_dir)
@@ -45,7 +45,7 @@ def resume_many(group: Group, data_dir: Path | None, as_json: bool) -> int:
 
 
 def run_many(group: Group, dataset: Dataset, as_json: bool) -> int:
-    """Make the runs; whatever ends them, sum up those that have ended. The exit code: 1 where some diverged."""
+    """Make the runs; summarise those that have ended, also after an error. Return the exit code: 1 if some diverged."""
     view = RunsView(
         [which for which, _ in group.turns()],
         lambda result: _banner(group, result),
@@ -84,7 +84,7 @@ def _banner(group: Group, result: Result) -> str:
 
 
 def tell(group: Group, view: RunsView, early: BaseException | None) -> bool:
-    """Print what the runs say together; return whether some diverged. early: what has ended them before the last."""
+    """Print the summary; return whether some runs diverged. early: what ended the series before its last run."""
     results = view.results
     more = group_lines(group, chain.from_iterable(results.values()))
     if group.kind == "compare":

@@ -1,4 +1,4 @@
-"""The flags of the commands that train: each name and each help text is written once, here."""
+"""The flags that several training commands share, with their help texts."""
 
 import sys
 from collections.abc import Mapping
@@ -19,39 +19,39 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class PlaceFlags:
-    """Where the results are."""
+    """The folder of the results."""
 
     out: Annotated[Path, arg(metavar="DIR")] = Path("runs")
-    """Where the folders of runs, searches and supernets are made and looked for."""
+    """The folder that holds runs, searches and supernets."""
     debug: Switch = False
     """Show the traceback of an error."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFlags(PlaceFlags):
-    """Where the images are, too."""
+    """And the folder of the images."""
 
     data_dir: Folder = None
-    """Where the images are, or are downloaded to; by default $FASTCIFAR_DATA, else the user's cache folder."""
+    """The folder of the images, also for downloads; by default $FASTCIFAR_DATA, else the user's cache folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ComputeFlags(ImageFlags):
-    """What a CPU computes with, too."""
+    """And the threads of a CPU."""
 
     threads: Count = None
-    """Threads that a CPU computes with, in a search each trial; by default one a core, which trials share out, or
-    fewer on a busy machine where they are faster."""
+    """Threads of a CPU, in a search of each trial; by default one per core, divided among trials, or fewer where a busy
+    machine makes them faster."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingFlags(ComputeFlags):
-    """What every command that trains has: which images, how long, with which values, where."""
+    """And the flags of every command that trains: images, epochs, fields of the recipe, device."""
 
     dataset: Name = None
     """cifar10, cifar100, synthetic or synthetic100, instead of the recipe's."""
     or_synthetic: Switch = False
-    """Where the images are neither here nor to be downloaded, train on synthetic ones, and say so."""
+    """If the images are missing and cannot be downloaded, train on synthetic ones, and say so."""
     epochs: Count = None
     """Passes over the training images (the recipe's total_epoch)."""
     set: Settings = ()
@@ -78,7 +78,7 @@ class TrainingFlags(ComputeFlags):
         return name, found.with_params({**changes, **(more or {})})
 
     def find_with_images(self, recipe: str | None) -> "tuple[str, Recipe]":
-        """The name and the recipe; with --or-synthetic for made-up images where its own cannot be had, and say so."""
+        """The name and the recipe; with --or-synthetic on made-up images if its own are missing, and say so."""
         name, found = self.find(recipe)
         if not self.or_synthetic:
             return name, found
@@ -88,7 +88,7 @@ class TrainingFlags(ComputeFlags):
         return name, loaded
 
     def load(self, recipe: "Recipe") -> "tuple[Recipe, Dataset]":
-        """The recipe's images; or with --or-synthetic made-up ones, and the recipe for those."""
+        """The recipe and its images; with --or-synthetic possibly made-up images, and the recipe for them."""
         from fastcifar.data import NoDataError, load, num_classes
 
         try:
@@ -103,28 +103,28 @@ class TrainingFlags(ComputeFlags):
 
 @dataclass(frozen=True, kw_only=True)
 class RepeatFlags(TrainingFlags):
-    """Whether a GPU repeats itself."""
+    """And whether a GPU is deterministic."""
 
     deterministic: Switch = False
-    """On a GPU, use only kernels that repeat themselves (on a CPU they do anyway)."""
+    """On a GPU, use deterministic kernels only (a CPU's are deterministic anyway)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunFlags(RepeatFlags):
-    """What decides a run, but for its recipe and seed."""
+    """And everything else that decides a run, except its recipe and seed."""
 
     split: Annotated[str, arg(metavar="{test,holdout}")] = "test"
-    """test: train on all training images, validate on test; holdout: keep 5,000 of them to validate on."""
+    """test: train on all training images, validate on test; holdout: hold out 5,000 of them for validation."""
     step: Annotated[str, arg(metavar="{auto,eager,fused,compiled,captured,compiled-captured}")] = "auto"
-    """How the network runs: as written, with a CPU's fused kernels, through torch.compile (a minute to build), or as
-    CUDA graphs."""
+    """How the network runs: eagerly, with a CPU's fused kernels, through torch.compile (a minute to build), or as CUDA
+    graphs."""
     init: Annotated[str | None, absent("RUN")] = None
     """Start from the weights of this run (its folder, or its id under --out), of an export, or of a .safetensors."""
     checkpoint_every: Count = None
     """Epochs between checkpoints; by default 1 on a CPU, 8 on a GPU."""
 
     def side(self, recipe: str | None, more: Mapping[str, Any] | None = None) -> "Side":
-        """The same as `find`, with what was set."""
+        """The same as `find`, with the fields that were set."""
         from fastcifar.cli.banner import different_fields
         from fastcifar.train.compare.group import Side
 
@@ -133,9 +133,9 @@ class RunFlags(RepeatFlags):
         return Side(name=name, recipe=found, changed=changed, source=recipe or name)
 
     def settings(self) -> "RunSettings":
-        """What `train` takes for each run.
+        """The settings of `train` for each run.
 
-        Raises FileNotFoundError where there is no run to start from, ValueError for a step that cannot be had.
+        Raises FileNotFoundError if the run of --init does not exist, ValueError for a step that is not available.
         """
         from fastcifar.train import resolve_device
         from fastcifar.train.step.ways import resolve_step

@@ -1,4 +1,4 @@
-"""What many runs show while they go: a banner, a row for each, a progress line on stderr."""
+"""The output of many runs: a banner, a row for each run, a progress line on stderr."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -11,14 +11,14 @@ from fastcifar.train import Hooks, Result
 from fastcifar.train.compare.many import PARTS, has_finished, seconds
 
 WIDTH = 12
-ALIKE = 1.2  # times the least time: recipes that are told of together
+ALIKE = 1.2  # recipes whose times differ by less than this factor share one estimate
 
 
 class RunsView:
-    """Prints runs as they end; with `quiet` nothing but progress.
+    """Prints runs as they end; with `quiet` only progress.
 
-    turns: the recipe of each run to come, "A" or "B"; or "" for all, where there is one recipe.
-    banner: what is said above the first run, made of its record. views: a recipe is evaluated over views, too.
+    turns: the recipe of each run to come, "A" or "B"; or "" for all, if there is one recipe.
+    banner: makes the text above the first run from its record. views: whether a recipe is evaluated over views, too.
     results: of all runs that have begun, by recipe.
     """
 
@@ -51,7 +51,7 @@ class RunsView:
         return replace(hooks, on_start=on_start)
 
     def expect(self, estimate: Mapping[str, Sequence[float]]) -> None:
-        """Say how long the runs to come will take. estimate: seconds of each, by recipe."""
+        """Print the estimated time of the runs to come. estimate: seconds of each, by recipe."""
         self.walls = {which: max(seconds) for which, seconds in estimate.items()}
         print(estimate_line(estimate), file=sys.stderr, flush=True)
 
@@ -77,16 +77,16 @@ class RunsView:
         print(_line(cells) + f"  {result.id}", flush=True)
 
     def parts(self) -> list[str]:
-        """The times that are shown."""
+        """The names of the times that are shown."""
         return [part for part in PARTS if part != "tta" or self.views]
 
     def ended_early(self) -> bool:
-        """Clear the progress line; return whether a run has begun, so that there is something to say."""
+        """Clear the progress line; return whether any run has begun, so that there is something to summarise."""
         self.run.clear()
         return any(self.results.values())
 
     def end(self, lines: Sequence[str]) -> None:
-        """Print what the runs say together."""
+        """Print the summary of the runs."""
         print()
         first = next(results[0] for results in self.results.values() if results)
         for line in (*lines, *notices(first.dataset)):
@@ -103,12 +103,12 @@ class RunsView:
 
 
 def percent(share: float | None) -> str:
-    """An accuracy as the rows have it; '-' for none."""
+    """An accuracy as in the rows; '-' for none."""
     return "-" if share is None else f"{100 * share:.2f}"
 
 
 def estimate_line(estimate: Mapping[str, Sequence[float]]) -> str:
-    """`about 6 min: 10 runs of about 35 s`; recipes that take different times are told apart."""
+    """`about 6 min: 10 runs of about 35 s`; recipes with different times are listed separately."""
     total = sum(map(sum, estimate.values()))
     each = [max(seconds) for seconds in estimate.values()]
     if max(each) <= ALIKE * min(each):

@@ -1,4 +1,4 @@
-"""What a run shows while it goes: banner and table on stdout, a progress line on stderr."""
+"""The output of a run: banner and table on stdout, a progress line on stderr."""
 
 import sys
 import time
@@ -10,10 +10,10 @@ from fastcifar.train import EpochRow, Hooks, Result, format_closing, format_head
 
 
 class RunView:
-    """Prints a run as it goes; with `quiet` nothing but progress.
+    """Prints a run as it goes; with `quiet` only progress.
 
-    label: what the progress line begins with. later: seconds of the runs to come, None where it is not known; those
-    are taken to be as long as this one.
+    label: the beginning of the progress line. later: seconds of the runs to come, None if unknown; such a run is
+    assumed to take as long as this one.
     """
 
     def __init__(self, quiet: bool = False, label: str = "", later: Sequence[float | None] = ()) -> None:
@@ -29,7 +29,7 @@ class RunView:
         return Hooks(on_start=self._start, on_epoch=self._epoch, progress=self._step)
 
     def end(self, result: Result) -> None:
-        """Print what follows the table."""
+        """Print the lines after the table."""
         self.clear()
         if self.quiet:
             return
@@ -49,13 +49,13 @@ class RunView:
             print(f"record: {result.path}", file=sys.stderr)
 
     def interrupted(self) -> None:
-        """Say how to go on."""
+        """Print how to resume."""
         self.clear()
         if how := self.how_to_go_on():
             print(how, file=sys.stderr)
 
     def how_to_go_on(self) -> str:
-        """A line for the user; '' where nothing is kept."""
+        """A line for the user; '' if nothing is kept."""
         if self.result is None or self.result.path is None:
             return ""
         if self.result.epochs:
@@ -63,7 +63,7 @@ class RunView:
         return "interrupted before the first epoch's end; start again with the same command"
 
     def clear(self) -> None:
-        """Take the progress line away."""
+        """Remove the progress line."""
         if self.progress:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
@@ -105,7 +105,7 @@ class RunView:
 
 
 def accuracy_line(result: Result) -> str:
-    """`accuracy: 84.25 % on test (10,000 images)`; over the views, where there are, and then without, too."""
+    """`accuracy: 84.25 % on test (10,000 images)`; with views, over the views and without."""
     assert result.valid_acc is not None
     where = f"on {result.split} ({result.dataset['valid_images']:,} images)"
     if result.tta_acc is None:

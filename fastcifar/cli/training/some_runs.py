@@ -1,4 +1,4 @@
-"""Compares runs that are there: reads them, sees that they can be compared, and says what they are."""
+"""Compares existing runs: reads them, checks that they are comparable, and prints what they are."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
@@ -17,7 +17,7 @@ from fastcifar.train.compare.group import is_group, load_group
 def read_runs(out: Path, names: Iterable[Iterable[str]], flag: str) -> list[Result]:
     """The runs that a flag names, by folder or by id under `out`; a series stands for its runs.
 
-    Raises ValueError where they are not of one recipe, FileNotFoundError and RecordError where there is no run.
+    Raises ValueError if they have different recipes, FileNotFoundError and RecordError if there is no run.
     """
     results: dict[str, Result] = {}
     for name in chain.from_iterable(names):
@@ -41,7 +41,7 @@ def _read(path: Path, flag: str) -> list[Result]:
 
 
 def compare_runs(results: Mapping[str, Sequence[Result]], delta: float | None) -> tuple[Comparison, list[str]]:
-    """The comparison of A and B, and what is printed of it. Raises ValueError where they cannot be compared."""
+    """The comparison of A and B, and its printed lines. Raises ValueError if they are not comparable."""
     a, b = results["A"], results["B"]
     both = {one.id for one in a} & {one.id for one in b}
     if both:

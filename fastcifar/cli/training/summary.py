@@ -1,4 +1,4 @@
-"""What many runs, and two recipes beside each other, say together: the lines under their rows."""
+"""The summary of many runs or of a comparison: the lines under their rows."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,7 +10,7 @@ from fastcifar.train.compare.verdict import verdict
 
 
 def group_lines(group: Group, results: Iterable[Result]) -> list[str]:
-    """What a reader has to know of how the runs came about."""
+    """Notes on how the runs were made, for the reader of the figures."""
     lines = []
     if group.extended:
         before = ", then ".join(map(str, group.extended))
@@ -22,7 +22,7 @@ def group_lines(group: Group, results: Iterable[Result]) -> list[str]:
 
 
 def run_lines(summary: Summary, wanted: int) -> list[str]:
-    """The accuracy in percent, the mean times, the share that reached the target, and what went wrong."""
+    """The accuracy in percent, the mean times, the share of runs that reached the target, and diverged runs."""
     lines = [f"{summary.runs} of {wanted} runs ended"] if summary.runs < wanted else []
     accuracy, n = summary.accuracy, summary.accuracy.n
     if n:
@@ -60,9 +60,9 @@ def _accuracy(accuracy: Estimate) -> str:
 def comparison_lines(
     comparison: Comparison, wanted: int, more: Sequence[str] = (), help: Sequence[str] = ()
 ) -> list[str]:
-    """The table of differences, what so many pairs can tell apart, the verdict, and what would help.
+    """The table of differences, the power of the pairs, the verdict, and advice.
 
-    more: what is said before the verdict.
+    more: lines before the verdict.
     """
     lines = [f"{len(comparison.pairs)} of {wanted} pairs finished"] if len(comparison.pairs) < wanted else []
     accuracy = comparison.accuracy

@@ -1,18 +1,18 @@
-"""What `--threads` comes to: one number for a whole command."""
+"""The number of threads of a command: from `--threads`, the environment, or a measurement."""
 
 import os
 import sys
 
 from fastcifar.machine import check_threads, share_of_cores
 
-VARIABLE = "OMP_NUM_THREADS"  # with which the user may say it, too
+VARIABLE = "OMP_NUM_THREADS"  # also sets the number
 
 
 def chosen_threads(asked: int | None, device: str = "auto", most: int | None = None) -> int | None:
-    """The number of threads: `asked`; on a CPU else what pays there now, which is said where it is not all.
+    """The number of threads: `asked`, otherwise on a CPU the measured best; if that is not all cores, a line says so.
 
-    None leaves torch's number alone: on a GPU, and where the user has set it by OMP_NUM_THREADS. most: see
-    `fitting_threads`. Raises ValueError for what is no number of threads.
+    None leaves torch's number alone: on a GPU, and if the user has set OMP_NUM_THREADS. most: see `fitting_threads`.
+    Raises ValueError for an invalid number of threads.
     """
     check_threads(asked)
     if asked is not None or set_threads() is not None:
@@ -28,18 +28,18 @@ def chosen_threads(asked: int | None, device: str = "auto", most: int | None = N
 
 
 def trial_threads(asked: int | None, concurrency: int, device: str) -> int:
-    """The number of threads of each of so many trainings beside each other: `asked`, or a share of the cores."""
+    """The number of threads of each of `concurrency` trainings: `asked`, or an equal share of the cores."""
     share = share_of_cores(concurrency)
     return asked or set_threads() or chosen_threads(None, device, share) or share
 
 
 def set_threads() -> int | None:
-    """The number that OMP_NUM_THREADS says; None where it says none."""
+    """The number in OMP_NUM_THREADS; None if it holds none."""
     first = os.environ.get(VARIABLE, "").partition(",")[0].strip()
     return int(first) if first.isdigit() and int(first) else None
 
 
 def say(message: str) -> None:
-    """A line on stderr, where there is something to say."""
+    """Print a line on stderr, if there is a message."""
     if message:
         print(f"fastcifar: {message}", file=sys.stderr, flush=True)

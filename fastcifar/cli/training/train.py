@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Train(RunFlags):
-    """Train a network, print its epoch table, and keep the run under --out; or many, and sum them up."""
+    """Train a network, print its epoch table, and keep the run under --out; or train many, and summarise them."""
 
     recipe: Positional[Annotated[str | None, absent("[RECIPE]")]] = None
     """A named recipe (`fastcifar recipes`) or a JSON file; by default resnet9 on a GPU, resnet9-tiny on a CPU."""
     seed: Annotated[int, arg(metavar="N")] = 0
     """Decides weights, order and augmentation."""
     resume: Annotated[str | None, absent("RUN")] = None
-    """Continue this run (its folder, or its id under --out) from its last checkpoint, with its own settings; or this
-    series of runs, to which --runs adds more."""
+    """Resume this run (its folder, or its id under --out) from its last checkpoint, with its own settings; or resume
+    this series of runs, where --runs may ask for more."""
     runs: Count = None
-    """Train so many times, with the seeds from --seed on; print a row for each, then means with 95 % intervals."""
+    """Train this many times, with seeds starting at --seed; print a row for each, then means with 95 % intervals."""
     target: Annotated[float | None, absent("PERCENT")] = None
     """With --runs: an accuracy, e.g. 94; print the share of the runs that reached it."""
     report_test: Switch = False
-    """Look at the test images once, after the last epoch: for the end, after choosing with --split holdout."""
+    """Evaluate the test images once, after the last epoch; use it last, after choosing with --split holdout."""
     json: Switch = False
     """Print the run's record, or the summary of many, as one JSON document instead of the table."""
 
@@ -63,7 +63,7 @@ class Train(RunFlags):
         return 1 if result.status == "diverged" else 0
 
     def _many(self) -> int:
-        """Train again and again, and sum up the runs."""
+        """Train many times, and summarise the runs."""
         from fastcifar.cli.training.many import run_many
         from fastcifar.train.compare.group import begin
 
@@ -76,7 +76,7 @@ class Train(RunFlags):
         return run_many(group, dataset, self.json)
 
     def _found(self) -> "Group | None":
-        """The series that is to be gone on with; None where it is a single run."""
+        """The series to resume; None for a single run."""
         from fastcifar.train.compare.group import is_group
 
         allowed = {"resume", "out", "data_dir", "json", "debug"}
@@ -92,7 +92,7 @@ class Train(RunFlags):
         return find_group(path, "runs")
 
     def _more(self, group: "Group") -> int:
-        """Go on with a series."""
+        """Resume a series."""
         from fastcifar.cli.training.many import resume_many
 
         return resume_many(group.asked(self.runs, target=self._checked()), self.data_dir, self.json)

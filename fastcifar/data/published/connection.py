@@ -1,4 +1,4 @@
-"""One connection to a server or a file, with an answer in time or an error."""
+"""One connection to a server or a file, with a time limit."""
 
 import queue
 import re
@@ -19,12 +19,12 @@ PARTIAL_CONTENT = 206
 
 
 class Unreachable(DataError):
-    """No answer, or none that helps: no network, as far as this program can tell."""
+    """No answer or no useful one: probably no network."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server sends: a body, and which bytes of the file it is."""
+    """A server's answer: a body, and its place in the file."""
 
     body: BufferedIOBase
     start: int  # the first byte of the body is this byte of the file
@@ -38,7 +38,7 @@ class Answer:
 
 
 def connect(url: str, start: int, timeout_seconds: float) -> Answer | None:
-    """Asks for the file at `url` from byte `start` on; the answer may begin at 0 all the same.
+    """Asks for the file at `url` from byte `start` on; the answer may still begin at 0.
 
     Returns None where the file has no bytes from `start` on. Raises `Unreachable`.
     """
@@ -65,7 +65,7 @@ def _begin(headers: Message) -> int:
 
 
 def _open_in_time(url: str, start: int, timeout_seconds: float) -> Any:
-    """The response, or the exception. A thread, since looking up a name has no time limit of its own."""
+    """The response, or the exception. It runs in a thread, because name lookup has no time limit."""
     headers = {"User-Agent": "fastcifar"} | ({"Range": f"bytes={start}-"} if start else {})
     results: queue.Queue[Any] = queue.Queue()
 

@@ -13,7 +13,7 @@ SPARE_BYTES = 1 << 24  # in an archive, for headers, padding and read-me files
 
 
 def from_folder(folder: Path, wanted: Mapping[str, int], optional: str) -> Iterator[tuple[str, bytes]]:
-    """Yields (name, content) of each wanted file. `wanted`: name -> most bytes that it may have.
+    """Yields (name, content) of each wanted file. `wanted`: name -> maximum size in bytes.
 
     The one named `optional` may be missing. Raises `DataError` for a file that is missing, too large or unreadable.
     """

@@ -1,4 +1,4 @@
-"""Fetches a published archive: from its page or a mirror, resumed, checked, and never half there under its name."""
+"""Downloads a published archive from its page or a mirror: resumed, checked, and given its name only when whole."""
 
 import contextlib
 import errno
@@ -22,9 +22,9 @@ NO_LOCKS_HERE = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)  # some network f
 
 
 def fetch(archive: Archive, folder: Path, timeout_seconds: float = 10.0) -> Path:
-    """Brings `archive` into `folder` and returns its path; at once, where it is already there.
+    """Downloads `archive` into `folder`, unless it exists there, and returns its path.
 
-    timeout_seconds: how long to wait for an answer, and for each next piece.
+    timeout_seconds: how long to wait for an answer, and for each further piece.
     Raises `Unreachable` where nothing answers, `DataError` for a wrong sum and for a folder that cannot hold it.
     """
     target = folder / archive.file_name
@@ -74,7 +74,7 @@ def _fetch_checked(url: str, part: Path, archive: Archive, timeout_seconds: floa
 
 
 def _transfer(url: str, part: Path, archive: Archive, timeout_seconds: float) -> None:
-    """Fetches what `part` still lacks. A connection that ends early is taken up again while it gets further."""
+    """Downloads the rest of `part`. Reconnects after an early end as long as each connection makes progress."""
     while True:
         before = _size(part)
         answer = connect(url, before, timeout_seconds)

@@ -1,5 +1,5 @@
-"""Writes a dataset as CIFAR's python or binary batches, or either one's tar.gz: CIFAR-10's files for 10 classes,
-CIFAR-100's for 100 (there each five neighbouring classes make a coarse one)."""
+"""Writes a dataset as CIFAR's python or binary batches, or as a tar.gz of either. 10 classes make CIFAR-10's files, 100
+classes CIFAR-100's (five neighbouring classes make a coarse one)."""
 
 import pickle
 import tarfile

@@ -1,4 +1,4 @@
-"""What was published: file names, sizes, MD5 sums and class names of CIFAR-10 and CIFAR-100.
+"""The published files: names, sizes, MD5 sums and class names of CIFAR-10 and CIFAR-100.
 
 The URLs, the archives' MD5 sums and the binary layout are from the datasets' page,
 https://www.cs.toronto.edu/~kriz/cifar.html. The MD5 sums of the files inside the python archives are the ones
@@ -38,7 +38,7 @@ class Form:
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """What a whole dataset looks like. Tests make small ones with `dataclasses.replace`."""
+    """The files and sizes of a complete dataset. Tests make small ones with `dataclasses.replace`."""
 
     name: str
     title: str

@@ -1,4 +1,4 @@
-"""From the bytes of one batch file to arrays. An error says what was expected and found; the caller adds the file."""
+"""Turns the bytes of one batch file into arrays. Errors say what was expected and found; the caller names the file."""
 
 from typing import Any
 

@@ -1,10 +1,13 @@
-"""Reads the pickles of CIFAR's python batches; no code can come from a file.
+"""Reads the pickles of CIFAR's python batches without running code from the file.
 
-Python's own unpickler, with three things taken away: every opcode that lists, dicts, tuples, numbers, strings and
-bytes do not need; every name but those by which NumPy writes an array and Python 3 writes bytes in protocol 2; and
-what these names stand for: here they are stand-ins, so that not even NumPy's functions see what a file says before it
-has been checked. It is the unpickler written in Python, for the one in C allocates whatever a damaged file asks for.
-What a file may do is counted: 70 million empty lists in 100 kB of gzip would take gigabytes.
+This is Python's own unpickler with three restrictions:
+
+- Opcodes: only those of lists, dicts, tuples, numbers, strings and bytes.
+- Names: only those with which NumPy writes an array, and Python 3 writes bytes in protocol 2.
+- Objects: these names are replaced by stand-ins, so that NumPy's functions see values only after they are checked.
+
+It uses the unpickler written in Python, because the one in C allocates whatever a damaged file asks for. The number of
+opcodes is limited: 70 million empty lists, 100 kB of gzip, would take gigabytes.
 """
 
 import io
@@ -37,8 +40,8 @@ class BadPickle(DataError):
 def load_plain(content: bytes, items: int = 10_000) -> dict[str, Any]:
     """Unpickles a dict of plain data: str keys; values of lists, dicts, numbers, str, bytes and integer arrays.
 
-    Keys written as bytes become str. items: images or names that it is about; one that does far more is refused.
-    Raises `BadPickle` for everything else, and for every damaged file.
+    Keys written as bytes become str. items: number of images or names; a file with far more opcodes is refused.
+    Raises `BadPickle` for anything else and for a damaged file.
     """
     if content[:1] != b"\x80" or content[1:2] not in (b"\x02", b"\x03", b"\x04", b"\x05"):
         raise BadPickle(f"it starts with {content[:2]!r}, not as a pickle of protocol 2 to 5")

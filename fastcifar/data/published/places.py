@@ -1,4 +1,4 @@
-"""Where a dataset may lie: the folders that are searched, and the four names that are looked for in each."""
+"""Where a dataset may be: the searched folders, and the four names that may occur in each."""
 
 import os
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def data_root(root: str | Path | None = None) -> Path:
 
 
 def cache_folder() -> Path:
-    """The user's cache folder of this program, by the XDG standard. Raises RuntimeError where there is no home."""
+    """This program's cache folder, by the XDG standard. Raises RuntimeError if the user has no home folder."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or "")
     if not base.is_absolute():  # the XDG standard says to ignore a relative one
         base = Path.home() / ".cache"
@@ -39,9 +39,9 @@ def cache_folder() -> Path:
 
 
 def places(layout: Layout, root: Path) -> tuple[Place, ...]:
-    """Every path in `root` at which the dataset may lie, in the order of preference: folders, then archives.
+    """Every path in `root` where the dataset may be, in order of preference: folders, then archives.
 
-    `root` may itself be the folder or the archive. Raises `DataError` where `root` cannot be looked into.
+    `root` may itself be the folder or the archive. Raises `DataError` if `root` cannot be listed.
     """
     try:
         return tuple(_places(layout, root))

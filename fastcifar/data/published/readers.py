@@ -1,4 +1,4 @@
-"""Reads a dataset from any of its four forms, and checks that it is whole."""
+"""Reads a dataset from any of its four forms, and checks that it is complete."""
 
 import hashlib
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from fastcifar.data.published.places import Place
 
 
 def read_dataset(place: Place, layout: Layout) -> Dataset:
-    """Reads the dataset at `place`, which must hold all that `layout` says.
+    """Reads the dataset at `place`, which must hold all files of `layout`.
 
     Raises `DataError` with the file's name, what was expected and what was found.
     """
@@ -72,7 +72,7 @@ def _empty_splits(place: Place, layout: Layout) -> tuple[dict[str, Split], dict[
 
 
 def _files(place: Place, layout: Layout) -> Iterator[tuple[str, bytes]]:
-    # Python 3 writes the bytes of protocol 2 as text, in which half of the values take two bytes.
+    # Python 3 writes bytes in protocol 2 as text, where half of the values take two bytes.
     per_image = 2 * PIXELS + 1024 if place.form.format == "python" else PIXELS + layout.label_bytes
     limits = {name: count * per_image + (1 << 20) for name, count in layout.counts(place.form).items()}
     limits[place.form.names_file] = 1 << 20

@@ -1,4 +1,4 @@
-"""Faster forms of a network's nodes, for a CPU."""
+"""Faster versions of a network's nodes, for a CPU."""
 
 from fastcifar.net.fused.fuse import fuse
 from fastcifar.net.fused.library import NoKernels, load_kernels

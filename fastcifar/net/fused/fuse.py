@@ -1,4 +1,4 @@
-"""Chains of a graph that one operation can do: batch norm, activation, max pooling."""
+"""Replaces chains of batch norm, activation and max pooling in a graph by one operation."""
 
 from collections import Counter
 
@@ -9,10 +9,10 @@ from fastcifar.net.graph import Graph, Operation
 
 
 def fuse(graph: Graph) -> Graph:
-    """Put one operation in the place of each chain of batch norm, activation and 2x2 max pooling, and of each pooling.
+    """Replace each chain of batch norm, activation and 2x2 max pooling, and each single pooling, by one operation.
 
-    It stands under the path of the chain's last node, and shares the batch norm's module. A chain ends where an output
-    has several users, and a batch norm of less than 16 channels stays as it is. For a CPU, float or bfloat16.
+    The operation has the path of the chain's last node, and shares the batch norm's module. A chain ends where an
+    output has several users. A batch norm of fewer than 16 channels is not fused. For a CPU, float or bfloat16.
     """
     uses = Counter(source for _, sources in graph.values() for source in sources)
     followers = {sources[0]: path for path, (_, sources) in graph.items() if len(sources) == 1}

@@ -1,4 +1,4 @@
-"""The compiled kernels of `kernels.cpp`: made by the machine's C++ compiler when first asked for, kept in the cache."""
+"""The kernels of `kernels.cpp`: compiled by the machine's C++ compiler on first use, and kept in the cache."""
 
 import ctypes
 import functools
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fastcifar.data import cache_folder
 
-# Loops are 16 channels long, which two vectors of 8 floats do as fast as one of 16, and sooner where they are less.
+# Loops have 16 channels. Two vectors of 8 floats are as fast as one of 16, and faster on a shorter remainder.
 VECTORS = ("-mprefer-vector-width=256",) if platform.machine() in ("x86_64", "AMD64") else ()
 FLAGS = ("-std=c++17", "-O3", "-march=native", *VECTORS, "-fno-math-errno", "-fno-trapping-math", "-fopenmp")
 PATIENCE = 120  # seconds for the compiler, which takes 5
@@ -30,7 +30,7 @@ _ARGUMENTS = {
 
 
 class NoKernels(Exception):
-    """The kernels cannot be had on this machine; the message says why."""
+    """The kernels cannot be built on this machine; the message says why."""
 
 
 @functools.cache
@@ -47,7 +47,7 @@ def load_kernels() -> ctypes.CDLL:
 
 @functools.cache  # a compiler that fails is not asked again for each run of a process
 def _loaded(compiler: str, folder: Path) -> ctypes.CDLL | str:
-    """The library, made where it is not in `folder`; or why it cannot be had."""
+    """The library, compiled if it is not in `folder`; or the reason why it cannot be built."""
     source = files("fastcifar.net.fused").joinpath("kernels.cpp").read_bytes()
     machine = f"{platform.platform()} {_processor()} {compiler} {FLAGS}"
     digest = hashlib.sha256(source + machine.encode()).hexdigest()[:16]
@@ -67,7 +67,7 @@ def _loaded(compiler: str, folder: Path) -> ctypes.CDLL | str:
 
 
 def _compile(compiler: str, source: bytes, path: Path) -> None:
-    """Compile `source` to `path`, which appears whole or not at all."""
+    """Compile `source` to `path`; the file appears complete or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         code, made = Path(folder, "kernels.cpp"), Path(folder, "kernels.so")
@@ -82,7 +82,7 @@ def _compile(compiler: str, source: bytes, path: Path) -> None:
 
 
 def _processor() -> str:
-    """What -march=native depends on: a cache may be shared by several machines."""
+    """The processor, on which -march=native depends: several machines may share a cache."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

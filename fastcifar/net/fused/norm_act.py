@@ -15,7 +15,7 @@ ACTIVATION_CODES: dict[type[nn.Module], int] = {nn.Identity: 0, nn.ReLU: 1, nn.G
 
 
 class _NormAct(torch.autograd.Function):
-    """pool(activation((x - mean) / deviation * weight + bias)); the statistics are x's own unless they are given."""
+    """pool(activation((x - mean) / deviation * weight + bias)), with x's own statistics unless others are given."""
 
     @staticmethod
     def forward(
@@ -79,7 +79,7 @@ class _Pool(torch.autograd.Function):
 
 @dataclass(frozen=True)
 class NormAct:
-    """What `norm`, `activation` and, where `pool`, 2x2 max pooling do one after the other; images are channels last."""
+    """`norm`, `activation` and, if `pool`, 2x2 max pooling in one operation; images are channels last."""
 
     norm: nn.BatchNorm2d
     activation: int
@@ -135,7 +135,7 @@ def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def _track(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, pixels: int) -> None:
-    """Move the running statistics as torch's batch norm does."""
+    """Update the running statistics as torch's batch norm does."""
     assert norm.running_mean is not None and norm.running_var is not None and norm.momentum is not None
     assert norm.num_batches_tracked is not None
     norm.num_batches_tracked += 1

@@ -1,4 +1,4 @@
-"""Whether a parameter's values stay numbers at its ends: asked before a search, not found out in its middle."""
+"""Checks before a search that a parameter's extreme values are usable numbers."""
 
 import math
 
@@ -6,12 +6,12 @@ from fastcifar.search.spaces.parameter import LEAST_POSITIVE, Parameter
 
 LARGEST_WHOLE = float(1 << 53)  # not every whole number beyond it has a float
 LARGEST, LARGEST_LOG = 1e300, math.log(1e300) + 1e-9  # what is somewhat larger than a value is a number, too
-NARROWEST = 1e-300  # of a range: kernels are a few hundredths of it, and divide by that
-FAR = 10.0  # standard deviations: no draw of a normal distribution comes that far
+NARROWEST = 1e-300  # width of a range: kernels are a few hundredths of it, and divide by that
+FAR = 10.0  # standard deviations; no draw of a normal distribution comes that far
 
 
 def fault(parameter: Parameter) -> str | None:
-    """The rule that the parameter breaks, with its numbers; None where it breaks none."""
+    """The rule that the parameter breaks, with its numbers; None if it breaks none."""
     if parameter.kind == "choice":
         return None
     first, second = float(parameter.args[0]), float(parameter.args[1])
@@ -30,7 +30,7 @@ def fault(parameter: Parameter) -> str | None:
 
 
 def _far_fault(parameter: Parameter, latent: float) -> str | None:
-    """What is wrong with the value of the first or the last latent that there is."""
+    """What is wrong with the value of the smallest or the largest latent; None if nothing is."""
     where = f" {FAR:g} sigma from mu" if parameter.gaussian else ""
     if (parameter.log and latent > LARGEST_LOG) or not abs(latent) <= LARGEST:
         return f"its values{where} are beyond {LARGEST:g}"

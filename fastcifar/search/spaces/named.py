@@ -1,4 +1,4 @@
-"""The search spaces that come with the package: files of `search_spaces/`, which the build puts into it."""
+"""The search spaces that come with the package: the files of `search_spaces/`, which the build copies into it."""
 
 import json
 from importlib.resources import files
@@ -17,10 +17,10 @@ def space_names() -> list[str]:
 
 
 def find_space(name_or_path: str | Path) -> tuple[str, dict[str, Any]]:
-    """The entries of a named space, or of a JSON file; checked, with the name to file its searches under.
+    """The checked entries of a named space or a JSON file, and the name for its searches' folders.
 
-    A name comes before a file that is called the same; `./lr` is the file. Raises SpaceError (a ValueError) where there
-    is neither, or the file breaks a rule.
+    A name takes precedence over a file of the same name; `./lr` is the file. Raises SpaceError (a ValueError) if
+    neither exists, or the file breaks a rule.
     """
     text, names = str(name_or_path), space_names()
     if text in names:
@@ -45,6 +45,6 @@ def named_space(name: str) -> dict[str, Any]:
 
 
 def _folder() -> Any:
-    """The folder in the package; of a checkout, which is not built, the one beside the package."""
+    """The folder in the package; in a checkout, which is not built, the folder beside the package."""
     inside = files("fastcifar") / "search_spaces"
     return inside if inside.is_dir() else Path(str(files("fastcifar"))).parent / "search_spaces"

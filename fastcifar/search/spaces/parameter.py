@@ -1,6 +1,6 @@
-"""One parameter of a search space: NNI's types, their samples, and how near two of its values are to each other.
+"""One parameter of a search space: NNI's types, their samples, and the distance of values.
 
-Every type is a latent number and a map from it to values, which is all that the searchers see:
+Every type has a latent number and a map from it to values. Searchers see the latent only:
 
 - `uniform`, `loguniform`, `normal`, `lognormal`: the latent is the value, or its logarithm;
 - the `q` types and `randint`: the same, cut into cells, one per value;
@@ -20,7 +20,7 @@ import numpy as np
 from fastcifar.names import short, shown
 
 Value = Any  # what a trial receives: any JSON value
-MAX_VALUES = 100_000  # of a finite parameter, that are listed
+MAX_VALUES = 100_000  # a finite parameter with more is not listed
 SHOWN = 8  # of the values, in a message
 LARGEST_LOG = 709.78  # of a float, 1.8e308
 LEAST_POSITIVE = 1e-300  # stands for 0 where a logarithm is taken
@@ -45,7 +45,7 @@ class Parameter:
 
     key: its name; inside a nested choice the path to it, `net/big/width`.
     kind: one of TYPES. args: the numbers of `_value`, or for `choice` its options.
-    parent: (index of the choice it hangs on, option of that choice), or None at the top.
+    parent: (index of the enclosing choice, option of that choice), or None at the top.
     """
 
     key: str
@@ -60,7 +60,7 @@ class Parameter:
 
     @property
     def gaussian(self) -> bool:
-        """Whether the prior is a normal one in the latent, without bounds."""
+        """Whether the prior is normal in the latent, without bounds."""
         return self.kind.endswith("normal")
 
     @property
@@ -70,7 +70,7 @@ class Parameter:
 
     @cached_property
     def ordered(self) -> bool:
-        """Whether values that are near to each other can be expected to do alike."""
+        """Whether neighbouring values can be expected to give similar results."""
         if self.kind != "choice":
             return True
         numbers = [v for v in self.args if isinstance(v, (int, float)) and not isinstance(v, bool)]
@@ -78,7 +78,7 @@ class Parameter:
 
     @cached_property
     def values(self) -> tuple[Value, ...] | None:
-        """All values, in order, where there are finitely many (and at most MAX_VALUES); else None."""
+        """All values, in order, if there are at most MAX_VALUES; otherwise None."""
         if self.kind == "choice":
             return tuple(sorted(self.args)) if self.ordered else self.args
         if self.kind == "randint":
@@ -107,27 +107,27 @@ class Parameter:
 
     @cached_property
     def cells(self) -> np.ndarray | None:
-        """Edges of the values' cells in the latent, (len(values) + 1,); None where there is no list of values."""
+        """Edges of the values' cells in the latent, (len(values) + 1,); None without a list of values."""
         if self.values is None:
             return None
         if self.kind in ("choice", "randint"):
             return self.bounds[0] + np.arange(len(self.values) + 1.0)
         low, high = self.bounds
         points = np.array(self.values, dtype=float)
-        # A value takes what rounds to it, so its edges lie half a quantum away, before the clipping at the ends.
+        # A cell holds the latents that round to its value: its edges are half a quantum away, clipped at the ends.
         grid = np.round(points / self.quantum) * self.quantum
         middles = (grid[1:] + grid[:-1]) / 2
         inner = np.log(np.maximum(middles, LEAST_POSITIVE)) if self.log else middles
         return np.concatenate([[low], np.clip(inner, low, high), [high]])
 
     def branch(self, name: Any) -> int | None:
-        """The number of a nested choice's option; None for what is none."""
+        """The index of a nested choice's option; None if there is no such option."""
         return self.places.get(_hashable(name)) if isinstance(name, str) else None
 
     def encode(self, value: Value) -> float:
-        """The latent of a value: a cell's number for a finite parameter, else the (logarithm of the) number.
+        """The latent of a value: the cell's index for a finite parameter, otherwise the number or its logarithm.
 
-        Raises ValueError for a value that is none of the parameter's.
+        Raises ValueError for a value that the parameter cannot have.
         """
         if self.values is not None:
             try:
@@ -141,7 +141,7 @@ class Parameter:
         return float(value)
 
     def decode(self, latent: float) -> Value:
-        """The value of a latent as `encode` gives it; a continuous one is rounded and clipped as its type says."""
+        """The value of a latent as `encode` returns it; a continuous one is rounded and clipped by its type."""
         if self.values is not None:
             return self.values[int(latent)]
         if self.kind == "randint":
@@ -154,7 +154,7 @@ class Parameter:
         return _whole(value) if self.quantum is not None else float(value)
 
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        """Draw n latents from the prior, as `encode` gives them. (n,)"""
+        """Draw n latents (n,) from the prior, in the form of `encode`."""
         if self.kind in ("choice", "randint"):
             low, high = (0, len(self.args)) if self.kind == "choice" else self.args
             whole = rng.integers(low, high, n)
@@ -175,13 +175,13 @@ class Parameter:
 
     @cached_property
     def places(self) -> dict[Any, int]:
-        """Value, as a key -> its number."""
+        """Value, as a hashable key -> its index."""
         assert self.values is not None
         return {_hashable(value): i for i, value in enumerate(self.values)}
 
 
 def distinct(values: Sequence[Value]) -> list[Value]:
-    """Values without those that are there before; 1 and 1.0 are the same, true is not."""
+    """Values without repetitions; 1 and 1.0 are the same value, true is another."""
     found: dict[Any, Value] = {}
     for value in values:
         found.setdefault(_hashable(value), value)
@@ -189,7 +189,7 @@ def distinct(values: Sequence[Value]) -> list[Value]:
 
 
 def listed(values: Sequence[Value]) -> str:
-    """Values for a message; of many the first and the last."""
+    """Values for a message; if there are many, the first and the last."""
     some = values if len(values) <= SHOWN else (*values[: SHOWN - 2], "...", values[-1])
     return ", ".join(map(shown, some))
 

@@ -33,7 +33,7 @@ def check_entry(entry: Any, where: str) -> tuple[str, Sequence[Any]]:
 
 
 def check_plain(value: Any, where: str) -> None:
-    """Raise SpaceError for what is no JSON value but for its numbers, and for very deep nesting."""
+    """Raise SpaceError for a value that is not JSON (numbers are checked elsewhere) and for very deep nesting."""
     left = [(value, 0)]
     while left:
         item, depth = left.pop()
@@ -51,7 +51,7 @@ def check_plain(value: Any, where: str) -> None:
 
 
 def _finite(value: Any) -> bool:
-    """Whether all numbers in a JSON value are those that a float can be; a whole number may be longer."""
+    """Whether all numbers in a JSON value are within the range of floats; whole numbers may have more digits."""
     if isinstance(value, (int, float)):
         return abs(value) <= sys.float_info.max
     if isinstance(value, Mapping):

@@ -15,18 +15,19 @@ from fastcifar.search.spaces.parameter import Parameter, distinct, listed
 from fastcifar.search.spaces.rules import SpaceError, check_entry, check_plain
 
 Params = dict[str, Any]  # what a trial receives
-MAX_POINTS = 1_000_000  # of a finite space, that are counted one by one
+MAX_POINTS = 1_000_000  # a larger finite space is not listed
 TOTAL_EPOCH = "_total_epoch"
-WORDS = (TOTAL_EPOCH,)  # keys of a space's JSON that are no parameters
+WORDS = (TOTAL_EPOCH,)  # keys of a space's JSON that are not parameters
 
 
 @dataclass(frozen=True)
 class Space:
     """The parameters of a search, in order; those of a nested choice follow it.
 
-    A point of the space is a row of latents, one per parameter (see `Parameter.encode`), NaN where the parameter lies
-    on a branch that was not taken. allowed: says of the parameters of a trial whether it may be tried; None is always.
-    total_epoch: the epochs of the trainings that numbers of epochs in the space are for; None where it does not say.
+    A point of the space is a row of latents, one per parameter (see `Parameter.encode`), and NaN for parameters on a
+    branch that was not taken.
+    allowed: whether a trial with these parameters may be tried; None allows all.
+    total_epoch: the length of training for which the space's numbers of epochs are meant; None if not stated.
     """
 
     parameters: tuple[Parameter, ...]
@@ -47,7 +48,7 @@ class Space:
 
     @classmethod
     def from_dict(cls, entries: Mapping[str, Any], source: str = "search space") -> "Space":
-        """Check a space that is given as a dict; keys of WORDS are no parameters. Raises SpaceError."""
+        """Check a space given as a dict; keys in WORDS are not parameters. Raises SpaceError."""
         named = parameters_of(entries) if isinstance(entries, Mapping) else {}
         if not named:
             raise SpaceError(f"{source}: a search space is an object with at least one parameter")
@@ -63,7 +64,7 @@ class Space:
         return len(self.parameters)
 
     def encode(self, params: Mapping[str, Any]) -> np.ndarray:
-        """The row (D,) of a trial's parameters. Raises ValueError where they are not of this space."""
+        """The row (D,) of a trial's parameters. Raises ValueError if they are not in this space."""
         row = np.full(len(self), np.nan)
         self._encode(row, params, None, "")
         return row
@@ -99,7 +100,7 @@ class Space:
         return rows
 
     def size(self) -> float:
-        """The number of points; infinite where a parameter is not finite."""
+        """The number of points; infinite if a parameter has infinitely many values."""
         return self._size(None)
 
     def points(self) -> np.ndarray:
