@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from fastcifar.experiment.engines.base import Engine
+from fastcifar.errors import Failure
+from fastcifar.experiment.engines.base import NO_NEEDS, Engine, Needs
 from fastcifar.testing.contract import must
 from fastcifar.testing.observed import Observed, gone
 from fastcifar.testing.play import Work
@@ -26,6 +27,7 @@ def check_engine(
     wait may take a sixth of it, on a busy machine.
     """
     with _observed(make, patience) as engine:
+        _room(engine.engine)
         _quiet(engine)
         _verdicts(engine, waits)
         _beside_each_other(engine, waits)
@@ -48,6 +50,18 @@ def _observed(make: Callable[[Work], Engine], patience: float, limit: float | No
                 engine.close()
             raise
         engine.close()
+
+
+def _room(engine: Engine) -> None:
+    """How many trials fit."""
+    rule = "an engine runs at least one trial at a time, or says by a Failure why it runs none"
+    rooms = []
+    for needs in (NO_NEEDS, Needs(threads=1), Needs(threads=1_000_000), Needs(threads=1, gpus=10_000)):
+        with suppress(Failure):
+            rooms.append(room := engine.capacity(needs))
+            must(room >= 1, rule, f"its capacity for {needs} is {room}")
+    found = f"capacities of {rooms} for growing needs"
+    must(rooms == sorted(rooms, reverse=True), "the more a trial needs, the fewer run beside each other", found)
 
 
 def _quiet(engine: Observed) -> None:

@@ -143,7 +143,21 @@ class RaisesDeath(WorkerEngine):
         return events
 
 
+class NoRoom(WorkerEngine):
+    def capacity(self, needs):
+        return 0
+
+
+class RoomForMore(WorkerEngine):
+    """The more threads a trial needs, the more of them fit."""
+
+    def capacity(self, needs):
+        return needs.threads or 1
+
+
 BROKEN = [
+    (NoRoom, "an engine runs at least one trial at a time, .* its capacity for Needs.* is 0"),
+    (RoomForMore, r"the more a trial needs, the fewer run beside each other: capacities of \[1, 1, 1000000, 1\]"),
     (MixesNumbers, "each report and result is that of its own trial, once and in order: trial 1 gives"),
     (MixesResults, "each report and result is that of its own trial, once and in order: trial 1 gives"),
     (NobodysTrial, "an event is of a trial that was started: Report.number=77"),
