@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,10 @@ from fastcifar.cli.table import params_text, table
 from fastcifar.experiment.exchange.csv_cells import flat
 from fastcifar.experiment.exchange.export import json_values
 from fastcifar.experiment.judgement import WORDS, amount, estimate_of, percents
-from fastcifar.experiment.spec import read_meta
 from fastcifar.experiment.store.kept_summary import in_order, read_summary
-from fastcifar.experiment.store.listing import Overview, as_seen, best_first, last_summary, overview
-from fastcifar.experiment.store.store import FINISHED, Store, TrialRow
+from fastcifar.experiment.store.listing import Overview, best_first, last_summary, overview
+from fastcifar.experiment.store.reader import Reader
+from fastcifar.experiment.store.store import FINISHED, TrialRow
 from fastcifar.experiment.store.trust import untrusted
 from fastcifar.names import nearest
 
@@ -23,8 +22,8 @@ COLUMNS = ("number", "kind", "state", "value", "seconds")  # of a trial, before 
 
 def read(folder: Path) -> tuple[dict[str, Any], list[TrialRow]]:
     """What the store has, its spec as this version knows it, and its trials as they are shown. Raises StoreError."""
-    with closing(Store.read(folder)) as store:
-        return read_meta(store), as_seen(folder, store.trials())
+    reader = Reader(folder)
+    return reader.meta(), reader.trials()
 
 
 def document(folder: Path) -> dict[str, Any]:
