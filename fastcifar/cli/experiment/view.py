@@ -1,6 +1,5 @@
 """What the actions that look print: made of the store's rows and of the summary that it keeps."""
 
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from fastcifar.experiment.store.reader import Reader
 from fastcifar.experiment.store.store import FINISHED, TrialRow
 from fastcifar.experiment.store.trust import untrusted
 from fastcifar.names import nearest
+from fastcifar.typed import sort_key
 
 COLUMNS = ("number", "kind", "state", "value", "seconds")  # of a trial, before its parameters
 
@@ -134,7 +134,7 @@ def sorted_by(rows: list[TrialRow], column: str) -> list[TrialRow]:
         if column not in known:
             raise ValueError(f"--sort: there is no column {column!r}{nearest(column, [*COLUMNS, *known])}")
         values = [one.get(column) for one in params]
-    order = sorted(range(len(rows)), key=lambda index: _key(values[index]))
+    order = sorted(range(len(rows)), key=lambda index: sort_key(values[index]))
     return [rows[index] for index in order]
 
 
@@ -145,12 +145,3 @@ def clock(seconds: float | None) -> str | None:
 
 def _last(row: TrialRow) -> str:
     return params_text(flat(row.params)) + (f"  ({row.message})" if row.message else "")
-
-
-def _key(value: Any) -> tuple[int, Any]:
-    """Numbers, then text, then anything else, then nothing."""
-    if value is None:
-        return 3, 0
-    if isinstance(value, (int, float)):
-        return 0, value
-    return (1, value) if isinstance(value, str) else (2, json.dumps(value))
