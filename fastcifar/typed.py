@@ -1,4 +1,4 @@
-"""Checks JSON values against the types of a dataclass's fields."""
+"""JSON values: whether they are of the types that a dataclass says, and an order of them."""
 
 import dataclasses
 import types
@@ -37,6 +37,15 @@ def check_types(found: Any) -> None:
         value = getattr(found, field.name)
         if not is_of(value, hints[field.name]):
             raise ValueError(f"{field.name} cannot be {short(value)}")
+
+
+def sort_key(value: Any) -> tuple[int, Any]:
+    """A key by which any values can be sorted: numbers, then text, then anything else, then nothing."""
+    if value is None:
+        return 3, 0
+    if isinstance(value, (int, float)):
+        return 0, value
+    return (1, value) if isinstance(value, str) else (2, repr(value))
 
 
 def _are(values: Any, hints: tuple[Any, ...]) -> bool:

@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from fastcifar.cli.table import params_text, table, terminal_width
+from fastcifar.cli.table import pairs_text, params_text, table, terminal_width
 from fastcifar.names import counted
 from fastcifar.train.recipe.changes import settings_text
 from fastcifar.train.record.folder import Folder, RecordError
@@ -84,19 +84,18 @@ def show_text(path: Path, kind: str) -> str:
 
 
 def _text(one: Overview, record: dict[str, Any], rows: Sequence[EpochRow]) -> str:
-    lines = [f"{name:<12}{value}" for name, value in _head(one, record)]
+    lines = [pairs_text(_head(one, record))]
     if rows:
         lines += ["", format_header(), *map(format_row, rows), format_closing(rows), *_closing(record, rows)]
     made = record.get("provenance", record)
     versions = dict(made.get("versions") or {})
-    lines += [
-        "",
-        f"{'settings':<12}{params_text(record['settings'])}",
-        f"{'seconds':<12}{params_text(record['seconds'])}",
-        f"{'code':<12}{made.get('code')}; {params_text(versions)}",
-        f"{'system':<12}{made.get('system')}",
+    end = [
+        ("settings", params_text(record["settings"])),
+        ("seconds", params_text(record["seconds"])),
+        ("code", f"{made.get('code')}; {params_text(versions)}"),
+        ("system", str(made.get("system"))),
     ]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", pairs_text(end)])
 
 
 def _read(path: Path, kind: str) -> tuple[Overview, dict[str, Any], list[EpochRow]]:

@@ -3,7 +3,7 @@
 import json
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from fastcifar.cli.columns import Column, folded, lines_of
 
@@ -39,6 +39,11 @@ def table(
         for place, lines in enumerate(row)
         for line in lines
     )
+
+
+def pairs_text(pairs: Iterable[tuple[str, object]]) -> str:
+    """Names, and beside each what it has, a line each."""
+    return "\n".join(f"{name:<12}{value}" for name, value in pairs)
 
 
 def terminal_width() -> int | None:

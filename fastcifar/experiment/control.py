@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,14 +43,8 @@ def kill(folder: Path, number: int, patience: float) -> TrialRow:
 
 def trial(folder: Path, number: int) -> TrialRow:
     """A trial by its number. Raises StoreError where there is none."""
-    store = Store.read(folder)
-    try:
-        found = next((row for row in store.trials() if row.number == number), None)
-    finally:
-        store.close()
-    if found is None:
-        raise StoreError(f"{folder.name} has no trial {number}")
-    return found
+    with closing(Store.read(folder)) as store:
+        return store.trial(number)[0]
 
 
 def update(
@@ -67,17 +62,13 @@ def update(
         _spec(folder)  # raises for one that another version runs
         ask(folder, {"update": limits})
         return _wait(lambda: limits.items() <= _spec(folder).to_dict().items(), patience)
-    with locked(folder):
-        store = Store.open(folder)
-        try:
-            spec = replace(read_spec(store), **limits)
-            if space is not None:
-                spec = replace(spec, space=space)
-                check_recipe(spec, folder)
-                _check(spec, store.trials(), source)
-            store.set({"spec": spec.to_dict()})
-        finally:
-            store.close()
+    with locked(folder), closing(Store.open(folder)) as store:
+        spec = replace(read_spec(store), **limits)
+        if space is not None:
+            spec = replace(spec, space=space)
+            check_recipe(spec, folder)
+            _check(spec, store.trials(), source)
+        store.set({"spec": spec.to_dict()})
     return True
 
 
@@ -99,11 +90,8 @@ def _check(spec: Spec, rows: Iterable[TrialRow], source: str) -> None:
 
 
 def _spec(folder: Path) -> Spec:
-    store = Store.read(folder)
-    try:
+    with closing(Store.read(folder)) as store:
         return read_spec(store)
-    finally:
-        store.close()
 
 
 def _wait(done: Callable[[], bool], seconds: float) -> bool:

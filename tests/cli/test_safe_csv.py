@@ -18,8 +18,8 @@ def test_safe_csv(tmp_path):
         store.start(row)
         row.state, row.value, row.message, row.ended = "finished", -2.5, "+bad", 2.0
         store.end(row)
-        (safe,) = csv.DictReader(io.StringIO(to_csv(store, safe=True)))
-        (as_it_is,) = csv.DictReader(io.StringIO(to_csv(store)))
+        (safe,) = csv.DictReader(io.StringIO(to_csv(store.trials(), safe=True)))
+        (as_it_is,) = csv.DictReader(io.StringIO(to_csv(store.trials())))
     assert {name: safe[name] for name in ("'=a", "b", "c", "d", "e", "value", "message")} == {
         "'=a": "'=1+1",
         "b": "'@x",

@@ -103,8 +103,8 @@ def test_a_poisonous_trial_ends_no_search(search, poison, state, message):
     assert driver.store.trials() == list(driver.rows.values())
     again = search(limits=Limits(trials=4))
     assert len(again.rows) == 4
-    to_csv(again.store).encode()
-    json.loads(to_json(again.store))
+    to_csv(again.store.trials()).encode()
+    json.loads(to_json(again.store.trials(), again.store.reports()))
 
 
 @pytest.mark.parametrize("metric", [10**400, "x", [deep(900)], None])
@@ -211,9 +211,9 @@ def test_what_is_stored_already_can_be_shown_and_exported(search, tmp_path, chan
         store.set({"spec": Spec(space={"x": {"_type": "uniform", "_value": [0, 1]}}).to_dict()})
         rows = store.trials()
         assert [row.number for row in rows] == [0, 1, 2] and rows[2].state == "finished"
-        exported = json.loads(to_json(store))
+        exported = json.loads(to_json(store.trials(), store.reports()))
         assert [entry["number"] for entry in exported] == [0, 1, 2] and exported[2]["value"] == rows[2].value
-        assert len(to_csv(store).encode().splitlines()) == 4
+        assert len(to_csv(store.trials()).encode().splitlines()) == 4
     found = overview(tmp_path)
     assert found.status != "unreadable" and isinstance(found.best, float)
     driver = search(limits=Limits(trials=5))

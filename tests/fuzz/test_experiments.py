@@ -75,8 +75,8 @@ def looked_at(made):
     overview(made)
     with closing(Store.read(made)) as store:
         spec = Spec.from_dict(store.meta()["spec"])
-        assert spec.name and to_json(store)
-        to_csv(store).encode()
+        assert spec.name and to_json(store.trials(), store.reports())
+        to_csv(store.trials()).encode()
         store.reports()
     shutil.rmtree(made)
 

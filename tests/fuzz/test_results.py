@@ -44,8 +44,8 @@ def test_results(cases, tmp_path):
         assert json.dumps([row.params for row in store.trials()])
         states = {row.state for row in store.trials()}
         assert states == {"finished", "failed"}
-        to_csv(store).encode()
-        assert len(json.loads(to_json(store))) == cases
+        to_csv(store.trials()).encode()
+        assert len(json.loads(to_json(store.trials(), store.reports()))) == cases
         again = Driver(store, plan(limits=Limits(trials=cases)), Scripted(script), lambda driver: None)
         assert [row.value for row in again.rows.values()] == [row.value for row in driver.rows.values()]
 
@@ -83,8 +83,8 @@ def test_imports(cases, answer, tmp_path):
             after = len(store.trials()), store.meta()["spec"]["trials"]
             added = 0 if found is None else found.added
             assert after == (before[0] + added, before[1] + added)
-            json.loads(to_json(store))
-            to_csv(store).encode()
+            json.loads(to_json(store.trials(), store.reports()))
+            to_csv(store.trials()).encode()
         taken += found is not None
     assert taken > cases / 20
 

@@ -1,7 +1,6 @@
 """The action that prints what trials have printed."""
 
 from collections.abc import Iterable
-from contextlib import closing
 from dataclasses import dataclass
 from json import dumps
 from pathlib import Path
@@ -27,11 +26,10 @@ class Log(Action):
 
     def _of_trial(self, folder: Path, number: int) -> int:
         from fastcifar.cli.experiment.view import trial_dict
-        from fastcifar.experiment.control import trial
         from fastcifar.experiment.engines.command.attempts import latest
-        from fastcifar.experiment.store.listing import as_seen
+        from fastcifar.experiment.store.reader import Reader
 
-        (row,) = as_seen(folder, [trial(folder, number)])
+        row, _ = Reader(folder).trial(number)
         files = _files(latest(folder / "trials" / str(row.number)), ("stdout", "stderr"))
         traceback = row.metrics.get("traceback")
         if self.json:
@@ -47,11 +45,11 @@ class Log(Action):
 
     def _of_all(self, folder: Path) -> int:
         from fastcifar.cli.experiment.view import trial_dict
-        from fastcifar.experiment.store.store import FAILED, Store
+        from fastcifar.experiment.store.reader import Reader
+        from fastcifar.experiment.store.store import FAILED
 
         files = sorted((folder / "workers").glob("*.log"))
-        with closing(Store.read(folder)) as store:
-            failed = [row for row in store.trials() if row.state == FAILED]
+        failed = [row for row in Reader(folder).trials() if row.state == FAILED]
         if self.json:
             print(dumps({"files": _texts(files), "failed": [trial_dict(row) for row in failed]}, indent=2))
             return 0

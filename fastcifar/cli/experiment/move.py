@@ -1,7 +1,6 @@
 """The actions that take results out, bring them in, and remove them."""
 
 import sys
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -26,8 +25,8 @@ class Export(Action):
     """In CSV, put ' before text that a spreadsheet would take for a formula."""
 
     def run(self) -> int:
-        from fastcifar.experiment.exchange.export import FORMATS, format_of, to_csv
-        from fastcifar.experiment.store.store import Store
+        from fastcifar.experiment.exchange.export import format_of, to_csv, to_json
+        from fastcifar.experiment.store.reader import Reader
         from fastcifar.names import counted
         from fastcifar.new_file import may_write, write_text
 
@@ -36,13 +35,14 @@ class Export(Action):
             raise ValueError(f"--safe-csv: the format is {kind}; it is for csv")
         if self.output is not None:
             may_write(self.output, self.force)
-        with closing(Store.read(self.folder(self.id))) as store:
-            text, count = to_csv(store, True) if self.safe_csv else FORMATS[kind](store), len(store.trials())
+        reader = Reader(self.folder(self.id))
+        rows = reader.trials()
+        text = to_csv(rows, self.safe_csv) if kind == "csv" else to_json(rows, reader.reports())
         if self.output is None:
             sys.stdout.write(text)
         else:
             write_text(self.output, text)
-            say(f"wrote {counted(count, 'trial')} to {self.output}")
+            say(f"wrote {counted(len(rows), 'trial')} to {self.output}")
         return 0
 
 
@@ -140,14 +140,12 @@ class Load(Telling):
     """The .tar.gz."""
 
     def run(self) -> int:
-        from fastcifar.experiment.spec import read_spec
         from fastcifar.experiment.store.archive import load
-        from fastcifar.experiment.store.store import Store
+        from fastcifar.experiment.store.reader import Reader
         from fastcifar.experiment.store.trust import would_run
 
         folder = load(self.file, self.out)
-        with closing(Store.read(folder)) as store:
-            runs = would_run(read_spec(store))
+        runs = would_run(Reader(folder).spec())
         if not self.json:
             print(folder)
         warning = f"; it runs {'; '.join(runs)}, which resume does with --trust only" if runs else ""

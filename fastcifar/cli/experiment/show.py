@@ -6,6 +6,7 @@ from typing import Any
 
 from fastcifar.cli.experiment.view import clock
 from fastcifar.cli.found import found_text, params_of, result_text, where_text
+from fastcifar.cli.table import pairs_text
 from fastcifar.experiment.judgement import percents
 from fastcifar.experiment.store.kept_summary import OVER
 from fastcifar.names import counted
@@ -28,8 +29,7 @@ def show_text(shown: dict[str, Any]) -> str:
         ("goal", _goal(spec)),
         ("limits", _limits(spec)),
     ]
-    lines = [f"{name:<12}{value}" for name, value in pairs]
-    lines += ["space", *(f"  {name}  {json.dumps(entry)}" for name, entry in spec["space"].items())]
+    lines = [pairs_text(pairs), "space", *(f"  {name}  {json.dumps(entry)}" for name, entry in spec["space"].items())]
     return "\n".join([*lines, "", *_summary(shown)])
 
 

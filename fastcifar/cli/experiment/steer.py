@@ -1,6 +1,5 @@
 """The actions that change what an experiment does."""
 
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -58,11 +57,9 @@ class Stop(Telling):
 
 def say_shares(folder: Path) -> None:
     """Say what becomes of the space's numbers of epochs, where the recipe has other epochs than they are for."""
-    from fastcifar.experiment.spec import Spec
-    from fastcifar.experiment.store.store import Store
+    from fastcifar.experiment.store.reader import Reader
 
-    with closing(Store.read(folder)) as store:
-        spec = Spec.from_dict(store.meta()["spec"])
+    spec = Reader(folder).spec()
     if spec.recipe is not None:
         from fastcifar.experiment.objectives.training.trial_recipe import shares_text
         from fastcifar.search import Space
@@ -74,14 +71,13 @@ def say_shares(folder: Path) -> None:
 
 def _going_on(folder: Path) -> str:
     """What resumes the experiment in a folder."""
-    from fastcifar.experiment.spec import read_meta
-    from fastcifar.experiment.store.store import Store, StoreError
+    from fastcifar.experiment.store.reader import Reader
+    from fastcifar.experiment.store.store import StoreError
 
-    with closing(Store.read(folder)) as store:
-        try:
-            meta = read_meta(store)
-        except StoreError:
-            return "the version of fastcifar that made it"
+    try:
+        meta = Reader(folder).meta()
+    except StoreError:
+        return "the version of fastcifar that made it"
     if "supernet" in meta:
         return f"fastcifar supernet search --resume {folder}"
     if all(meta["spec"][what] is None for what in ("recipe", "function", "command", "supernet")):

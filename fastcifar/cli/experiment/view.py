@@ -1,9 +1,7 @@
 """What the actions that look print: made of the store's rows and of the summary that it keeps."""
 
-import json
 import time
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +9,21 @@ from fastcifar.cli.table import params_text, table
 from fastcifar.experiment.exchange.csv_cells import flat
 from fastcifar.experiment.exchange.export import json_values
 from fastcifar.experiment.judgement import WORDS, amount, estimate_of, percents
-from fastcifar.experiment.spec import read_meta
 from fastcifar.experiment.store.kept_summary import in_order, read_summary
-from fastcifar.experiment.store.listing import Overview, as_seen, best_first, last_summary, overview
-from fastcifar.experiment.store.store import FINISHED, Store, TrialRow
+from fastcifar.experiment.store.listing import Overview, best_first, last_summary, overview
+from fastcifar.experiment.store.reader import Reader
+from fastcifar.experiment.store.store import FINISHED, TrialRow
 from fastcifar.experiment.store.trust import untrusted
 from fastcifar.names import nearest
+from fastcifar.typed import sort_key
 
 COLUMNS = ("number", "kind", "state", "value", "seconds")  # of a trial, before its parameters
 
 
 def read(folder: Path) -> tuple[dict[str, Any], list[TrialRow]]:
     """What the store has, its spec as this version knows it, and its trials as they are shown. Raises StoreError."""
-    with closing(Store.read(folder)) as store:
-        return read_meta(store), as_seen(folder, store.trials())
+    reader = Reader(folder)
+    return reader.meta(), reader.trials()
 
 
 def document(folder: Path) -> dict[str, Any]:
@@ -135,7 +134,7 @@ def sorted_by(rows: list[TrialRow], column: str) -> list[TrialRow]:
         if column not in known:
             raise ValueError(f"--sort: there is no column {column!r}{nearest(column, [*COLUMNS, *known])}")
         values = [one.get(column) for one in params]
-    order = sorted(range(len(rows)), key=lambda index: _key(values[index]))
+    order = sorted(range(len(rows)), key=lambda index: sort_key(values[index]))
     return [rows[index] for index in order]
 
 
@@ -146,12 +145,3 @@ def clock(seconds: float | None) -> str | None:
 
 def _last(row: TrialRow) -> str:
     return params_text(flat(row.params)) + (f"  ({row.message})" if row.message else "")
-
-
-def _key(value: Any) -> tuple[int, Any]:
-    """Numbers, then text, then anything else, then nothing."""
-    if value is None:
-        return 3, 0
-    if isinstance(value, (int, float)):
-        return 0, value
-    return (1, value) if isinstance(value, str) else (2, json.dumps(value))

@@ -4,32 +4,33 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from fastcifar.experiment.exchange.csv_cells import OWN, flat, text_of, value_of
-from fastcifar.experiment.store.listing import as_seen
-from fastcifar.experiment.store.store import Store, TrialRow
+from fastcifar.experiment.store.store import TrialRow
 
+FORMATS = ("json", "csv")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet's begin with
 
 
-def to_json(store: Store) -> str:
-    """A list of objects: `parameter`, `value` and `intermediate` as NNI's export has them, and what we know besides."""
-    curves = store.reports()
-    entries = [_entry(row, curves.get(row.number, [])) for row in as_seen(store.folder, store.trials())]
+def to_json(rows: Iterable[TrialRow], reports: Mapping[int, list[float]]) -> str:
+    """A list of objects: `parameter`, `value` and `intermediate` as NNI's export has them, and what we know besides.
+
+    reports: the intermediate results by the number of their trial.
+    """
+    entries = [_entry(row, reports.get(row.number, [])) for row in rows]
     return "[\n" + ",\n".join(json.dumps(entry) for entry in entries) + "\n]\n"
 
 
-def to_csv(store: Store, safe: bool = False) -> str:
+def to_csv(rows: Sequence[TrialRow], safe: bool = False) -> str:
     """A row per trial: its own columns, then one per parameter, see `flat`; a value is JSON, or else text.
 
     safe: text that a spreadsheet would take for a formula begins with '.
     """
     plain = _no_formula if safe else lambda cell: cell
-    rows = as_seen(store.folder, store.trials())
     params = [flat(row.params) for row in rows]
     names = list(dict.fromkeys(name for one in params for name in one))
     file = io.StringIO()
@@ -40,9 +41,6 @@ def to_csv(store: Store, safe: bool = False) -> str:
         cells = [*own, *(text_of(one[name]) if name in one else "" for name in names)]
         writer.writerow([plain(cell) for cell in cells])
     return file.getvalue()
-
-
-FORMATS: dict[str, Callable[[Store], str]] = {"json": to_json, "csv": to_csv}
 
 
 def format_of(path: Path, said: str | None = None) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastcifar.experiment.spec import read_meta
+from fastcifar.experiment.spec import Spec, read_meta, read_spec
 from fastcifar.experiment.store.listing import seen, status
 from fastcifar.experiment.store.store import FILE, Store, TrialRow, explained
 from fastcifar.lock import in_use
@@ -55,6 +55,11 @@ class Reader:
         """All values of the store, the spec as this version knows it. Raises StoreError for one of another version."""
         with self._opened() as store:
             return read_meta(store)
+
+    def spec(self) -> Spec:
+        """What the experiment searches. Raises StoreError for one of another version."""
+        with self._opened() as store:
+            return read_spec(store)
 
     def trials(self) -> list[TrialRow]:
         """All trials as they are shown, in the order of their numbers."""

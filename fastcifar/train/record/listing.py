@@ -11,6 +11,7 @@ from fastcifar.names import nearest
 from fastcifar.train.recipe.origin import EXPERIMENT, id_of, stem_of
 from fastcifar.train.record.folder import Folder, RecordError
 from fastcifar.train.record.guarded import as_record, check_keys
+from fastcifar.typed import sort_key
 
 RUN, SUPERNET = "run", "supernet"
 RECORDS = {RUN: "run.json", SUPERNET: "supernet.json"}  # kind: the file that has its record
@@ -89,7 +90,7 @@ def overviews(out: Path, sort: str = "id") -> list[Overview]:
     if sort not in COLUMNS:
         raise ValueError(f"--sort: there is no column {sort!r}{nearest(sort, COLUMNS)}")
     found = [overview(path, kind) for path, kind in folders(out)]
-    return sorted(found, key=lambda one: _key(getattr(one, sort)))
+    return sorted(found, key=lambda one: sort_key(getattr(one, sort)))
 
 
 def overview(path: Path, kind: str) -> Overview:
@@ -229,12 +230,3 @@ def _epochs(folder: Folder, wall: float) -> dict[str, Any]:
         "train_seconds": round(train, 2),
         "wall_seconds": round(max(wall, epochs), 2),
     }
-
-
-def _key(value: Any) -> tuple[int, Any]:
-    """Numbers, then text, then anything else, then nothing."""
-    if value is None:
-        return 3, 0
-    if isinstance(value, (int, float)):
-        return 0, value
-    return (1, value) if isinstance(value, str) else (2, repr(value))
