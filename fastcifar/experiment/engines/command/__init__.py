@@ -1,1 +1,1 @@
-"""Trials that are a shell command, as NNI has them."""
+"""Trials that are a shell command, as in NNI."""

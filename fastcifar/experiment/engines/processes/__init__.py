@@ -1,1 +1,1 @@
-"""Processes that an engine has started, found and ended with all their children."""
+"""Finds and ends the processes that an engine has started, with all their children."""
