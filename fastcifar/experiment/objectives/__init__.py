@@ -1,1 +1,1 @@
-"""What a trial computes. `base` has the contract of an evaluator, `training` the one that trains."""
+"""What a trial computes: `base` has the contract of an evaluator, `training` the evaluator that trains."""
