@@ -1,6 +1,6 @@
-"""Runs the trials of a search, watches them, and keeps them so that nothing announced is lost.
+"""Runs the trials of a search, watches them, and stores them so that no announced result is lost.
 
-It hands out `optimize`, which searches a Python function; commands and NNI's interface use its rooms.
+It exports `optimize`, which searches a Python function. The command line and NNI's interface use its packages.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""The end of a search: the best points on fresh seeds, and what that says."""
+"""The end of a search: chooses the points to confirm, and compares their results on fresh seeds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Candidate:
     rows: tuple[TrialRow, ...]
 
 
-def finalists(searcher: Searcher, history: History, count: int) -> list[Params]:
+def points_to_confirm(searcher: Searcher, history: History, count: int) -> list[Params]:
     """The searcher's estimate of the best, then the points with the best mean results; at most `count`."""
     if count < 1:
         return []
@@ -41,7 +41,7 @@ def finalists(searcher: Searcher, history: History, count: int) -> list[Params]:
 
 
 def candidates(rows: Sequence[TrialRow]) -> list[Candidate]:
-    """The trials that repeat a point, together; in the order of their first ones."""
+    """Trials grouped by point, in the order of each point's first trial."""
     groups: dict[str, list[TrialRow]] = {}
     for row in rows:
         groups.setdefault(repr(sorted(row.params.items())), []).append(row)
@@ -49,7 +49,7 @@ def candidates(rows: Sequence[TrialRow]) -> list[Candidate]:
 
 
 def winner(found: Sequence[Candidate], maximize: bool) -> Candidate | None:
-    """The candidate with the best mean result, of those that failed least; None where none has a result."""
+    """The candidate with the best mean result, among those with the fewest failures; None if none has a result."""
     most = max((one.result.n for one in found), default=0)
     if most == 0:
         return None
@@ -58,7 +58,7 @@ def winner(found: Sequence[Candidate], maximize: bool) -> Candidate | None:
 
 
 def difference(one: Candidate, other: Candidate, key: str | None = None) -> Estimate:
-    """The mean of one's results less the other's, paired by seed; of a metric where `key` names one."""
+    """The mean of `one`'s results minus `other`'s, paired by seed; of the metric `key`, if given."""
 
     def values(candidate: Candidate) -> dict[int, float]:
         rows = (row for row in candidate.rows if row.state == FINISHED)
@@ -70,9 +70,10 @@ def difference(one: Candidate, other: Candidate, key: str | None = None) -> Esti
 
 
 def chosen_gain(best: Candidate, others: Sequence[Candidate], default: Candidate, key: str | None = None) -> Estimate:
-    """The difference of the best of the candidates to the default; its interval allows for the choice of the best.
+    """The difference between the best candidate and the default; its interval allows for the choice of the best.
 
-    others: the candidates that were not chosen. key: a metric, which is as lucky as it goes with the result.
+    others: the candidates that were not chosen. key: a metric; the more it correlates with the result, the wider the
+    interval.
     """
     gain, count = difference(best, default, key), 1 + len(others)
     if gain.n < 2:
@@ -82,7 +83,7 @@ def chosen_gain(best: Candidate, others: Sequence[Candidate], default: Candidate
 
 
 def shared_luck(found: Sequence[Candidate], key: str) -> float:
-    """The correlation, at least 0, of result and metric among the trainings of a candidate; 1 where it is not known."""
+    """The correlation (at least 0) of result and metric among a candidate's trainings; 1 if it is unknown."""
     moves: list[np.ndarray] = []
     for one in found:
         rows = [(row.value, row.metrics[key]) for row in one.rows if row.state == FINISHED and key in row.metrics]
@@ -108,9 +109,9 @@ def _candidate(rows: Sequence[TrialRow]) -> Candidate:
 
 
 def pareto(rows: Sequence[TrialRow], metric: str, maximize: bool) -> list[TrialRow]:
-    """The finished trials that no other beats in both result and `metric` (less is better), by that metric.
+    """The finished trials that no other beats in both result and `metric` (less is better), sorted by `metric`.
 
-    What has no number under `metric` does not count.
+    Of trials that are equal in both, only the first. Trials without a number under `metric` are left out.
     """
     sign, having = (1 if maximize else -1), list[tuple[float, float, TrialRow]]()
     for row in rows:

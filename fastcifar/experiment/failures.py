@@ -1,16 +1,16 @@
-"""Whether a search has any trial that works: one whose first trials all fail is ended."""
+"""Ends a search whose first trials all fail."""
 
 from collections.abc import Iterable
 
 from fastcifar.experiment.store.store import FAILED, FINISHED, RUNNING, STOPPED, TrialRow
 from fastcifar.names import counted
 
-MAX_FAILURES = 20  # where nothing else is said
+MAX_FAILURES = 20  # by default
 SHOWN = 200  # characters of a message
 
 
 class Failures:
-    """Counts failures of this session, until a trial of the search has a result, in this session or an earlier one."""
+    """Counts failures of this session, until a trial has a result, in this session or an earlier one."""
 
     def __init__(self) -> None:
         self._in_a_row = 0
@@ -18,11 +18,11 @@ class Failures:
         self._message = ""
 
     def remember(self, rows: Iterable[TrialRow]) -> None:
-        """Take up what earlier sessions have done. Their failures do not count: the user may have mended something."""
+        """Take in the trials of earlier sessions. Their failures do not count: the user may have fixed the cause."""
         self._works = any(row.kind == "search" and row.state in (FINISHED, STOPPED) for row in rows)
 
     def take(self, row: TrialRow, on_purpose: bool) -> None:
-        """Take up how a trial has ended; one that was ended on purpose says nothing."""
+        """Take in the end of a trial; a trial that was killed on purpose does not count."""
         assert row.state != RUNNING
         if row.state == FAILED and not on_purpose:
             self._in_a_row, self._message = self._in_a_row + 1, row.message
@@ -30,7 +30,7 @@ class Failures:
             self._works = True
 
     def verdict(self, most: int) -> str:
-        """Why the search is to end after so many failures (0: never); '' where it goes on."""
+        """Why the search ends after `most` failures (0: never); '' if it continues."""
         if not most or self._works or self._in_a_row < most:
             return ""
         message = " ".join(self._message.split())

@@ -1,6 +1,6 @@
-"""The gate for what comes from trials, tuners and files: what passes it can be kept, shown and exported.
+"""Checks values from trials, tuners and files, so that they can be stored, shown and exported.
 
-Metrics are JSON values within limits, and text is UTF-8. What is not is left out, and a message says so.
+Metrics are JSON values within limits, and text is UTF-8. Other values are left out, and a message says so.
 """
 
 import numbers
@@ -15,17 +15,17 @@ MAX_DEPTH = 50  # lists and objects in each other
 MAX_VALUES = 100_000  # of all metrics of a trial, names included
 MAX_BYTES = 1 << 20  # of the same
 MAX_MESSAGE, MAX_TRACEBACK = 2_000, 20_000  # characters
-MAX_LEFT_OUT = 20  # metrics; the ones after that are not looked at
+MAX_LEFT_OUT = 20  # metrics; further ones are not checked
 NUMBER_BYTES = 24  # of any number as text, at most
 
 
 class GateError(ValueError):
-    """A value that cannot be kept, and why."""
+    """A value that cannot be stored, and why."""
 
 
 @dataclass(kw_only=True)
 class Room:
-    """What may still pass. Raises GateError when it is used up."""
+    """The remaining allowance of values and bytes. Raises GateError when it is used up."""
 
     values: int = MAX_VALUES
     bytes: int = MAX_BYTES
@@ -40,7 +40,7 @@ class Room:
 
 
 def text(value: object, most: int = MAX_MESSAGE) -> str:
-    """Text that can be written as UTF-8, with at most so many characters."""
+    """The value as text that can be encoded as UTF-8, with at most `most` characters."""
     try:
         found = str(value)
     except Exception as error:  # an exception whose __str__ fails; a number of more than 4,300 digits
@@ -50,12 +50,12 @@ def text(value: object, most: int = MAX_MESSAGE) -> str:
 
 
 def end_of(value: str, most: int = MAX_TRACEBACK) -> str:
-    """The last characters of a text, which say most of a traceback."""
+    """The last characters of a text; a traceback's end tells most."""
     return text(value if len(value) <= most else "..." + value[3 - most :], most)
 
 
 def plain(value: Any, room: Room | None = None, depth: int = MAX_DEPTH) -> Any:
-    """A value as JSON has it; arrays and other objects become text. Raises GateError for what cannot be kept."""
+    """A value as JSON; arrays and other objects become text. Raises GateError if it cannot be stored."""
     room = room or Room()
     if isinstance(value, Mapping | list | tuple):
         if depth == 0:
@@ -79,7 +79,7 @@ def plain(value: Any, room: Room | None = None, depth: int = MAX_DEPTH) -> Any:
 
 
 def metrics_of(found: Mapping[Any, Any]) -> tuple[dict[str, Any], str]:
-    """The metrics that can be kept, and what is to be said of the others: '' where there are none."""
+    """The metrics that can be stored, and a message about the others: '' if there are none."""
     room, kept = Room(), dict[str, Any]()
     left: list[str] = []
     for key, value in found.items():
@@ -105,7 +105,8 @@ def result_is(value: Any) -> float:
 
 
 def admitted(event: Ended) -> Ended:
-    """The end of a trial as it can be kept. Raises ValueError, TypeError, OverflowError where its result is none."""
+    """The end of a trial in a form that can be stored. Raises ValueError, TypeError or OverflowError if its result is
+    not a number."""
     trace = event.metrics.get("traceback")
     kept, note = metrics_of({key: value for key, value in event.metrics.items() if key != "traceback"})
     if isinstance(trace, str):

@@ -1,4 +1,4 @@
-"""What the confirmation of a search says of its best point: one word, and one line."""
+"""The verdict on a search's best point, from its confirmation: one word, and one line."""
 
 import math
 from collections.abc import Mapping
@@ -28,9 +28,9 @@ class Judgement:
 
 
 def judged(gain: Estimate, maximize: bool) -> str:
-    """BETTER, WORSE or NOT_SHOWN, by the 95 % interval of the best point's numbers less the default's, seed by seed.
+    """BETTER, WORSE or NOT_SHOWN, by the 95 % interval of the best point minus the default, paired by seed.
 
-    Fewer than MIN_PAIRS pairs show nothing, nor do pairs that all differ by the same number.
+    Fewer than MIN_PAIRS pairs show nothing; nor do pairs that all differ by the same number.
     """
     if gain.n < MIN_PAIRS or gain.half == 0:
         return NOT_SHOWN
@@ -41,9 +41,9 @@ def judged(gain: Estimate, maximize: bool) -> str:
 
 
 def judge(spec: Mapping[str, Any], confirmed: Mapping[str, Any] | None) -> Judgement:
-    """Judge what was confirmed, by the test images where there are such accuracies: the others have chosen the best.
+    """Judge the confirmation: by test accuracies if there are any, because the held-out images have chosen the best.
 
-    spec, confirmed: as the store has them; `confirmed` is None where nothing was.
+    spec, confirmed: as stored; `confirmed` is None without a confirmation.
     """
     if confirmed is None:
         return Judgement(outcome=NOT_CONFIRMED, text="not confirmed: the results are of the search's own trials")
@@ -64,25 +64,25 @@ def judge(spec: Mapping[str, Any], confirmed: Mapping[str, Any] | None) -> Judge
 
 
 def name_of_best(confirmed: Mapping[str, Any]) -> str:
-    """What the best of the confirmed points is called."""
+    """The name of the best confirmed point in messages."""
     points = 1 + len(confirmed["others"])
     return "chosen point" if points == 1 else f"best of {points}"
 
 
 def percents(spec: Mapping[str, Any]) -> bool:
-    """Whether the results of a search are accuracies, in percent."""
+    """Whether a search's results are accuracies in percent."""
     return spec["recipe"] is not None and spec["metric"] == "default"
 
 
 def amount(one: Estimate, percent: bool) -> str:
-    """A result with its interval, where it has one: percent of images, or 6 digits of anything else."""
+    """A result with its interval, if any: in percent for accuracies, otherwise with 6 digits."""
     if not one.n:
         return "-"
     return _number(one, percent) + (" %" if percent else "")
 
 
 def estimate_of(document: Mapping[str, Any] | None) -> Estimate:
-    """An estimate from its JSON values, which are without `sd`."""
+    """An estimate from its JSON values, which have no `sd`."""
     if document is None or not document["n"]:
         return Estimate.of([])
     half = document["half_interval"]
@@ -90,12 +90,12 @@ def estimate_of(document: Mapping[str, Any] | None) -> Estimate:
 
 
 def _widened(one: Estimate, count: int, against_other: bool = True) -> Estimate:
-    """The interval of the best of `count` by these numbers."""
+    """The estimate with an interval that allows for its choice as the best of `count`."""
     return one if one.n < 2 else one.wider(selection_factor(one.n, count, 1.0, against_other))
 
 
 def _why(claim: Estimate, spec: Mapping[str, Any], where: str) -> str:
-    """The difference on the images, or of the metric, that the verdict is by; or why it says nothing."""
+    """The difference on the images, or in the metric, that decides the verdict; or why it decides nothing."""
     percent = percents(spec)
     unit = " points" if percent else ""
     if claim.n == 0:
@@ -110,14 +110,14 @@ def _why(claim: Estimate, spec: Mapping[str, Any], where: str) -> str:
 
 
 def _chosen_by(gain: Estimate, count: int) -> str:
-    """The difference on the images that the winner was chosen by."""
+    """The difference on the images that chose the winner."""
     if not gain.n:
         return ""
     return f"; {_number(gain, True, '+')} on the holdout" + (", by which it was chosen" if count > 1 else "")
 
 
 def _why_chosen(gain: Estimate, test: Estimate, spec: Mapping[str, Any], count: int) -> str:
-    """Where the numbers that chose the winner are all there is to judge it."""
+    """The reason in the case that only the numbers that chose the winner can judge it."""
     why = _why(gain, spec, " on the holdout" if percents(spec) else f" of {spec['metric']}")
     if count > 1 and 0 < gain.half < math.inf:
         why = why.replace("95 % interval", "95 % interval that allows for the choice by them")

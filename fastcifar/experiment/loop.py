@@ -1,4 +1,4 @@
-"""The loop of an experiment: ask for a trial, run it, keep what comes, until a limit is reached."""
+"""The loop of an experiment: suggest a trial, run it, store its reports and result, until a limit is reached."""
 
 import sys
 import time
@@ -24,14 +24,14 @@ from fastcifar.search.searcher import Searcher, SpaceExhausted, trial_rng
 from fastcifar.search.spaces.space import Params, Space
 from fastcifar.stopping import Stopping, stoppable
 
-TICK = 0.5  # seconds between two looks at requests and limits, where nothing happens
+TICK = 0.5  # seconds between two checks of requests and limits, if nothing happens
 STATES = {FINISHED: states.FINISHED, STOPPED: states.STOPPED, FAILED: states.FAILED}
-MOST_SEED = (2**63 - 1) // 1_000_000 - 1  # of a search, so that those of its trials are integers to SQLite
+MAX_SEED = (2**63 - 1) // 1_000_000 - 1  # of a search, so that its trials' seeds fit into SQLite's integers
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """When a search ends: trials that were started, seconds that it has run. None is no limit."""
+    """When a search ends: after so many started trials, or so many seconds of running time. None is no limit."""
 
     trials: int | None = None
     seconds: float | None = None
@@ -39,18 +39,18 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a search is made of. seed: decides the suggestions and the trials' own seeds."""
+    """The parts of a search. seed: decides the suggestions and the trials' seeds."""
 
     space: Space
     searcher: Searcher
     assessor: Assessor | None = None
     maximize: bool = True
-    metric: str = "default"  # of a result; `default` is the result itself
+    metric: str = "default"  # entry of a result; `default` is the result itself
     max_seconds: float | None = None  # of training; a trial of the search that takes longer has failed
     seed: int = 0
     concurrency: int = 1
     limits: Limits = Limits()
-    budget: str | None = None  # the parameter that Hyperband gives trials besides
+    budget: str | None = None  # the parameter that Hyperband adds to a trial
     short: Params = field(default_factory=dict)  # beneath the parameters of trials of the search; not confirmed with
     needs: Needs = NO_NEEDS  # of each trial
     max_failures: int = MAX_FAILURES  # in a row from the start, after which the search ends; 0 is never
@@ -60,14 +60,14 @@ Next = Callable[[], tuple[str, Params, int] | None]  # kind, parameters and seed
 
 
 class StoppedNow(KeyboardInterrupt):
-    """Another process has asked to stop at once: what Ctrl-C twice does."""
+    """Another process has asked to stop at once, as a second Ctrl-C does."""
 
 
 class Driver:
-    """Runs the trials of one experiment; the store knows of each before the engine, and of its end before anyone.
+    """Runs the trials of one experiment. A trial is stored before it starts, and its end before it is announced.
 
     rows: all trials by number. history: those of the search, as the searcher sees them.
-    watch: called after whatever happens. say: where a warning goes. stopping: no new trial is begun.
+    watch: called after every event. say: prints a warning. stopping: no new trial is started.
     """
 
     def __init__(self, store: Store, plan: Plan, engine: Engine, watch: Callable[["Driver"], None]) -> None:
@@ -81,7 +81,7 @@ class Driver:
         self.say: Callable[[str], None] = _warn
         self.failures = Failures()
         self.clocks: dict[int, float] = {}  # number of a trial -> `time.monotonic` at its start
-        self.silent = False  # whether a trial has come to its end without a report
+        self.silent = False  # whether a trial has ended without a report
         self.signals = Stopping()
         self.interrupted = False  # by a first Ctrl-C
         self.stopping = False
@@ -97,24 +97,24 @@ class Driver:
 
     @property
     def seconds(self) -> float:
-        """How long the experiment has run, in all its sessions."""
+        """Running time of the experiment, over all its sessions."""
         return self.seconds_before + time.monotonic() - self.began
 
     @property
     def hopeless(self) -> str:
-        """Why the search is given up, where no trial works; '' where it is not."""
+        """Why the search is given up because every trial fails; '' if it is not."""
         return self.failures.verdict(self.plan.max_failures)
 
     def search(self) -> None:
         """Run trials until a limit is reached, the space is used up, or the user stops it.
 
-        Raises KeyboardInterrupt after SIGTERM or a second Ctrl-C, StoppedNow where it was asked for; both leave what
-        runs. Raises StoreError where the folder has gone.
+        Raises KeyboardInterrupt after SIGTERM or a second Ctrl-C, StoppedNow on another process's request; both leave
+        the running trials. Raises StoreError if the folder no longer exists.
         """
         self._loop(self._suggested)
 
     def repeat(self, kind: str, points: Sequence[Params], seeds: Sequence[int]) -> list[TrialRow]:
-        """Run each point with each seed, but for what an earlier session has done; return the trials."""
+        """Run each point with each seed, except for trials that an earlier session has run; return all of them."""
         wanted = [(kind, params, seed) for seed in seeds for params in points]
 
         def trials(kind: str, params: Params, seed: int) -> list[TrialRow]:
@@ -142,7 +142,7 @@ class Driver:
         self.watch(self)
 
     def _look(self) -> None:
-        """Obey signals, and notice that the folder has gone. A Ctrl-C while it stops anyway is the second one."""
+        """Obey signals, and check that the folder exists. A Ctrl-C while it is stopping counts as the second one."""
         asked = self.signals.asked
         if asked > 1 or (asked and self.stopping and not self.interrupted):
             self.signals.obey()
@@ -151,7 +151,7 @@ class Driver:
         self.store.check()
 
     def _note_time(self) -> None:
-        """Keep the time now and then, as there may be no end to do it at."""
+        """Store the running time regularly, because the process may be killed."""
         if time.monotonic() - self.noted >= 1:
             self.noted = time.monotonic()
             self.store.set({"seconds": self.seconds})
@@ -214,7 +214,7 @@ class Driver:
         )
 
     def _reported(self, event: Report) -> None:
-        """Keep a report; where that fails, the trial does, and not the search."""
+        """Store a report; an error in that fails the trial, not the search."""
         number = event.number
         try:
             wanted = self._wanted(number, event.value)
@@ -230,7 +230,7 @@ class Driver:
             self.engine.stop(number)
 
     def _wanted(self, number: int, value: float) -> bool:
-        """Keep a report, and say whether its trial is to go on."""
+        """Store a report, and return whether its trial continues."""
         curve, place = self.curves[number], self.places.get(number)
         self.store.report(number, len(curve), value)
         curve.append(value)
@@ -240,7 +240,7 @@ class Driver:
         return self.plan.assessor is None or self.plan.assessor.assess(self.history, place)
 
     def _ended(self, event: Ended) -> None:
-        """Keep how a trial has ended; where that fails, the trial does, and not the search."""
+        """Store the end of a trial; an error in that fails the trial, not the search."""
         try:
             row = self._judged(admitted(event))
             self.store.end(row)
@@ -257,19 +257,19 @@ class Driver:
                 self._silent(row.number)
 
     def _failed(self, row: TrialRow, why: str) -> TrialRow:
-        """Keep that a trial has failed."""
+        """Store that a trial has failed."""
         row = replace(row, state=FAILED, value=None, metrics={}, message=text(why), ended=self._now(row))
         self.store.end(row)
         return row
 
     def _silent(self, number: int) -> None:
-        """Say once that a trial has a result but has reported nothing."""
+        """Warn once that a trial has a result but no reports."""
         if not self.curves[number] and not self.silent:
             self.silent = True
             self.say(f"trial {number} has reported nothing before its result: the assessor cannot judge it")
 
     def _judged(self, event: Ended) -> TrialRow:
-        """What a trial has come to."""
+        """The row of an ended trial."""
         number = event.number
         row, curve = self.rows[number], self.curves[number]
         state, value, message = (FINISHED if event.value is not None else FAILED), event.value, event.message
@@ -297,12 +297,12 @@ class Driver:
         return replace(row, state=state, value=value, metrics=metrics, message=text(message), ended=self._now(row))
 
     def _now(self, row: TrialRow) -> float:
-        """The time in seconds since 1970, as if nobody had set the clock since the trial has begun."""
+        """The time in seconds since 1970, unaffected by changes of the clock since the trial started."""
         clock = self.clocks.get(row.number)  # None of a trial of an earlier session
         return time.time() if clock is None else row.started + time.monotonic() - clock
 
     def _obey(self) -> None:
-        """Do what was asked for from outside."""
+        """Carry out requests of other processes."""
         for request in self.requests.new():
             if request.get("stop"):
                 self.stopping, self.ended = True, "it was stopped"
@@ -318,7 +318,7 @@ class Driver:
                 self.store.set({"spec": {**self.store.meta().get("spec", {}), **changes}})  # for who resumes it
 
     def _remember(self) -> None:
-        """Take up what the store has."""
+        """Take in the trials of the store."""
         curves = self.store.reports()
         for row in self.store.trials():
             self.rows[row.number] = row
@@ -334,7 +334,7 @@ class Driver:
         self.failures.remember(self.rows.values())
 
     def _place(self, row: TrialRow) -> None:
-        """Let the searcher know of a trial. Raises ValueError where its parameters are not of the space."""
+        """Add a trial to the searcher's history. Raises ValueError if its parameters are not in the space."""
         place = self.places[row.number] = self.history.start(row.params)
         for value in self.curves[row.number]:
             self.history.report(place, value)
@@ -342,7 +342,7 @@ class Driver:
             self.history.end(place, row.value, STATES[row.state])
 
     def _pass_over(self, row: TrialRow, why: str) -> None:
-        """Leave out a trial that the store has damaged: it is shown, but the searcher does not know of it."""
+        """Skip a trial with damaged data in the store: it is shown, but not in the searcher's history."""
         self.say(f"trial {row.number} is passed over: {text(why)}")
         if row.state == RUNNING:
             self.rows[row.number] = self._failed(row, why)
@@ -366,12 +366,12 @@ def trial_seed(seed: int, number: int) -> int:
 
 
 def confirm_seeds(seed: int, count: int) -> list[int]:
-    """Seeds that no trial of the search has."""
+    """Seeds that no trial of the search uses."""
     return [seed * 1_000_000 + 999_999 - number for number in range(count)]
 
 
 def updated(plan: Plan, changes: Mapping[str, Any]) -> Plan:
-    """The plan with other limits: values for the limits that a request can change, or for some."""
+    """The plan with changed limits. changes: values for some of the limits that a request can change."""
     limits = {key: value for key, value in changes.items() if key in ("trials", "seconds")}
     plan = replace(plan, limits=replace(plan.limits, **limits))
     return replace(plan, **{key: changes[key] for key in ("concurrency", "max_failures") if key in changes})

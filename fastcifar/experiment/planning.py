@@ -1,9 +1,9 @@
-"""From what was asked for to the plan of a search: its space, searcher, assessor and limits."""
+"""Makes the plan of a search from its spec: space, searcher, assessor and limits."""
 
 from dataclasses import replace
 
 from fastcifar.experiment.engines.registry import needs_of
-from fastcifar.experiment.loop import MOST_SEED, Limits, Plan
+from fastcifar.experiment.loop import MAX_SEED, Limits, Plan
 from fastcifar.experiment.objectives.registry import allowed_by
 from fastcifar.experiment.spec import Spec
 from fastcifar.experiment.tuners.algorithm_config import AlgorithmConfig
@@ -16,7 +16,7 @@ from fastcifar.search.spaces.space import MAX_POINTS, Space
 
 
 def space_of(spec: Spec) -> tuple[Space, str | None]:
-    """The space of the trials, and the parameter that the tuner adds. Nothing of the user's is imported.
+    """The space of the trials, and the parameter that the tuner adds. It imports no code of the user's.
 
     Raises ConfigError or SpaceError.
     """
@@ -33,7 +33,7 @@ def plan_of(spec: Spec, searcher: Searcher | None = None, assessor: Assessor | N
 
     searcher, assessor: the objects that the spec describes, where it has no names for them.
     """
-    whole(0, MOST_SEED)("seed", spec.seed)
+    whole(0, MAX_SEED)("seed", spec.seed)
     tuner = _tuner(spec, searcher)
     if assessor is None and spec.assessor:
         assessor = make_assessor(AlgorithmConfig(**spec.assessor), spec.maximize)

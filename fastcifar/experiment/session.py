@@ -1,4 +1,4 @@
-"""What is open while a search runs: its folder, its store, its engine."""
+"""Opens and closes what a running search needs: its folder, its store, its engine."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -29,13 +29,13 @@ def driving(
     searcher: Searcher | None = None,
     assessor: Assessor | None = None,
 ) -> Iterator[Driver]:
-    """A driver over the experiment in `folder`, which is made there if it is new; the engine ends with the block.
+    """A driver for the experiment in `folder`, which is created if it does not exist; the engine closes with the block.
 
     evaluator, searcher, assessor: the objects themselves, where the spec has no names for them.
-    trust: run what an experiment names that came by `load`; without it such a one raises UntrustedError.
+    trust: allow an experiment from `load` to run its command and classes; without it UntrustedError is raised.
     """
     with locked(folder), ExitStack() as opened:
-        requests = Requests(folder)  # from now on it may be asked
+        requests = Requests(folder)  # from now on requests are accepted
         check_recipe(spec, folder)
         store = Store.open(folder) if (folder / FILE).exists() else Store.create(folder, {"spec": spec.to_dict()})
         opened.callback(store.close)
@@ -45,7 +45,7 @@ def driving(
         try:
             store.set({"pid": os.getpid(), "status": "running"})
             plan = plan_of(spec, searcher, assessor)
-            engine.capacity(plan.needs)  # raises where there is no room for any trial
+            engine.capacity(plan.needs)  # raises if no trial fits
             driver = Driver(store, plan, engine, watch)
             driver.requests = requests
             yield driver

@@ -1,11 +1,11 @@
-"""What a search has found: the confirmed points beside the default, a verdict, the Pareto tables, the best recipe."""
+"""The summary of a search: the confirmed points beside the default, a verdict, the Pareto tables, the best recipe."""
 
 import json
 import math
 from dataclasses import dataclass
 from typing import Any
 
-from fastcifar.experiment.confirm import Candidate, candidates, chosen_gain, finalists, pareto, winner
+from fastcifar.experiment.confirm import Candidate, candidates, chosen_gain, pareto, points_to_confirm, winner
 from fastcifar.experiment.judgement import WORSE, judge
 from fastcifar.experiment.loop import Driver, confirm_seeds
 from fastcifar.experiment.objectives.registry import recipes_of
@@ -17,12 +17,12 @@ from fastcifar.search.hyperband import Hyperband
 from fastcifar.search.spaces.space import Params
 from fastcifar.statistics import Estimate
 
-COSTS = ("flops", "train_seconds")
+PARETO_COSTS = ("flops", "train_seconds")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What was confirmed. default: the recipe without a choice, under the same protocol; None where none trains."""
+    """The confirmed points. default: the unchanged recipe, run in the same way; None if trials do not train."""
 
     best: Candidate | None
     others: tuple[Candidate, ...]
@@ -30,18 +30,18 @@ class Found:
 
 
 def confirmed(spec: Spec, driver: Driver) -> Found | None:
-    """Run the best points again on fresh seeds, as `run_again` does; None where that is not wanted, or was stopped."""
+    """Run the best points again on fresh seeds, as `run_again` does; None if not asked for, or stopped."""
     points, seeds = spec.confirm
     if not any(row.value is not None for row in driver.rows.values() if row.kind == "search"):
         return None
     if driver.stopping or points < 1 or seeds < 1:
         return None
-    chosen = finalists(driver.plan.searcher, driver.history, points)
+    chosen = points_to_confirm(driver.plan.searcher, driver.history, points)
     return run_again(spec, driver, [{**one, **_full_budget(spec, driver)} for one in chosen])
 
 
 def run_again(spec: Spec, driver: Driver, points: list[Params]) -> Found | None:
-    """Run points on fresh seeds at full budget, and the recipe as it is with them; None where it was stopped."""
+    """Run points and the unchanged recipe on fresh seeds at full budget; None if it was stopped."""
     fresh = confirm_seeds(spec.seed, spec.confirm[1])
     found = candidates(driver.repeat("confirm", points, fresh))
     default = candidates(driver.repeat("default", [{}], fresh)) if spec.recipe is not None else []
@@ -53,7 +53,7 @@ def run_again(spec: Spec, driver: Driver, points: list[Params]) -> Found | None:
 
 
 def _full_budget(spec: Spec, driver: Driver) -> Params:
-    """What Hyperband adds to the parameters of a function or command, at most; a recipe has its own full budget."""
+    """Hyperband's largest budget, for the parameters of a function or command; a recipe has its own full budget."""
     searcher = driver.plan.searcher
     if spec.recipe is not None or driver.plan.budget is None or not isinstance(searcher, Hyperband):
         return {}
@@ -61,12 +61,12 @@ def _full_budget(spec: Spec, driver: Driver) -> Params:
 
 
 def _point(driver: Driver, params: Params) -> Params:
-    """Parameters without what Hyperband has added."""
+    """Parameters without Hyperband's budget."""
     return {name: value for name, value in params.items() if name != driver.plan.budget}
 
 
 def best_params(driver: Driver, found: Found | None) -> Params | None:
-    """The best confirmed point, or without one the searcher's estimate; None where no trial has a result."""
+    """The best confirmed point, or without one the searcher's estimate; None if no trial has a result."""
     if found and found.best:
         return _point(driver, found.best.params)
     if not any(row.value is not None for row in driver.rows.values() if row.kind == "search"):
@@ -75,7 +75,7 @@ def best_params(driver: Driver, found: Found | None) -> Params | None:
 
 
 def mean_value(driver: Driver, params: Params) -> float | None:
-    """The mean result of the search's trials of a point, on its largest budget; None where none has finished."""
+    """The mean result of the search's trials of a point, on its largest budget; None if none has finished."""
     rows = [row for row in driver.rows.values() if row.kind == "search" and row.state == FINISHED]
     rows = [row for row in rows if _point(driver, row.params) == params and row.value is not None]
     budgets = [row.params.get(driver.plan.budget or "", 0) for row in rows]
@@ -84,7 +84,7 @@ def mean_value(driver: Driver, params: Params) -> float | None:
 
 
 def summary(spec: Spec, driver: Driver, found: Found | None) -> dict[str, Any]:
-    """The summary as a JSON document; it is kept in the store, and best.json beside it."""
+    """The summary as a JSON document. It also stores the summary, and writes best.json."""
     rows = [row for row in driver.rows.values() if row.kind == "search"]
     confirmed, best = _confirmed(spec, found), best_params(driver, found)
     judgement = judge(spec.to_dict(), confirmed)
@@ -113,7 +113,7 @@ def summary(spec: Spec, driver: Driver, found: Found | None) -> dict[str, Any]:
                 {"trial": row.number, "params": row.params, "value": row.value, cost: row.metrics[cost]}
                 for row in front
             ]
-            for cost in COSTS
+            for cost in PARETO_COSTS
             if (front := pareto(rows, cost, spec.maximize))
         },
     }
@@ -141,7 +141,7 @@ def _confirmed(spec: Spec, found: Found | None) -> dict[str, Any] | None:
 
 
 def write_best(spec: Spec, driver: Driver, params: Params) -> None:
-    """Write best.json: where trials train a recipe that `fastcifar train` takes, else the parameters."""
+    """Write best.json: for trainings a recipe for `fastcifar train`, otherwise the parameters."""
     values: Any = params
     if spec.recipe is not None:
         values = recipes_of(spec)(params).to_dict()

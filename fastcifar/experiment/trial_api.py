@@ -1,4 +1,4 @@
-"""What a trial program calls: its parameters in, its results out, through the files of its folder `NNI_SYS_DIR`.
+"""Functions for a trial program: they read its parameters and write its results, in files of `NNI_SYS_DIR`.
 
 parameters.json  the parameters, an object
 reports.jsonl    a line per report: {"type": "intermediate" or "final", "value": a number or a dict}
@@ -25,7 +25,7 @@ _listener: Callable[[str, Any], None] | None = None
 
 @contextmanager
 def listening(listener: Callable[[str, Any], None]) -> Iterator[None]:
-    """Give what is reported in this process to a function of (`intermediate` or `final`, value), and keep no file."""
+    """Pass reports of this process to a function of (`intermediate` or `final`, value), and write no file."""
     global _listener
     before, _listener = _listener, listener
     try:
@@ -45,7 +45,7 @@ def get_next_parameter() -> dict[str, Any]:
 
 
 def report_intermediate_result(value: Any) -> None:
-    """Report how well the trial does so far: a number, or a dict with a number under 'default'; NaN is one.
+    """Report an intermediate result: a number (NaN included), or a dict with a number under 'default'.
 
     Raises ValueError for anything else.
     """
@@ -69,7 +69,7 @@ def get_trial_id() -> str:
 
 
 def get_sequence_id() -> int:
-    """The trial's place in the experiment, from 0."""
+    """The trial's number in the experiment, from 0."""
     return int(os.environ.get("NNI_TRIAL_SEQ_ID", 0))
 
 
@@ -95,7 +95,7 @@ def _report(kind: str, value: Any) -> None:
 
 
 def _append(path: Path, line: str) -> None:
-    """Add a line in one piece, whoever else of the trial's processes writes."""
+    """Append a line atomically; other processes of the trial may write at the same time."""
     data = line.encode()
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
@@ -106,7 +106,7 @@ def _append(path: Path, line: str) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """A reported value as JSON has it. Raises ValueError where it is no result; NaN and infinity are."""
+    """A reported value as JSON; NaN and infinity are allowed. Raises ValueError if it is not a result."""
     try:
         plain = json.loads(json.dumps(dict(value) if isinstance(value, Mapping) else value, default=_without_type))
         number = plain.get("default") if isinstance(plain, dict) else plain

@@ -1,6 +1,6 @@
-"""NNI's words: its Python interface, its configurations, and `import nni` in trial programs.
+"""NNI's interface: its Python classes, its configuration files, and `import nni` in trial programs.
 
-Each name is imported when it is first asked for, so that a trial program starts at once.
+Each name is imported on first use, so that a trial program starts fast.
 """
 
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ __all__ = [
     "report_intermediate_result",
 ]
 
-HOMES = {  # where the names are, as the imports above say it to type checkers
+HOMES = {  # modules of the names; the imports above tell type checkers the same
     "experiment": "Experiment",
     "fastcifar.experiment.trial_api": "get_experiment_id get_next_parameter get_sequence_id get_trial_id "
     "report_final_result report_intermediate_result",

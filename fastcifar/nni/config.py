@@ -15,16 +15,16 @@ from fastcifar.rules import ConfigError, Fields, field_names, matched, seconds
 __all__ = ["AlgorithmConfig", "ConfigError", "ExperimentConfig", "LocalConfig", "load_config", "seconds"]
 
 PATHS = ("search_space_file", "trial_code_directory", "experiment_working_directory")
-VAIN = ("log_level", "debug")  # fields without an effect, which programs written for NNI set
-DROPPED = ("nni_manager_ip", "tuner_gpu_indices")  # of version 2; they have no meaning here
-OTHERS = (*DROPPED, "experiment_type", "use_annotation", "advisor")  # keys of version 2 that are no fields here
+WITHOUT_EFFECT = ("log_level", "debug")  # fields that programs written for NNI set
+DROPPED = ("nni_manager_ip", "tuner_gpu_indices")  # keys of version 2 without a meaning here
+OTHERS = (*DROPPED, "experiment_type", "use_annotation", "advisor")  # keys of version 2 that are not fields here
 
 
 def load_config(path: str | Path) -> ExperimentConfig:
-    """Read a configuration; relative paths in it are against its folder. What it says in vain is told on stderr.
+    """Read a configuration. Its relative paths start at its folder. Keys without effect are reported on stderr.
 
-    Keys are taken without regard to case and underscores. Raises ConfigError that names the file, and the line or
-    the key; whether the values go together is for `ExperimentConfig.check`.
+    Case and underscores of keys are ignored. Raises ConfigError that names the file, and the line or the key.
+    `ExperimentConfig.check` checks whether the values fit together.
     """
     path = Path(path)
     values, source = read_yaml(path), str(path)
@@ -37,7 +37,7 @@ def load_config(path: str | Path) -> ExperimentConfig:
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
     config = ExperimentConfig.from_dict(values, source)
-    for key in (*dropped, *(name for name in VAIN if getattr(config, name))):
+    for key in (*dropped, *(name for name in WITHOUT_EFFECT if getattr(config, name))):
         print(f"fastcifar: {path}: {key} has no effect here", file=sys.stderr)
     try:
         _resolve(config, path.absolute().parent)  # of a link, too, the folder in which it lies
@@ -47,7 +47,7 @@ def load_config(path: str | Path) -> ExperimentConfig:
 
 
 def _only_fields(values: Any) -> tuple[dict[str, Any], list[str]]:
-    """The values without those keys of NNI's that are no fields here, and the keys that were dropped."""
+    """The values without NNI's keys that are not fields here, and the dropped keys."""
     names = field_names(ExperimentConfig)
     found = matched(values, (*names, *OTHERS), "")
     if found.pop("use_annotation", None) not in (False, None):

@@ -1,4 +1,4 @@
-"""Version 1 of NNI's configuration, turned into version 2."""
+"""Converts version 1 of NNI's configuration to version 2."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -49,12 +49,12 @@ PARTS = ("trial", "localConfig", "tuner", "assessor", "advisor")
 
 
 def is_v1(values: Any) -> bool:
-    """Whether these are values of version 1: only there the platform is on the top level."""
+    """Whether these are values of version 1. Only version 1 has the platform at the top level."""
     return isinstance(values, Mapping) and any(squeezed(key) == squeezed(PLATFORM) for key in values)
 
 
 def to_v2(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The values of version 2, and the keys that were dropped. Raises ConfigError."""
+    """The values in version 2, and the dropped keys. Raises ConfigError."""
     for key, value in values.items():
         if squeezed(key) == squeezed(PLATFORM):
             check_platform(str(key), value)  # first, as other platforms have other keys
@@ -89,7 +89,7 @@ def _algorithm(values: Any, kind: str, dropped: list[str]) -> dict[str, Any]:
 
 
 def _moved(values: Any, table: Mapping[str, str | None], where: str, dropped: list[str]) -> dict[str, Any]:
-    """The values under their names of version 2; a null counts as not there."""
+    """The values under their names in version 2; a null counts as missing."""
     result: dict[str, Any] = {}
     for key, value in matched(values, table, where).items():
         new = table[key]

@@ -32,12 +32,11 @@ STATUS = {
 
 
 class Experiment:
-    """An experiment as NNI's Python interface has it: `Experiment("local")` or `Experiment(tuner, "local")`.
+    """An experiment with NNI's Python interface: `Experiment("local")` or `Experiment(tuner, "local")`.
 
     config: an `ExperimentConfig`; its fields may be set until `run` or `start`. id: the name of its folder.
-    threads: of each trial's command, by OMP_NUM_THREADS; None leaves them to it.
-    on_begin, on_change: called before the first trial, which by default says where the results are, and after whatever
-    happens.
+    threads: of each trial's command, by OMP_NUM_THREADS; None leaves them to the command.
+    on_begin: called before the first trial; by default it prints the folder. on_change: called after every event.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class Experiment:
 
     @classmethod
     def from_yaml(cls, path: str | Path, *, out: str | Path = OUT) -> "Experiment":
-        """An experiment that a YAML file of NNI's version 2 or 1 describes. Raises ConfigError."""
+        """An experiment from a YAML file in NNI's version 2 or 1. Raises ConfigError."""
         experiment = cls(out=out)
         experiment.config = load_config(path)
         return experiment
@@ -76,9 +75,9 @@ class Experiment:
         out: str | Path = OUT,
         trust: bool = False,
     ) -> "Experiment":
-        """Go on with an experiment that has ended before its time.
+        """Resume an experiment that has ended early.
 
-        trust: run its command and its classes also where it came by `fastcifar experiment load`.
+        trust: run its command and its classes even if it came by `fastcifar experiment load`.
         """
         experiment = Experiment(out=out)
         experiment.folder, experiment._trust = find_folder(Path(out), experiment_id), trust
@@ -87,7 +86,7 @@ class Experiment:
 
     @staticmethod
     def view(experiment_id: str, port: int | None = None, *, out: str | Path = OUT) -> "Experiment":
-        """An experiment to look at: nothing is run."""
+        """An experiment to read; nothing is run."""
         experiment = Experiment(out=out)
         experiment.folder = find_folder(Path(out), experiment_id)
         _say_where(experiment.folder, port)
@@ -99,7 +98,7 @@ class Experiment:
         return self._begun().name
 
     def run(self, port: int | None = None, wait_completion: bool = True) -> bool:
-        """Run the experiment to its end; whether it got there. Without `wait_completion` the same as `start`."""
+        """Run the experiment to its end; return whether it got there. Without `wait_completion` the same as `start`."""
         self._begin(port, wait_completion)
         return self.get_status() == "DONE"
 
@@ -108,13 +107,13 @@ class Experiment:
         self._begin(port, wait=False)
 
     def stop(self) -> None:
-        """Begin no further trial, and wait for those that run."""
+        """Start no further trial, and wait for the running ones."""
         if self._thread is not None and self._thread.is_alive():
             self._stopping.set()
             self._thread.join()
 
     def wait(self) -> None:
-        """Wait until it has ended. Raises what ended it, if anything did."""
+        """Wait until it has ended. Raises the error that ended it, if any."""
         if self._thread is not None:
             self._thread.join()
         if self._error is not None:
@@ -135,7 +134,7 @@ class Experiment:
         return [self._job(row) for row in rows]
 
     def get_trial_job(self, trial_job_id: str) -> dict[str, Any] | None:
-        """One trial by its id; None where there is none."""
+        """One trial by its id; None if there is none."""
         return next((job for job in self.list_trial_jobs() if job["id"] == trial_job_id), None)
 
     def get_job_statistics(self) -> list[dict[str, Any]]:
@@ -144,7 +143,7 @@ class Experiment:
         return [{"trialJobStatus": state, "trialJobNumber": states.count(state)} for state in dict.fromkeys(states)]
 
     def get_job_metrics(self, trial_job_id: str | None = None) -> dict[str, list[dict[str, Any]]]:
-        """The reports and the result of each trial, or of one."""
+        """The reports and the result of each trial, or of one trial."""
         curves: dict[int, list[float]] = self._read(lambda store: store.reports())
         metrics = {}
         for row in self._read(lambda store: store.trials()):
@@ -276,7 +275,7 @@ class Experiment:
 
 
 def _settled(config: AlgorithmConfig) -> dict[str, Any]:
-    """As JSON values that mean the same in another working directory."""
+    """The configuration as JSON values that do not depend on the working directory."""
     values = config.to_dict()
     if config.class_name is not None:
         values["code_directory"] = str(Path(config.code_directory or ".").expanduser().absolute())

@@ -1,4 +1,4 @@
-"""How an experiment is run, in NNI's words (its configuration, version 2)."""
+"""The configuration of an experiment, in NNI's version 2."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ from fastcifar.search.spaces.space import Space
 
 @dataclass(kw_only=True)
 class ExperimentConfig(Fields):
-    """How an experiment is run. Fields may be set in any order; `check` says whether they go together."""
+    """The configuration of an experiment. Fields may be set in any order; `check` tells whether they fit together."""
 
     experiment_name: str | None = None
     """A name to show."""
@@ -47,27 +47,27 @@ class ExperimentConfig(Fields):
     trial_code_directory: str | Path = "."
     """The folder in which trial_command runs."""
     trial_concurrency: int | None = None
-    """Trials beside each other; needed."""
+    """Concurrent trials; needed."""
     trial_gpu_number: int | None = None
-    """GPUs of a trial; 0 hides the GPUs from it, null leaves them alone."""
+    """GPUs of a trial; 0 hides all GPUs from it, null leaves them alone."""
     max_trial_number: int | None = None
-    """Trials in all; null is without end."""
+    """Trials in total; null is no limit."""
     max_failures: int = MAX_FAILURES
-    """Trials that fail in a row from the start, after which the experiment ends; 0 is never. NNI has no such field."""
+    """The experiment ends when this many first trials have all failed; 0 means never. NNI has no such field."""
     max_experiment_duration: str | int | float | None = None
-    """Seconds, or text such as 30s, 10m, 1h, 2d, after which no trial is started; null is without end."""
+    """Seconds, or text such as 30s, 10m, 1h, 2d, after which no trial is started; null is no limit."""
     max_trial_duration: str | int | float | None = None
-    """As above, after which a trial is stopped."""
+    """The same, after which a trial is stopped."""
     experiment_working_directory: str | Path | None = None
-    """The folder in which experiments are kept; null is the usual one."""
+    """The folder that holds the experiments; null is the default one."""
     log_level: str | None = None
-    """fatal, error, warning, info, debug or trace, as NNI has it; has no effect here."""
+    """fatal, error, warning, info, debug or trace, as in NNI; has no effect here."""
     debug: bool = False
-    """As NNI has it; has no effect here."""
+    """As in NNI; has no effect here."""
     tuner: AlgorithmConfig = field(default_factory=AlgorithmConfig)
-    """What says which parameters are next; needed."""
+    """The searcher that suggests parameters; needed."""
     assessor: AlgorithmConfig = field(default_factory=AlgorithmConfig)
-    """What stops trials early; as it is, none."""
+    """The assessor that stops trials early; none by default."""
     training_service: LocalConfig = field(default_factory=LocalConfig)
     """Where trials run."""
 
@@ -83,9 +83,9 @@ class ExperimentConfig(Fields):
 
     @classmethod
     def from_dict(cls, values: Any, source: str = "") -> "ExperimentConfig":
-        """Make one of JSON values, keys without regard to case and underscores; `source` names them in errors.
+        """Make one from JSON values, ignoring case and underscores of keys; `source` names them in errors.
 
-        Raises ConfigError for an unknown key; the values are looked at by `check`.
+        Raises ConfigError for an unknown key; `check` checks the values.
         """
         try:
             config = cls(**matched(values, field_names(cls), ""))
@@ -95,7 +95,7 @@ class ExperimentConfig(Fields):
         return config
 
     def load_search_space(self) -> dict[str, Any]:
-        """The search space as it is written, from the file where it is in one. Raises ConfigError, SpaceError."""
+        """The search space as written, from its file if it has one. Raises ConfigError, SpaceError."""
         if self.search_space_file is None:
             return dict(self.search_space or {})
         file = Path(self.search_space_file).expanduser()
@@ -109,15 +109,15 @@ class ExperimentConfig(Fields):
 
     @property
     def space_source(self) -> str:
-        """What the search space is called in errors."""
+        """The name of the search space in errors."""
         if self.search_space_file is not None:
             return str(self.search_space_file)
         return f"{self.source}: search_space" if self.source else "search_space"
 
     def check(self) -> None:
-        """Raise ConfigError, or SpaceError, for what cannot be run: wrong values, and fields that do not go together.
+        """Raise ConfigError or SpaceError for wrong values, and for fields that do not fit together.
 
-        Files are read, and classes of the user's are imported and made, but nothing is started or written.
+        It reads files, and imports and instantiates the user's classes, but starts and writes nothing.
         """
         try:
             for name, check in _CHECKS.items():

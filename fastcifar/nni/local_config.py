@@ -1,4 +1,4 @@
-"""Where an experiment's trials run, as the configuration says it."""
+"""The part of the configuration that says where trials run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,15 +27,15 @@ class LocalConfig(Fields):
     platform: str = "local"
     """local; there is no other."""
     use_active_gpu: bool | None = None
-    """Whether a GPU that other processes use may be taken; needed where trial_gpu_number > 0."""
+    """Whether to use GPUs that other processes use; needed if trial_gpu_number > 0."""
     max_trial_number_per_gpu: int = 1
     """Trials that share a GPU."""
     gpu_indices: list[int] | int | str | None = None
-    """GPUs that may be taken: a number, a list, or text such as "0,2"; null is all."""
+    """GPUs that may be used: a number, a list, or text such as "0,2"; null is all."""
 
     @classmethod
     def from_dict(cls, values: Any, where: str) -> "LocalConfig":
-        """Make one of JSON values; `where` is their key. Raises ConfigError."""
+        """Make one from JSON values; `where` is their key. Raises ConfigError."""
         for key, value in values.items() if isinstance(values, Mapping) else ():
             if squeezed(key) == "platform":
                 check_platform(f"{where}.{key}", value)  # first, as other platforms have other keys
@@ -43,7 +43,7 @@ class LocalConfig(Fields):
 
     @property
     def gpus(self) -> list[int] | None:
-        """`gpu_indices` as a list. Raises ValueError where it is none."""
+        """`gpu_indices` as a list. Raises ValueError if it is not valid."""
         if self.gpu_indices is None:
             return None
         if isinstance(self.gpu_indices, str):
@@ -69,7 +69,7 @@ class LocalConfig(Fields):
 
 
 def check_platform(name: str, value: Any) -> None:
-    """Raise ConfigError for a platform that is not here; those of NNI are told from misspelt ones."""
+    """Raise ConfigError for an unsupported platform; NNI's platforms and misspelt names get different messages."""
     if isinstance(value, str) and squeezed(value) in ELSEWHERE:
         raise ConfigError(f"{name}: the platform {value} of NNI is not here; there is local")
     one_of(("local",))(name, value)

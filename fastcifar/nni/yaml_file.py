@@ -11,13 +11,13 @@ from fastcifar.reading import UnreadableError, read_text
 from fastcifar.rules import ConfigError
 
 MAX_BYTES = 1 << 20  # PyYAML reads some 100 kB a second
-MAX_VALUES = 100_000  # with those that aliases stand for: 600 bytes of aliases to aliases can mean billions
-MAX_NUMBER = 1000  # characters of what is not text: 1:30:00:00... is a number of base 60, and slow
+MAX_VALUES = 100_000  # with aliases expanded: 600 bytes of aliases to aliases can mean billions
+MAX_NUMBER = 1000  # characters of a value that is not text: 1:30:00:00... is a number in base 60, and slow to read
 MAX_DEPTH = 100  # lists and objects in each other
 
 
 def read_yaml(path: str | Path) -> Any:
-    """The values of a YAML file. A key may not be there twice; 1e-4 is a number, as in YAML 1.2 and JSON.
+    """The values of a YAML file. A repeated key is an error; 1e-4 is a number, as in YAML 1.2 and JSON.
 
     Raises ConfigError that names the file and the line.
     """
@@ -47,7 +47,7 @@ def _line(message: object) -> str:
 
 
 class _Refused(yaml.MarkedYAMLError):
-    """YAML, but more of it than is taken."""
+    """YAML beyond the limits."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -86,7 +86,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Expanded:
-    """What each node stands for, aliases written out: (values, nesting). Each node is looked at once."""
+    """The size of each node with aliases expanded: (values, nesting). Each node is visited once."""
 
     def __init__(self) -> None:
         self.known: dict[int, tuple[int, int] | None] = {}  # by the node's identity; None while it is looked at

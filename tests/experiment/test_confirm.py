@@ -1,4 +1,4 @@
-"""Estimates against a table of Student's t, finalists, the winner and Pareto fronts against plain definitions."""
+"""Estimates against a table of Student's t; points to confirm, winner and Pareto fronts against plain definitions."""
 
 import math
 from dataclasses import replace
@@ -11,8 +11,8 @@ from fastcifar.experiment.confirm import (
     candidates,
     chosen_gain,
     difference,
-    finalists,
     pareto,
+    points_to_confirm,
     shared_luck,
     winner,
 )
@@ -56,11 +56,11 @@ def history(*values, maximize=True):
 
 
 @pytest.mark.parametrize(("maximize", "order"), [(True, [2, 1, 0]), (False, [0, 1, 2])])
-def test_finalists_are_in_order_of_their_means(maximize, order):
+def test_points_to_confirm_are_in_order_of_their_means(maximize, order):
     """Option 1 has the luckiest and the worst result, mean 5; 3 was stopped, 4 has failed."""
     found = history((0, 1.0), (1, 10.0), (2, 8.0), (1, 0.0), (3, (6.0,)), (4, None), maximize=maximize)
     for count in range(7):
-        assert [params["k"] for params in finalists(Random(), found, count)] == order[:count]
+        assert [params["k"] for params in points_to_confirm(Random(), found, count)] == order[:count]
 
 
 def test_the_searchers_estimate_comes_first():
@@ -69,15 +69,15 @@ def test_the_searchers_estimate_comes_first():
             return {"k": 0}
 
     found = history((0, 1.0), (1, 2.0), (2, 3.0))
-    assert [params["k"] for params in finalists(Stubborn(), found, 3)] == [0, 2, 1]
-    assert finalists(GP(), history((3, 1.0)), 2) == [{"k": 3}]
+    assert [params["k"] for params in points_to_confirm(Stubborn(), found, 3)] == [0, 2, 1]
+    assert points_to_confirm(GP(), history((3, 1.0)), 2) == [{"k": 3}]
 
 
-def test_finalists_of_hyperband_have_no_budget():
+def test_points_to_confirm_of_hyperband_have_no_budget():
     found = History(SPACE, True, budget="epochs")
     for option, budget, value in [(0, 1, 9.0), (1, 1, 5.0), (2, 3, 7.0)]:
         found.add({"k": option, "epochs": budget}, value)
-    assert finalists(Hyperband(low=1, high=3), found, 3) == [{"k": 2}, {"k": 0}, {"k": 1}]
+    assert points_to_confirm(Hyperband(low=1, high=3), found, 3) == [{"k": 2}, {"k": 0}, {"k": 1}]
 
 
 def test_candidates_and_the_winner():

@@ -5,7 +5,7 @@ import time
 import pytest
 from scripted import ENTRIES, SMALL, SPACE, Scripted, plain
 
-from fastcifar.experiment.loop import MOST_SEED, Limits, confirm_seeds, trial_seed, updated
+from fastcifar.experiment.loop import MAX_SEED, Limits, confirm_seeds, trial_seed, updated
 from fastcifar.experiment.objectives.base import FunctionEvaluator
 from fastcifar.experiment.planning import plan_of
 from fastcifar.experiment.session import driving
@@ -25,15 +25,15 @@ def test_number_of_trials_and_their_seeds(search):
 
 
 def test_the_largest_seed_is_one_that_the_store_keeps(search):
-    driver = search(seed=MOST_SEED, limits=Limits(trials=2))
-    driver.repeat("confirm", [driver.rows[0].params], confirm_seeds(MOST_SEED, 1))
+    driver = search(seed=MAX_SEED, limits=Limits(trials=2))
+    driver.repeat("confirm", [driver.rows[0].params], confirm_seeds(MAX_SEED, 1))
     assert [row.seed for row in driver.store.trials()][1:] == [
-        MOST_SEED * 1_000_000 + 1,
-        MOST_SEED * 1_000_000 + 999_999,
+        MAX_SEED * 1_000_000 + 1,
+        MAX_SEED * 1_000_000 + 999_999,
     ]
-    assert trial_seed(MOST_SEED + 2, 0) > 2**63 - 1
+    assert trial_seed(MAX_SEED + 2, 0) > 2**63 - 1
     with pytest.raises(ConfigError, match="seed: a whole number at least 0 and at most 9,223,372,036,853 is needed"):
-        plan_of(Spec(space=ENTRIES, seed=MOST_SEED + 1))
+        plan_of(Spec(space=ENTRIES, seed=MAX_SEED + 1))
 
 
 def test_what_is_suggested_is_the_searchers(search):

@@ -11,10 +11,11 @@ from fastcifar.search.spaces.space import Params
 
 @dataclass(frozen=True, kw_only=True)
 class Needs:
-    """What a trial needs while it runs.
+    """The resources of a running trial.
 
-    threads: of the CPU; None leaves them to the trial. memory: bytes.
-    gpus: how many; 0 hides them all, None leaves them alone. gpu_share: of each of them, 0.5 for two trials on one.
+    threads: CPU threads; None leaves them to the trial. memory: bytes.
+    gpus: their number; 0 hides all GPUs, None leaves them alone. gpu_share: share of each GPU, 0.5 for two trials on
+    one.
     """
 
     threads: int | None = None
@@ -30,10 +31,10 @@ NO_NEEDS = Needs()
 class Trial:
     """One trial to run.
 
-    number: its place in the experiment, from 0. experiment: the experiment's id.
-    folder: the trial's own, which the engine makes where it needs one.
-    confirm: whether it confirms a winner: at full budget, where the evaluator has a shorter one for the search.
-    needs: what the engine gives it.
+    number: counted in the experiment, from 0. experiment: the experiment's id.
+    folder: the trial's own; the engine creates it if it needs one.
+    confirm: whether it confirms a winner, at full budget; the evaluator may have a smaller budget for the search.
+    needs: the resources that the engine gives it.
     """
 
     number: int
@@ -46,13 +47,13 @@ class Trial:
 
     @property
     def id(self) -> str:
-        """A name that is the trial's alone."""
+        """A name that is unique to the trial."""
         return f"{self.experiment}-{self.number}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """A trial reports an intermediate result. A trial that waits for a verdict goes on after `go_on`."""
+    """A trial reports an intermediate result. If the trial waits for a verdict, `go_on` continues it."""
 
     number: int
     value: float
@@ -62,8 +63,8 @@ class Report:
 class Ended:
     """A trial has ended.
 
-    value: its result, or None where it has none: it failed (`message` says how) or was stopped by `stop`.
-    metrics: what it reported besides, JSON values.
+    value: its result; None if it failed (`message` says why) or was stopped by `stop`.
+    metrics: further reported entries, JSON values.
     """
 
     number: int
@@ -76,25 +77,25 @@ Event = Report | Ended
 
 
 class Engine(Protocol):
-    """Runs trials beside each other. None of its methods waits, but for `events` and `close`."""
+    """Runs concurrent trials. Only `events` and `close` wait; the other methods return at once."""
 
     def capacity(self, needs: Needs) -> float:
-        """How many trials with these needs it can run beside each other; infinite where nothing limits them.
+        """How many concurrent trials with these needs it can run; infinite if nothing limits them.
 
-        Raises Failure where it cannot run any. The driver decides how many of them to start.
+        Raises Failure if it cannot run any. The driver decides how many to start.
         """
         ...
 
     def start(self, trial: Trial) -> None:
-        """Begin a trial. What goes wrong with it later is an `Ended` event."""
+        """Start a trial. A later error in it is an `Ended` event."""
         ...
 
     def events(self, timeout: float) -> list[Event]:
-        """What has happened since the last call; waits for the first event, at most `timeout` seconds."""
+        """The events since the last call; waits for the first one, at most `timeout` seconds."""
         ...
 
     def go_on(self, number: int) -> None:
-        """Let a trial that has reported go on."""
+        """Continue a trial that waits after its report."""
         ...
 
     def stop(self, number: int) -> None:
@@ -102,14 +103,14 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """End everything that still runs, and wait until it has ended."""
+        """End all running trials, and wait until they have ended."""
         ...
 
 
 def result_of(value: Any) -> tuple[float, dict[str, Any]]:
-    """A reported result, a number or a dict with a numeric `default`, as (number, the other entries).
+    """A reported result (a number, or a dict with a number under `default`) as (number, the other entries).
 
-    Raises ValueError for anything else, NaN and infinities included.
+    Raises ValueError for anything else, including NaN and infinities.
     """
     metrics: dict[str, Any] = {}
     if isinstance(value, Mapping):

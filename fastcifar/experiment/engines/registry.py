@@ -1,4 +1,4 @@
-"""The engine of a search: workers for what is Python, processes for a command."""
+"""The engine of a search: workers for Python, processes for a command."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ from fastcifar.machine import share_of_cores, short_waits
 
 
 def engine_of(spec: Spec, folder: Path, evaluator: Evaluator | None = None) -> Engine:
-    """What runs the trials; `evaluator` in place of the spec's own, where it has no name."""
+    """The engine that runs the trials. evaluator: replaces the spec's own if that has no importable name."""
     resources = resources_of(spec)
     if spec.command is not None:
         code = Path(spec.code_directory)
@@ -30,7 +30,7 @@ def engine_of(spec: Spec, folder: Path, evaluator: Evaluator | None = None) -> E
 
 
 def needs_of(spec: Spec) -> Needs:
-    """What each trial of a search needs. A command's threads are its own affair, where nothing is said of them."""
+    """The resources of each trial of a search. Unless `threads` is set, a command chooses its threads itself."""
     threads = spec.threads
     if threads is None and spec.command is None and THREADS not in os.environ:
         threads = share_of_cores(spec.concurrency)
@@ -39,13 +39,13 @@ def needs_of(spec: Spec) -> Needs:
 
 
 def resources_of(spec: Spec) -> Resources:
-    """What its trials share: this machine, with the GPUs that it may take."""
+    """The resources that its trials share: this machine, with the GPUs that the search may use."""
     gpus = _gpus(spec)
     return Resources(GPUs(gpus.indices, gpus.use_active))
 
 
 def gpu_capacity(spec: Spec) -> float:
-    """How many of its trials the GPUs hold beside each other. Raises GPUError where they hold none."""
+    """How many of its trials fit on the GPUs at once. Raises GPUError if none does."""
     needs = needs_of(spec)
     return resources_of(spec).capacity(Needs(gpus=needs.gpus, gpu_share=needs.gpu_share))
 
@@ -55,7 +55,7 @@ def _gpus(spec: Spec) -> TrialGPUs:
 
 
 def _waiting_shortly() -> dict[str, str]:
-    """Variables with which the threads of a worker do not take the cores while they wait."""
+    """Variables that let a worker's waiting threads sleep instead of occupying cores."""
     environment = dict(os.environ)
     short_waits(environment)
     return {name: value for name, value in environment.items() if os.environ.get(name) != value}

@@ -16,22 +16,22 @@ Reporter = Callable[[float], None]
 
 
 class TrialStopped(BaseException):
-    """Raised by `report` in a trial that is to end; evaluators let it pass."""
+    """Raised by `report` in a trial that must end; evaluators do not catch it."""
 
 
 class Evaluator(Protocol):
-    """Runs one trial in a worker process, to which it is pickled. It may keep things between calls."""
+    """Runs trials in a worker process. It is pickled once, to the worker, and may keep state between calls."""
 
     def __call__(self, params: Params, seed: int, report: Reporter, confirm: bool) -> Any:
-        """The result: a number, or a dict with a number under `default`. What it raises makes the trial fail."""
+        """The result: a number, or a dict with a number under `default`. An exception fails the trial."""
         ...
 
 
 @dataclass(frozen=True)
 class FunctionEvaluator:
-    """A Python function of the parameters; where it has arguments `seed` or `report`, it is given them by name.
+    """A Python function of the parameters; it gets `seed` and `report` by name if it has such arguments.
 
-    metric: what stands under this name in the dict that it returns is the result.
+    metric: the entry of the returned dict that is the result.
     """
 
     function: Callable[..., Any] | str
@@ -63,7 +63,7 @@ class FunctionEvaluator:
 
 
 def find_function(path: str, where: str = "--objective") -> Callable[..., Any]:
-    """The function named `module:function`. Raises ValueError, which begins with `where`, where there is none."""
+    """The function named `module:function`. Raises ValueError, which begins with `where`, if there is none."""
     module, colon, name = path.partition(":")
     if not colon or not name:
         raise ValueError(f"{where}: module:function is needed, not {path!r}")

@@ -1,4 +1,4 @@
-"""The objective of a search: what its trials compute, as its spec says it."""
+"""The objective of a search, made from its spec: the evaluator of its trials."""
 
 import sys
 from collections.abc import Callable
@@ -14,11 +14,11 @@ from fastcifar.search.spaces.space import TOTAL_EPOCH
 if TYPE_CHECKING:
     from fastcifar.train import Recipe
 
-SUPERNET = "fastcifar.supernet.predict.evaluate:SupernetEvaluator"  # by name, as its room lies above this one
+SUPERNET = "fastcifar.supernet.predict.evaluate:SupernetEvaluator"  # by name: this package may not import a higher one
 
 
 def evaluator_of(spec: Spec) -> Evaluator:
-    """What a trial does, for a recipe or a function that has a name. Raises StoreError where there is neither."""
+    """The evaluator for a recipe, a supernet or a function with a name. Raises StoreError if the spec has none."""
     if spec.recipe is not None:
         from fastcifar.experiment.objectives.training.evaluator import TrainEvaluator  # brings torch
         from fastcifar.train import Recipe
@@ -31,7 +31,7 @@ def evaluator_of(spec: Spec) -> Evaluator:
             epochs_of_space="total_epoch" in spec.space,
             space_epochs=spec.space.get(TOTAL_EPOCH),
         )
-    if spec.supernet is not None:  # by name, as its room lies above this one
+    if spec.supernet is not None:  # by name: this package may not import a higher one
         data_dir = None if spec.data_dir is None else Path(spec.data_dir)
         evaluator: Evaluator = find_function(SUPERNET)(folder=Path(spec.supernet), data_dir=data_dir)
         return evaluator
@@ -43,7 +43,7 @@ def evaluator_of(spec: Spec) -> Evaluator:
 
 
 def recipes_of(spec: Spec) -> "Callable[[dict[str, Any]], Recipe]":
-    """What makes the recipe of a trial from its parameters, where trials are of networks."""
+    """The function that makes a trial's recipe from its parameters, for trials that are networks."""
     from fastcifar.experiment.objectives.training.trial_recipe import TrialRecipes  # brings torch
     from fastcifar.train import Recipe
 
@@ -58,7 +58,7 @@ def recipes_of(spec: Spec) -> "Callable[[dict[str, Any]], Recipe]":
 
 
 def allowed_by(spec: Spec) -> Callable[[dict[str, Any]], bool] | None:
-    """Whether a network is within the limits of a search; None where it has none."""
+    """A function that tells whether a network is within the search's limits; None if the search has none."""
     trains = spec.recipe is not None or spec.supernet is not None
     if not trains or (spec.max_flops is None and spec.max_parameters is None):
         return None
@@ -76,7 +76,7 @@ def allowed_by(spec: Spec) -> Callable[[dict[str, Any]], bool] | None:
 
 
 def check_recipe(spec: Spec, folder: Path) -> None:
-    """Raise StoreError where the recipe of a spec in a store is of another version."""
+    """Raise StoreError if another version wrote the recipe of a stored spec."""
     if spec.recipe is None:
         return
     from fastcifar.train import Recipe  # brings torch

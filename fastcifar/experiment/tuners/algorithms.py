@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastcifar.checks import Check
-from fastcifar.experiment.loop import MOST_SEED
+from fastcifar.experiment.loop import MAX_SEED
 from fastcifar.experiment.tuners.algorithm_config import AlgorithmConfig, Arguments, checked, known_name, mode
 from fastcifar.experiment.tuners.batch import make_batch
 from fastcifar.experiment.tuners.custom import ASSESSOR_METHODS, SEARCHER_METHODS, make_custom
@@ -56,7 +56,7 @@ def make_tuner(
     config.check("tuner")
     maximize = mode(config.class_args, "tuner") is not False
     seed = config.class_args.get("seed")
-    optional(whole(0, MOST_SEED))(f"{TUNER}.seed", seed)
+    optional(whole(0, MAX_SEED))(f"{TUNER}.seed", seed)
     args = {name: value for name, value in config.class_args.items() if name not in MODE_AND_SEED}
     if config.name is None:
         custom: Searcher = make_custom(config, SEARCHER_METHODS, args, "tuner")

@@ -1,6 +1,6 @@
-"""A folder for each attempt at a trial, so that what an earlier one still writes is nobody's.
+"""A separate folder for each attempt at a trial, so that late writes of an earlier attempt do not count.
 
-The first has the trial's own folder, `trials/3`, the next `trials/3.2`, `trials/3.3`; the last one is kept.
+The first attempt has the trial's own folder, `trials/3`, the next `trials/3.2`, `trials/3.3`. Only the last is kept.
 """
 
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def attempts(folder: Path) -> list[Path]:
-    """The folders that are there of the attempts at a trial, by their order."""
+    """The existing folders of a trial's attempts, in order."""
     if not folder.parent.is_dir():
         return []
     later = [path for path in folder.parent.iterdir() if path.stem == folder.name and path.suffix[1:].isdecimal()]
@@ -17,12 +17,12 @@ def attempts(folder: Path) -> list[Path]:
 
 
 def latest(folder: Path) -> Path:
-    """The folder of a trial's last attempt; the trial's own where there was none."""
+    """The folder of a trial's last attempt; the trial's own folder if there was none."""
     return (attempts(folder) or [folder])[-1]
 
 
 def following(folder: Path) -> Path:
-    """The folder of the attempt after those that are there."""
+    """The folder of the next attempt."""
     there = attempts(folder)
     if not there:
         return folder
@@ -30,7 +30,7 @@ def following(folder: Path) -> Path:
 
 
 def begin(attempt: Path, earlier: list[Path]) -> None:
-    """Make the folder of an attempt, and remove the others. What cannot be removed is left, and does no harm."""
+    """Create the folder of an attempt, and remove the others. A folder that cannot be removed does no harm."""
     for folder in earlier:
         shutil.rmtree(folder, ignore_errors=True)
     attempt.mkdir(parents=True)

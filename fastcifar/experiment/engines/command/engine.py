@@ -22,15 +22,15 @@ TRIAL_PATH = (PACKAGE / "nni" / "path", PACKAGE.parent)  # heads a trial's PYTHO
 
 
 class CommandEngine:
-    """Runs each trial as a shell command, in a process group of its own: in bash, or where there is none in sh.
+    """Runs each trial as a shell command in its own process group: in bash, or in sh if there is no bash.
 
-    code_directory: where the command runs. output: the folder that holds the trials' folders.
-    limit: seconds that a trial may take; a longer one fails, unless it has its result. resources: what trials share.
-    grace: seconds from SIGINT (to what a trial has left: SIGTERM) to SIGKILL.
-    Each attempt at a trial has a folder of its own (`attempts`), with parameters.json, reports.jsonl, stdout, stderr,
-    output/ and pid. Before it begins, processes of earlier attempts are ended, after the same grace.
-    With a trial ends all that it has started, on Linux in whatever session; also where the driver is killed. `start`
-    belongs in a thread that outlives the trials: on Linux a trial's first process dies with it.
+    code_directory: the command's working directory. output: the folder that holds the trials' folders.
+    limit: seconds per trial; a longer trial fails, unless it has its result. resources: shared by the trials.
+    grace: seconds from SIGINT to SIGKILL; processes that a trial leaves behind get SIGTERM instead of SIGINT.
+    Each attempt at a trial has its own folder (`attempts`), with parameters.json, reports.jsonl, stdout, stderr,
+    output/ and pid. Before it starts, processes of earlier attempts are ended, with the same grace.
+    When a trial ends, or the driver is killed, everything that the trial has started ends; on Linux in any session.
+    Call `start` in a thread that outlives the trials: on Linux a trial's first process dies with that thread.
     """
 
     def __init__(
@@ -53,11 +53,11 @@ class CommandEngine:
         self._keeper = Keeper(self._mark)
 
     def capacity(self, needs: Needs) -> float:
-        """How many trials with these needs fit on this machine. Raises GPUError where none does."""
+        """How many trials with these needs fit on this machine. Raises GPUError if none does."""
         return self._resources.capacity(needs)
 
     def start(self, trial: Trial) -> None:
-        """Begin a trial. Raises ValueError where its folder is not under the output folder."""
+        """Start a trial. Raises ValueError if its folder is not under the output folder."""
         folder = trial.folder.resolve()
         if self._output not in folder.parents:
             raise ValueError(f"the trial's folder {folder} is not under the output folder {self._output}")
@@ -71,7 +71,7 @@ class CommandEngine:
         self._keep()
 
     def events(self, timeout: float) -> list[Event]:
-        """What has happened since the last call; waits for the first event, at most `timeout` seconds."""
+        """The events since the last call; waits for the first one, at most `timeout` seconds."""
         until = time.monotonic() + timeout
         while True:
             events = [event for job in self._jobs.values() for event in job.poll()]
@@ -85,15 +85,15 @@ class CommandEngine:
             time.sleep(min(POLL_SECONDS, left))
 
     def go_on(self, number: int) -> None:
-        """Nothing: a command does not wait for a verdict."""
+        """Does nothing: a command does not wait for a verdict."""
 
     def stop(self, number: int) -> None:
-        """End a trial, where it has not ended yet, with its children."""
+        """End a trial that still runs, with its children."""
         if number in self._jobs:
             self._jobs[number].end(Ended(number=number, message="stopped"))
 
     def close(self) -> None:
-        """End everything that still runs, and wait until it has ended."""
+        """End all running trials, and wait until they have ended."""
         for number in self._jobs:
             self.stop(number)
         while self._jobs:

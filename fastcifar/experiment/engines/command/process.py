@@ -1,4 +1,4 @@
-"""One trial's command: begun, watched, judged, ended."""
+"""One trial's command: start, watch, judge, end."""
 
 import json
 import signal
@@ -19,10 +19,10 @@ STDERR_TAIL = 4096  # bytes in which its last line is looked for
 
 
 class Job:
-    """One trial, from the end of an earlier attempt's processes to the end of its own. It advances with `poll`.
+    """One trial, from ending an earlier attempt's processes to the end of its own. `poll` advances it.
 
     command: the program and its arguments. folder: of this attempt; it does not exist yet.
-    variables: the environment, with the trial's mark in it.
+    variables: the environment, including the trial's mark.
     """
 
     def __init__(
@@ -46,19 +46,19 @@ class Job:
         self._earlier = attempts.attempts(trial.folder)
         if self._earlier:
             last = self._earlier[-1]
-            # What an older version has begun has no mark, but this.
+            # Processes that an older version started have no mark, but this.
             self._ending = Ending(recorded(last / "pid"), grace, [*self._marks, f"NNI_SYS_DIR={last}\0"])
         self._begin()
 
     @property
     def group(self) -> int | None:
-        """The process group of its command, from its begin until it is empty."""
+        """The process group of its command, from its start until it is empty."""
         if self._process is None:
             return None
         return self._process.pid if self._ending is None else self._ending.group
 
     def poll(self) -> list[Event]:
-        """What is new. `Ended` comes last, when nothing of the trial is left."""
+        """New events. `Ended` comes last, when no process of the trial remains."""
         events: list[Event] = []
         if self._outcome is None:
             if self._process is None:
@@ -70,7 +70,7 @@ class Job:
         return events
 
     def end(self, outcome: Ended) -> None:
-        """End what runs, as Ctrl-C does; `outcome` is what the trial comes to."""
+        """End the command, as Ctrl-C does; `outcome` becomes the trial's end."""
         self._end(outcome, signal.SIGINT)
 
     def _end(self, outcome: Ended, number: signal.Signals) -> None:
@@ -79,7 +79,7 @@ class Job:
             self._ending = Ending(self._process.pid, self._grace, self._marks, self._since, number)
 
     def _begin(self) -> None:
-        """Run the command, as soon as the earlier attempt is gone."""
+        """Run the command once the earlier attempt's processes have ended."""
         if not self._quiet():
             return
         self._ending = None
@@ -115,16 +115,16 @@ class Job:
             self.end(Ended(number=self._trial.number, message=self._reports.excess))
         elif code is not None:
             if not self._reports.more:
-                # What it has left may take no SIGINT: a shell's background processes ignore it.
+                # Remaining processes may ignore SIGINT, as a shell's background processes do.
                 self._end(self._judge(_how(code), " and no result"), signal.SIGTERM)
         elif self._limit is not None and time.monotonic() - self._started > self._limit:
             self.end(self._judge(f"the trial took longer than its limit of {self._limit:g} s"))
         return [Report(number=self._trial.number, value=value) for value in values]
 
     def _judge(self, failure: str, without: str = "") -> Ended:
-        """What a command comes to that has ended, or is ended for a `failure` ('' is none): its result, if it has one.
+        """The end of a command that has ended, or that a `failure` ends ('' is none): its result, if it has one.
 
-        without: what the message adds where it has none.
+        without: added to the message if there is no result.
         """
         number = self._trial.number
         try:
@@ -139,20 +139,20 @@ class Job:
         return Ended(number=number, message=failure or f"the command ended without a result{wrong}")
 
     def _quiet(self) -> bool:
-        """Whether the earlier attempt or, at the end, the trial has left no process."""
+        """Whether no process of the earlier attempt or, at the end, of the trial remains."""
         if self._process is not None:
             self._process.poll()  # reaps it
         return self._ending is None or self._ending.done()
 
 
 def _how(code: int) -> str:
-    """How a command failed, by its `returncode`; '' where it did not."""
+    """How a command failed, by its `returncode`; '' if it did not."""
     how = f"exit code {code}" if code >= 0 else f"signal {-code} ({signal.strsignal(-code)})"
     return f"the command ended with {how}" if code else ""
 
 
 def _last_line(path: Path) -> str:
-    """': ' and the last line of a text that is not blank; '' where there is none."""
+    """': ' and the last non-blank line of a file; '' if there is none."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - STDERR_TAIL))

@@ -1,4 +1,4 @@
-"""What a trial has written to its `reports.jsonl`, read while it grows, and in bounds."""
+"""Reads a trial's `reports.jsonl` while it grows, within limits."""
 
 import json
 import os
@@ -11,17 +11,17 @@ from fastcifar.experiment.engines.base import result_of
 
 TYPES = ("intermediate", "final")
 SHOWN = 80  # characters of a line that is wrong
-LINE_BYTES = 2**20  # of the longest line, and of what is read at once
+LINE_BYTES = 2**20  # of the longest line, and of one read
 FILE_BYTES = 2**26  # of all reports of a trial
-LINES = 1000  # read at once: each is a row in the store
+LINES = 1000  # per read: each is a row in the store
 _NOTHING = object()
 
 
 class Reports:
-    """The reports of one trial. The first final result counts, and nothing after it.
+    """The reports of one trial. The first final result counts; later reports are ignored.
 
-    wrong: where and what the first line is that is no report; '' where all are.
-    excess: why the file is read no further, which is the end of the trial; '' where it is in bounds.
+    wrong: place and content of the first invalid line; '' if all lines are reports.
+    excess: why the file is read no further, which ends the trial; '' within the limits.
     more: whether the last `read` left something for the next.
     """
 
@@ -34,9 +34,9 @@ class Reports:
         self.more = False
 
     def read(self, ended: bool = False) -> list[float]:
-        """The next intermediate results, NaN for one that is no finite number, or no report at all.
+        """The next intermediate results; NaN for one that is not a finite number or not a report.
 
-        ended: nobody writes any more, so that a last line without its end is whole.
+        ended: the writer has ended, so a last line without a line end is complete.
         """
         values = []
         for line in self._lines(ended):
@@ -54,7 +54,7 @@ class Reports:
         return values
 
     def final(self) -> tuple[float, dict[str, Any]] | None:
-        """The final result and its other entries, None while there is none. Raises ValueError where it is no result."""
+        """The final result and its other entries; None while there is none. Raises ValueError if it is invalid."""
         return None if self._final is _NOTHING else result_of(self._final)
 
     def _lines(self, ended: bool) -> Iterator[bytes]:
@@ -76,7 +76,7 @@ class Reports:
                 yield line
 
     def _text(self) -> tuple[bytes, int]:
-        """What comes next in the file, and how large the file is."""
+        """The next bytes of the file, and the file's size."""
         try:
             descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would wait for its other end
         except OSError:  # not there yet, or removed by the trial
@@ -94,7 +94,7 @@ class Reports:
 
 
 def _parse(line: bytes) -> tuple[str, Any]:
-    """A line as (type, value). Raises ValueError that says what is wrong with it."""
+    """A line as (type, value). Raises ValueError for an invalid line."""
     try:
         report = json.loads(line)
     except (ValueError, RecursionError):

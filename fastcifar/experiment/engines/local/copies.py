@@ -1,4 +1,4 @@
-"""What a trial in a copy of the driver's process cannot do, in words that say what helps."""
+"""Explains why a trial in a copy of the driver's process cannot use CUDA, and what helps."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ EXPLAINED = (
 
 
 def cuda_explained(evaluator: Evaluator) -> Evaluator:
-    """The evaluator, whose trials say why they cannot use a GPU."""
+    """The evaluator; its trials fail with an explanation if they cannot use a GPU."""
 
     def evaluate(params: Params, seed: int, report: Reporter, confirm: bool) -> Any:
         try:

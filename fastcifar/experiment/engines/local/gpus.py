@@ -1,4 +1,4 @@
-"""The GPUs of this machine, dealt out to processes: a command's trial, or a warm worker for as long as it lives."""
+"""Assigns this machine's GPUs to processes: to a command's trial, or to a warm worker for as long as it lives."""
 
 import math
 import os
@@ -12,14 +12,14 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 class GPUError(Failure):
-    """There are not as many GPUs as a trial needs."""
+    """There are fewer GPUs than a trial needs, or they cannot be listed."""
 
 
 class GPUs:
-    """Deals out the GPUs of this machine: a process gets those with the least load of our processes.
+    """Assigns the GPUs of this machine: a process gets those with the least load of our processes.
 
-    indices: GPUs that may be taken; None is all that this process may use.
-    use_active: whether GPUs may be taken that other processes use when they are first asked for.
+    indices: GPUs that may be used; None means all that this process may use.
+    use_active: whether to include GPUs that other processes use at the time of the first request.
     """
 
     def __init__(self, indices: Sequence[int] | None = None, use_active: bool = False) -> None:
@@ -28,11 +28,11 @@ class GPUs:
 
     @cached_property
     def there(self) -> list[str]:
-        """The GPUs that may be taken. Raises GPUError where that cannot be found out."""
+        """The GPUs that may be used. Raises GPUError if they cannot be listed."""
         return available(self.indices, self.use_active)
 
     def capacity(self, number: int, share: float = 1.0) -> float:
-        """How many processes fit that need `number` GPUs, or a share of each. Raises GPUError where none does."""
+        """How many processes fit that need `number` GPUs, or a share of each. Raises GPUError if none does."""
         if not number:
             return math.inf
         if len(self.there) < number:
@@ -43,7 +43,7 @@ class GPUs:
     def environment(self, number: int, process: int, living: Collection[int], share: float = 1.0) -> Mapping[str, str]:
         """The variables of a new process that gets `number` GPUs; 0 hides them all.
 
-        process: its number. living: the numbers of the processes that still have what they were given.
+        process: its number. living: the numbers of the processes that still hold their GPUs.
         """
         if not number:
             return {VISIBLE: "-1"}
@@ -57,9 +57,9 @@ class GPUs:
 
 
 def available(indices: Sequence[int] | None, use_active: bool) -> list[str]:
-    """The GPUs that may be taken: those in CUDA_VISIBLE_DEVICES, else all that `nvidia-smi` lists.
+    """The GPUs that may be used: those in CUDA_VISIBLE_DEVICES, otherwise all that `nvidia-smi` lists.
 
-    They are named as CUDA_VISIBLE_DEVICES names them. Raises GPUError where nvidia-smi is needed and cannot say.
+    They have the names of CUDA_VISIBLE_DEVICES. Raises GPUError if nvidia-smi is needed and fails.
     """
     mask = os.environ.get(VISIBLE)
     uuids = {} if mask is not None and use_active else dict(_query("--query-gpu=index,uuid"))

@@ -24,7 +24,7 @@ from fastcifar.experiment.objectives.base import Evaluator, FunctionEvaluator
 
 
 class Worker:
-    """One process and the trial that it runs. needs: what it was given. mark: of its environment."""
+    """One process and its current trial. needs: its resources. mark: the one in its environment."""
 
     def __init__(
         self,
@@ -40,21 +40,21 @@ class Worker:
         self.trial: Trial | None = None
         self.began = 0.0
         self.waits = False  # for a verdict on its report
-        self.stopped = False  # its trial is to end, and nothing that it says counts any more
+        self.stopped = False  # its trial is being ended, and its messages no longer count
 
     @property
     def idle(self) -> bool:
-        """Whether it can take a trial: what an idle worker says is that it has died."""
+        """Whether it can take a trial. A message from an idle worker means that it has died."""
         return self.trial is None and not self.connection.poll()
 
     @property
     def code(self) -> int | None:
-        """How the process has ended: its exit code, or a signal as a negative number; None while it lives."""
+        """The exit code of the process, or its signal as a negative number; None while it lives."""
         return self.process.poll() if isinstance(self.process, subprocess.Popen) else self.process.exitcode
 
     def begin(self, trial: Trial) -> None:
         self.trial, self.began, self.waits, self.stopped = trial, time.monotonic(), False, False
-        with suppress(OSError):  # a worker that has died is told of by its connection's end
+        with suppress(OSError):  # the end of its connection reports a worker that has died
             self.connection.send((trial.number, trial.params, trial.seed, trial.confirm))
 
     def answer(self, go_on: bool) -> None:
@@ -63,7 +63,7 @@ class Worker:
             self.connection.send(go_on)
 
     def end(self) -> None:
-        """End the process, with what it has started."""
+        """End the process and everything that it has started."""
         kill_all(self.process.pid, [self.mark])
         self.process.kill()  # it has no group yet, where it has just begun
         self.connection.close()
@@ -71,10 +71,10 @@ class Worker:
 
 
 class WorkerEngine:
-    """Runs each trial in a worker of its own, which stays for the next; one that dies takes its trial with it.
+    """Runs each trial in a worker process, which then takes another one. A worker that dies fails its trial.
 
-    log: folder of what the workers print. limit: seconds that a trial may take. environment: added to the workers'.
-    resources: what the workers share; each has its threads and GPUs for as long as it lives.
+    log: folder of the workers' output. limit: seconds per trial. environment: added to the workers'.
+    resources: shared by the workers; each keeps its threads and GPUs as long as it lives.
     """
 
     def __init__(
@@ -95,11 +95,11 @@ class WorkerEngine:
         self.keeper = Keeper(self.mark)
 
     def capacity(self, needs: Needs) -> float:
-        """How many workers with these needs fit on this machine. Raises GPUError where none does."""
+        """How many workers with these needs fit on this machine. Raises GPUError if none does."""
         return self.resources.capacity(needs)
 
     def start(self, trial: Trial) -> None:
-        """Begin a trial, in an idle worker that has what it needs, or in a new one."""
+        """Start a trial in an idle worker with the needed resources, or in a new one."""
         idle = next((one for one in self.workers if one.needs == trial.needs and one.idle), None)
         if idle is None:
             idle = self._made(trial.needs)
@@ -122,13 +122,13 @@ class WorkerEngine:
         return events
 
     def go_on(self, number: int) -> None:
-        """Let a trial that has reported go on."""
+        """Continue a trial that waits after its report."""
         one = self._of(number)
         if one and one.waits:
             one.answer(True)
 
     def stop(self, number: int) -> None:
-        """End a trial: at its report, if it waits there; else with its process."""
+        """End a trial: at its report, if it waits there; otherwise with its process."""
         one = self._of(number)
         if one is None:
             return
@@ -156,7 +156,7 @@ class WorkerEngine:
         return next((one for one in self._busy() if one.trial and one.trial.number == number), None)
 
     def _heard(self, one: Worker) -> list[Event]:
-        """What a worker's connection has to say; its end is the worker's."""
+        """The events from a worker's connection; the end of the connection is the worker's end."""
         try:
             number, kind, content = one.connection.recv()
         except (EOFError, OSError):
@@ -178,7 +178,7 @@ class WorkerEngine:
         return [Ended(number=number, message=message, metrics={"traceback": trace} if trace else {})]
 
     def _lost(self) -> list[Event]:
-        """Workers that have died while a child of theirs holds the connection open."""
+        """Events of workers that have died while one of their children holds the connection open."""
         lost = [one for one in self._busy() if one.code is not None and not one.connection.poll()]
         return [event for one in lost for event in self._died(one)]
 
@@ -203,7 +203,7 @@ class WorkerEngine:
         self._keep()
 
     def _made(self, needs: Needs) -> Worker:
-        """A new process. A function that has no name to be imported by needs a copy of this process."""
+        """A new process. A function that cannot be imported by name needs a copy of this process."""
         self.log.mkdir(parents=True, exist_ok=True)
         number = self.made
         self.made += 1
@@ -222,7 +222,7 @@ class WorkerEngine:
                 forked.start()
                 return Worker(number, needs, forked, ours, log, mark)
             pickled = pickle.dumps(self.evaluator)
-            # The path is not for what a trial runs in its turn, which may be another Python: no PYTHONPATH.
+            # No PYTHONPATH: programs that a trial runs may use another Python.
             code = f"import sys; sys.path[:] = sys.argv[5:]; from {worker.__name__} import main; main()"
             path = [str(entry) or str(Path.cwd()) for entry in sys.path]
             command = [sys.executable, "-c", code, str(theirs.fileno()), log, str(os.getpid()), str(pipe), *path]

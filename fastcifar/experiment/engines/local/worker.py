@@ -1,4 +1,4 @@
-"""A worker process: it keeps what a trial needs, and runs one trial after the other."""
+"""A worker process: it loads the evaluator once, and runs one trial after another."""
 
 import ctypes
 import faulthandler
@@ -77,7 +77,7 @@ def _run(
 
 
 def _trace() -> str:
-    """Where the exception came from; '' where that cannot be written, as in an exception's own code."""
+    """The traceback of the current exception; '' if formatting it fails, for example in the exception's own code."""
     try:
         return end_of(traceback.format_exc())
     except Exception:
@@ -85,7 +85,7 @@ def _trace() -> str:
 
 
 def _reported(value: Any) -> float:
-    """A reported number, NaN and infinities included, as it is or under `default`. Raises ValueError."""
+    """A reported number (NaN and infinities included), plain or under `default`. Raises ValueError."""
     number: Any = value.get("default") if isinstance(value, Mapping) else value
     if not isinstance(number, (str, bytes, bool)):
         with suppress(TypeError, ValueError, OverflowError):
@@ -95,7 +95,7 @@ def _reported(value: Any) -> float:
 
 @contextmanager
 def _driver_there() -> Iterator[None]:
-    """Tell the connection's end from errors of what a trial does."""
+    """Distinguish the end of the connection from errors of a trial."""
     try:
         yield
     except (EOFError, OSError):
@@ -103,9 +103,9 @@ def _driver_there() -> Iterator[None]:
 
 
 def settle(log: str, driver: int, pipe: int) -> None:
-    """Make this process a worker of the process `driver`: no Ctrl-C, no life after it, no word on the terminal.
+    """Make this process a worker of the process `driver`: it ignores Ctrl-C, dies with the driver, and prints to a log.
 
-    pipe: to the keeper, which is told of this process before it does anything.
+    pipe: to the keeper, which gets this process's number before the process does anything else.
     """
     announce(pipe)
     os.close(pipe)
@@ -119,14 +119,14 @@ def settle(log: str, driver: int, pipe: int) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     for descriptor, place in ((nothing, 0), (file, 1), (file, 2)):
         os.dup2(descriptor, place)
-    # By lines, for a process that may be killed; and not what stands in for them in a notebook.
+    # Line-buffered, as the process may be killed; the real streams, not a notebook's replacements.
     sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
     faulthandler.enable(file=2)
 
 
 def main() -> None:
-    """The program of a worker: the number of its connection, its log, its driver, the number of the keeper's pipe."""
+    """A worker's program. Arguments: descriptor of its connection, log, driver's pid, keeper's pipe."""
     settle(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
     connection = Connection(int(sys.argv[1]))
     with suppress(DriverGone):
@@ -136,7 +136,7 @@ def main() -> None:
 
 
 def _loaded(pickled: bytes) -> Evaluator:
-    """The evaluator; where it cannot be had here, one whose trials fail and say so."""
+    """The evaluator; if it cannot be loaded here, one whose trials fail with that message."""
     try:
         evaluator: Evaluator = pickle.loads(pickled)
         return evaluator

@@ -1,4 +1,4 @@
-"""Process groups of ours: apart from the driver, ended whole with all that they have started."""
+"""Our process groups: separate from the driver, and ended with everything that they have started."""
 
 import ctypes
 import os
@@ -13,13 +13,13 @@ from fastcifar.experiment.engines.processes.keeper import announce
 from fastcifar.experiment.engines.processes.marks import PROC, STARTED, Found, find, pids, stat
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
-UNSURE_SECONDS = 0.25  # in which a process that has no environment shows one
-SHARE = 0.2  # of the time that looking for processes may take
+UNSURE_SECONDS = 0.25  # in which a process with an empty environment gets one
+SHARE = 0.2  # of the time, at most, is spent looking for processes
 
 
 def child_setup(pipe: int) -> Callable[[], None]:
-    """A `preexec_fn`: the child is known to the keeper at the other end of `pipe`, and takes SIGINT even where the
-    driver ignores it; on Linux it dies with the driver, or, to be exact, with the thread that started it.
+    """A `preexec_fn`: the child announces itself to the keeper at the other end of `pipe`, and accepts SIGINT even if
+    the driver ignores it. On Linux it dies with the driver, or more exactly with the thread that started it.
     """
     prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
     driver = os.getpid()
@@ -36,10 +36,10 @@ def child_setup(pipe: int) -> Callable[[], None]:
 
 
 class Ending:
-    """The end of a group and of what is marked: a signal now, SIGKILL `grace` seconds later.
+    """Ends a group and all marked processes: a signal now, SIGKILL `grace` seconds later.
 
-    Nothing here waits: ask `done` often. since: the start time of the first of these processes, in ticks since boot.
-    group: as long as there is one.
+    It never waits: poll `done`. since: the start time of the first of these processes, in ticks since boot.
+    group: the process group, until it is empty.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Ending:
         _send(self.group, self._find(), signal_number)
 
     def done(self) -> bool:
-        """Whether nothing is left."""
+        """Whether all these processes have ended."""
         now = time.monotonic()
         if now < self._look_at:
             return False
@@ -69,7 +69,7 @@ class Ending:
         return not left and not (found.unsure and now < self._sure_at)
 
     def _find(self) -> Found:
-        """What is left, with the children of what was left before. A group that is empty is none any more."""
+        """The remaining processes, with children of those found before. An empty group is forgotten."""
         found = find(self._marks, self.group, self._known, self._since)
         self._known = dict(found.starts)
         if PROC.is_dir() and self.group not in found.groups.values():
@@ -78,7 +78,7 @@ class Ending:
 
 
 def kill_all(group: int | None, marks: Collection[str], patience: float = 1.0) -> None:
-    """Kill a group and what is marked, and look until nothing is left, `patience` seconds at most."""
+    """Kill a group and all marked processes; repeat until none remains, for at most `patience` seconds."""
     until, known = time.monotonic() + patience, dict[int, int]()
     while True:
         found = find(marks, group, known)
@@ -90,7 +90,7 @@ def kill_all(group: int | None, marks: Collection[str], patience: float = 1.0) -
 
 
 def alive(group: int) -> bool:
-    """Whether a process of the group still runs; zombies do not count, which a container's init may never reap."""
+    """Whether a process of the group still runs. Zombies do not count: a container's init may never reap them."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
@@ -101,19 +101,19 @@ def alive(group: int) -> bool:
 
 
 def started(pid: int) -> int:
-    """When a process has begun, in ticks since boot; 0 where that is not known."""
+    """Start time of a process in ticks since boot; 0 if unknown."""
     fields = stat(pid)
     return 0 if fields is None else int(fields[STARTED])
 
 
 def record(path: Path, leader: int) -> None:
-    """Note a group at `path` by its leader's pid and start time (ticks since boot)."""
+    """Write a group to `path`: its leader's pid and start time (ticks since boot)."""
     if since := started(leader):
         path.write_text(f"{leader} {since}\n", encoding="utf-8")
 
 
 def recorded(path: Path) -> int | None:
-    """The group noted at `path`, where its leader still lives: one that began at another time is another process."""
+    """The group written to `path`, if its leader still lives; a process with another start time is another process."""
     try:
         leader, since = (int(word) for word in path.read_text(encoding="utf-8").split())
     except (OSError, ValueError):
@@ -122,7 +122,7 @@ def recorded(path: Path) -> int | None:
 
 
 def _send(group: int | None, found: Found, number: signal.Signals) -> None:
-    """Send a signal to a group, and once to each process that was found outside of it."""
+    """Send a signal to a group, and once to each process found outside it."""
     with suppress(ProcessLookupError, PermissionError):
         if group is not None:
             os.killpg(group, number)

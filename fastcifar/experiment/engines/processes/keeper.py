@@ -1,4 +1,4 @@
-"""What ends our processes when this one is gone, however it went: a shell at the other end of a pipe."""
+"""Ends our processes when this one has ended, in any way: a shell at the other end of a pipe does it."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterable
 from contextlib import suppress
 
-# Groups by number, and where there is /proc everything with the mark, until nothing is found twice.
+# Kills groups by number and, where /proc exists, all marked processes, until two searches find none.
 SCRIPT = """
 groups=
 while read -r word rest; do
@@ -31,9 +31,9 @@ done
 
 
 class Keeper:
-    """Kills groups, and all processes with a mark, when this process is gone.
+    """Kills groups, and all processes with a mark, when this process has ended.
 
-    A child dies with its parent where it asks for it (`group.child_setup`), but a grandchild does not.
+    A child can ask to die with its parent (`group.child_setup`), but a grandchild does not inherit that.
     """
 
     def __init__(self, mark: str) -> None:
@@ -42,9 +42,9 @@ class Keeper:
         self._shell: subprocess.Popen[bytes] | None = None
 
     def begin(self) -> int:
-        """Be there, before what is kept begins; return our end of the pipe.
+        """Start the shell, before the processes that it watches; return our end of the pipe.
 
-        A child announces itself there, and closes it: the shell waits for the end of the last copy.
+        A child announces itself on the pipe and closes it, because the shell waits until the last copy is closed.
         """
         if self._shell is None or self._shell.poll() is not None:  # somebody has killed it
             self._shell = _shell(self._mark)
@@ -53,7 +53,7 @@ class Keeper:
         return self._shell.stdin.fileno()
 
     def keep(self, groups: Iterable[int]) -> None:
-        """Say which groups live; those that were told before and are not among them are left alone from now on."""
+        """Announce the living groups; groups that were announced before and are not in `groups` are forgotten."""
         groups = sorted(groups)
         if groups != self._told:
             self._told = groups
@@ -61,7 +61,7 @@ class Keeper:
             self._say(f"= {' '.join(map(str, groups))}")
 
     def close(self) -> None:
-        """Let all processes be."""
+        """End the shell; it kills nothing."""
         if self._shell is not None:
             self._say("end")  # and not the pipe's end, for which a copy of this process might let us wait
             self._shell.communicate()
@@ -74,7 +74,7 @@ class Keeper:
 
 
 def announce(pipe: int) -> None:
-    """Tell the keeper, from inside a new process that leads its group, of that group."""
+    """Announce a new group to the keeper, from inside the process that leads it."""
     before = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     with suppress(OSError):  # somebody has killed the keeper
         os.write(pipe, b"+ %d\n" % os.getpid())

@@ -1,6 +1,6 @@
-"""Which processes are ours: a word in their environment, which whatever they start inherits, in any session.
+"""Finds our processes by a word in their environment. Their children inherit it, in any session.
 
-Linux only: elsewhere no process is found by its mark.
+Linux only: on other systems no process is found by its mark.
 """
 
 import hashlib
@@ -16,12 +16,12 @@ STARTED, VSIZE = 19, 20  # fields of `stat`
 
 
 def new_mark() -> str:
-    """A word that nobody else has."""
+    """A unique word."""
     return secrets.token_hex(8)
 
 
 def mark_of(folder: Path) -> str:
-    """The mark of a trial's processes, in any attempt, by the trial's folder."""
+    """The mark of a trial's processes, in all its attempts, made from the trial's folder."""
     return hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
 
 
@@ -32,10 +32,9 @@ def marked(environment: Mapping[str, str], *marks: str) -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """Processes of ours, by number: their groups, and their start times in ticks since boot.
+    """Our processes, by number: their groups, and their start times in ticks since boot.
 
-    unsure: another may be one, whose environment is empty. So is that of any process for an instant, while it becomes
-    another program.
+    unsure: whether a process with an empty environment may be ours. Any process has one for an instant during exec.
     """
 
     groups: Mapping[int, int]
@@ -46,10 +45,10 @@ class Found:
 def find(
     marks: Collection[str], leader: int | None = None, known: Mapping[int, int] | None = None, since: int = 0
 ) -> Found:
-    """The living processes with a mark in their environment, those of a leader's group or session, those that were
-    found before (`known`: their `starts`), and all children of these.
+    """The living processes with a mark in their environment, those of a leader's group or session, those found before
+    (`known`: their `starts`), and all children of these.
 
-    since: when the first has begun; only later processes can be unsure ones.
+    since: start time of the first of them; only later processes can be unsure.
     """
     assert all(marks), "nothing would mean everything"
     wanted, known = [mark.encode() for mark in marks], known or {}
@@ -78,24 +77,24 @@ def find(
 
 
 def pids() -> Iterator[int]:
-    """All processes that can be seen."""
+    """All visible processes."""
     if PROC.is_dir():
         yield from (int(name) for name in os.listdir(PROC) if name.isdigit())  # noqa: PTH208
 
 
 def stat(pid: int) -> list[str] | None:
-    """The fields of a process after its name: state, parent, group, session, ...; None where it is gone."""
+    """The fields of a process after its name: state, parent, group, session, ...; None if it has ended."""
     text = _read(f"/proc/{pid}/stat")
     return text.rpartition(b")")[2].decode().split() if text else None
 
 
 def _environment(pid: int) -> bytes | None:
-    """What the process was started with, each entry with a zero byte at its end; None where it is not for us."""
+    """The environment at the start of the process, each entry ended by a zero byte; None if we may not read it."""
     return _read(f"/proc/{pid}/environ")
 
 
 def _read(path: str) -> bytes | None:
-    """A file of /proc, by the system's own calls: there may be thousands of processes."""
+    """A file of /proc, read by system calls for speed: there may be thousands of processes."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:

@@ -1,4 +1,4 @@
-"""How many trainings beside each other, and how short each, so that a search fits the device."""
+"""Chooses the number of concurrent trainings and their length, so that a search fits the device."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -23,14 +23,14 @@ from fastcifar.experiment.spec import Spec
 from fastcifar.search.spaces.space import Params
 from fastcifar.train import Recipe, RecipeError
 
-EPOCHS = 5  # of a shortened trial, where the recipe has more
+SHORT_EPOCHS = 5  # of a shortened trial, if the recipe has more
 MIN_IMAGES = 5_000
-MOST = 8  # trials beside each other; with more, a searcher knows too little of the last ones
-WORKER_BYTES = 2_500_000_000  # of memory; a worker that trains resnet9 with batch 512 takes 2 GB
-MEASURED = "measured"  # in the store, once a budget that fits has been found
-STEPS = 150  # of a shortened trial
+MAX_CONCURRENT_TRIALS = 8  # with more, a searcher knows too little of the last ones
+WORKER_BYTES = 2_500_000_000  # memory per worker; one that trains resnet9 with batch 512 takes 2 GB
+MEASURED = "measured"  # key in the store, set once a fitting budget has been found
+SHORT_STEPS = 150  # of a shortened trial
 MIN_BATCH = 128  # images, of a shortened trial
-SECONDS = 45.0  # that a shortened trial is meant to take
+SHORT_SECONDS = 45.0  # target duration of a shortened trial
 
 
 def spread(device: torch.device) -> dict[str, Any] | None:
@@ -40,7 +40,7 @@ def spread(device: torch.device) -> dict[str, Any] | None:
 
 
 def training_needs(device: torch.device, gpus: Mapping[str, Any] | None = None, threads: int = 1) -> Needs:
-    """What one training needs: cores on a CPU, else a GPU where `gpus` (what `spread` gives) deals them out."""
+    """The needs of one training: cores on a CPU, otherwise a GPU if `gpus` (from `spread`) assigns them."""
     on_cpu = device.type == "cpu"
     return Needs(threads=threads if on_cpu else None, gpus=None if gpus is None else 1, memory=WORKER_BYTES)
 
@@ -48,29 +48,30 @@ def training_needs(device: torch.device, gpus: Mapping[str, Any] | None = None, 
 def default_concurrency(
     device: torch.device, gpus: Mapping[str, Any] | None = None, threads: int = 1, resources: Resources | None = None
 ) -> int:
-    """Trials beside each other, MOST at most: one for `threads` cores of a CPU, one a GPU, as far as memory allows.
+    """The number of concurrent trials: one per `threads` CPU cores or per GPU, limited by memory and
+    MAX_CONCURRENT_TRIALS.
 
-    One trial a core gives most trials an hour (benchmarks/throughput.py). gpus: what `spread` gives.
-    Raises GPUError where it cannot be found out which GPUs there are.
+    One trial per core gives the most trials per hour (benchmarks/throughput.py). gpus: from `spread`.
+    Raises GPUError if the GPUs cannot be listed.
     """
     if device.type != "cpu" and gpus is None:
         return 1
     resources = resources or Resources(GPUs(use_active=True))
-    return int(min(MOST, resources.capacity(training_needs(device, gpus, threads))))
+    return int(min(MAX_CONCURRENT_TRIALS, resources.capacity(training_needs(device, gpus, threads))))
 
 
 def load_images(name: str, data_dir: Path | None) -> int:
-    """Get the images, or say why they cannot be had, before a worker needs them; how many a trial may train on.
+    """Load the images, or fail before a worker needs them; return the number of images that a trial may train on.
 
-    Raises what `load` raises.
+    Raises the errors of `load`.
     """
     return len(load(name, data_dir).train.labels) - HOLDOUT_SIZE
 
 
 def measured(spec: Spec, driver: Driver) -> tuple[Spec, list[Recipe], Cost]:
-    """The spec with a budget that fits the device, kept in the store; networks of its space; what training them costs.
+    """The spec with a budget that fits the device (also stored), sample networks of its space, and the training cost.
 
-    Raises what `check_space` and `load` raise, and ProbeError.
+    Raises the errors of `check_space` and `load`, and ProbeError.
     """
     assert spec.recipe is not None
     recipe, recipes, space = Recipe.from_dict(spec.recipe), recipes_of(spec), driver.plan.space
@@ -92,12 +93,14 @@ def measured(spec: Spec, driver: Driver) -> tuple[Spec, list[Recipe], Cost]:
     return spec, samples, cost
 
 
-def shortened(recipe: Recipe, samples: list[Recipe], cost: Cost, fixed: set[str], seconds: float = SECONDS) -> Params:
-    """Fields that make a trial of the recipe take about `seconds` on average over `samples`; {} where it does anyway.
+def shortened(
+    recipe: Recipe, samples: list[Recipe], cost: Cost, fixed: set[str], seconds: float = SHORT_SECONDS
+) -> Params:
+    """Fields that shorten a trial to about `seconds` on average over `samples`; {} if no change is needed.
 
-    First fewer epochs, then fewer images; then, where the space holds networks only, batches so small that there are
-    STEPS steps: in the first few of a training the order of networks is another than at its end (benchmarks/LOG.md).
-    `fixed` are fields that the space decides, or that hang on it.
+    First fewer epochs, then fewer images. Then, if the space varies the network only, smaller batches for SHORT_STEPS
+    steps, because the first steps of a training order networks differently from its end (benchmarks/LOG.md).
+    fixed: fields that the space decides, or that depend on it.
     """
     changes: Params = {}
 
@@ -106,8 +109,8 @@ def shortened(recipe: Recipe, samples: list[Recipe], cost: Cost, fixed: set[str]
 
     if mean_seconds() <= seconds:
         return changes
-    if not fixed & {"total_epoch", "peak_epoch"} and recipe.total_epoch > EPOCHS:
-        changes["total_epoch"] = EPOCHS
+    if not fixed & {"total_epoch", "peak_epoch"} and recipe.total_epoch > SHORT_EPOCHS:
+        changes["total_epoch"] = SHORT_EPOCHS
     if "train_images" not in fixed and mean_seconds() > seconds:
         share = seconds / mean_seconds()
         available = min(recipe.train_images or cost.available, cost.available)
@@ -119,13 +122,14 @@ def shortened(recipe: Recipe, samples: list[Recipe], cost: Cost, fixed: set[str]
 
 
 def _smaller_batches(recipe: Recipe, available: int) -> Params:
-    """Fields of SGD with batches that make STEPS steps, or of MIN_BATCH images, at rates for so large batches.
+    """Fields of SGD: a batch size that gives SHORT_STEPS steps (at least MIN_BATCH), and rates in proportion to it.
 
-    Rates of the mean loss that go with the batch leave what an epoch does about as it is (Goyal et al. 2017).
+    Rates (of the mean loss) in proportion to the batch size keep the effect of an epoch about the same (Goyal et al.
+    2017).
     """
     images = min(recipe.train_images or available, available) * recipe.total_epoch
     batch_size = recipe.batch_size
-    while images // batch_size < STEPS and batch_size // 2 >= MIN_BATCH:
+    while images // batch_size < SHORT_STEPS and batch_size // 2 >= MIN_BATCH:
         batch_size //= 2
     if recipe.optimizer != "sgd" or batch_size == recipe.batch_size:
         return {}

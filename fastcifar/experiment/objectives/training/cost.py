@@ -1,4 +1,4 @@
-"""What a training costs on this device: measured by a very short one."""
+"""The cost of training on this device, measured by a very short training."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -20,23 +20,23 @@ PROBE_BATCHES = 6
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What training costs here, for one FLOP of a forward pass and one image. available: images to train on."""
+    """The cost of training here, per FLOP of a forward pass and per image. available: images to train on."""
 
     seconds_per_work: float  # of training
     seconds_per_check: float  # of validation
     available: int
-    seconds_besides: float = 0.0  # of a trial: what is no epoch, such as building the network and a warm-up
-    seconds_to_start: float = 0.0  # of a worker: torch and the images
+    seconds_besides: float = 0.0  # per trial, outside the epochs: building the network, warm-up
+    seconds_to_start: float = 0.0  # per worker: loading torch and the images
 
     def seconds(self, recipe: Recipe) -> float:
-        """Of one training on the holdout's other images."""
+        """Seconds of one training on the images that are not held out."""
         images = min(recipe.train_images or self.available, self.available)
         epochs = sum((side_at(recipe, epoch) / SIDE) ** 2 for epoch in range(recipe.total_epoch))  # of whole images
         checks = HOLDOUT_SIZE * recipe.total_epoch * self.seconds_per_check
         return flops(recipe) * (images * epochs * self.seconds_per_work + checks)
 
     def trial_seconds(self, recipe: Recipe) -> float:
-        """Of one trial, from its start to its end."""
+        """Seconds of one trial, from its start to its end."""
         return self.seconds(recipe) + self.seconds_besides
 
 
@@ -48,10 +48,10 @@ def probe(
     look: Callable[[], None] = lambda: None,
     needs: Needs = NO_NEEDS,
 ) -> Cost:
-    """Measure the cost of training by two very short epochs; the second is what counts.
+    """Measure the cost of training by two very short epochs; the second one counts.
 
-    available: images. needs: of a trial, so that its worker is the one that trials then use.
-    look: called twice a second; what it raises ends the wait.
+    available: images to train on. needs: those of a trial, so that trials reuse this worker.
+    look: called twice a second; an exception from it ends the wait.
     """
     images = min(recipe.batch_size * PROBE_BATCHES, available)
     params = {**recipe.to_dict(), "total_epoch": 2, "peak_epoch": 1, "sizes": {}, "train_images": images}
@@ -70,11 +70,11 @@ def probe(
 
 
 class ProbeError(Failure):
-    """Nothing can be trained here."""
+    """The first, short training failed, so nothing can be trained here."""
 
 
 def _cost(metrics: Mapping[str, Any], images: int, available: int, seconds: float) -> Cost:
-    """The cost, from a training's metrics and the seconds from its start in a new worker to its end."""
+    """The cost, from a training's metrics and its total seconds in a new worker."""
     wall = metrics["wall_seconds"]
     return Cost(
         seconds_per_work=metrics["epoch_seconds"][1] / images / metrics["flops"],

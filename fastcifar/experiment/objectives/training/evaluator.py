@@ -17,7 +17,7 @@ from fastcifar.train import Hooks, Recipe, train
 class TrainEvaluator:
     """Trains a recipe with the trial's parameters; the result is the accuracy on the holdout, in percent.
 
-    A trial that confirms looks at the test images too, once, at its end: `test_acc`.
+    A confirming trial also evaluates the test images, once, at its end: `test_acc`.
     epochs_of_space, space_epochs: `epochs_of_space` and `epochs` of TrialRecipes.
     """
 
@@ -28,7 +28,7 @@ class TrainEvaluator:
     space_epochs: int | None = None
 
     def recipe_of(self, params: Params) -> Recipe:
-        """The recipe of a trial. Raises RecipeError for parameters that no recipe can have."""
+        """The recipe of a trial. Raises RecipeError for invalid parameters."""
         recipes = TrialRecipes(recipe=self.recipe, epochs=self.space_epochs, epochs_of_space=self.epochs_of_space)
         return recipes(params)
 

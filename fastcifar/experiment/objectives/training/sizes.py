@@ -1,4 +1,4 @@
-"""How large a recipe's network is: what limits and estimates go by."""
+"""FLOPs and parameters of a recipe's network, for limits and estimates."""
 
 from functools import lru_cache
 
@@ -6,7 +6,7 @@ from fastcifar.data import num_classes
 from fastcifar.net import count_flops
 from fastcifar.train import Recipe, describe_network
 
-ARCHITECTURE = (  # fields that decide how many products and parameters there are
+ARCHITECTURE = (  # fields that decide FLOPs and parameters
     *("dataset", "network", "prep", "layer1", "layer2", "layer3", "convs", "whiten", "pool_first"),
     *("extra_layers", "extra_widths", "res_layers", "ks", "leave_out"),
 )
@@ -23,7 +23,7 @@ def parameters(recipe: Recipe) -> int:
 
 
 def _architecture(recipe: Recipe) -> Recipe:
-    """The recipe with nothing in it but its network."""
+    """The recipe reduced to the fields of its network."""
     values = recipe.to_dict()
     return Recipe.from_dict({name: values[name] for name in ARCHITECTURE})
 

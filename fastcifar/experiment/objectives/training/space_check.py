@@ -1,4 +1,4 @@
-"""Whether a search space is for a recipe: each of its points can be trained, and each of its keys does something."""
+"""Checks a search space against a recipe: each point can be trained, and each key has an effect."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -15,8 +15,8 @@ from fastcifar.train.build import rate_factors
 from fastcifar.train.recipe.idle import why_idle
 from fastcifar.train.recipe.rules import check_used
 
-MORE = 1000  # further points in which a key may do something, where it does nothing in those that are checked
-UNSEEN = {  # fields that change no result of a trial -> why
+MORE = 1000  # further points to try, if a key has no effect in the checked ones
+UNSEEN = {  # fields that do not change a trial's result -> why
     "tta": "in a search: its trials are judged without views",
     "tta_share": "in a search: its trials are judged without views",
 }
@@ -34,16 +34,16 @@ def check_space(
     alone: bool = True,
     samples: int = 64,
 ) -> list[Recipe]:
-    """Recipes of points drawn from the space, of those that may be tried; of the smallest where none of them may.
+    """Check the space; return recipes of random points within the limits, or of the smallest one if there is none.
 
-    Besides points that are drawn, those with the ends of each parameter and every option of a choice are looked at; a
-    normal distribution has no ends.
-    recipe_of: what a trial of the search trains. source: the space's file or name, for messages. settings: fields of
-    the recipe that were asked for. images: that a trial can be trained on. alone: whether networks are trained by
-    themselves, and not as parts of a supernet, whose rates may be for blocks that some networks do not have.
+    It checks random points, and points with both ends of each parameter and every option of a choice. (A normal
+    distribution has no ends.)
+    recipe_of: makes a trial's recipe. source: the space's file or name, for messages. settings: fields of the recipe
+    that the user has set. images: number that a trial can train on. alone: whether networks are trained alone. In a
+    supernet, rates may be for blocks that some networks do not have.
 
-    Raises SpaceError for a point that no recipe can have, and for a key that does nothing in any point; RecipeError for
-    settings that do nothing in any; ValueError where no point may be tried.
+    Raises SpaceError for a point that is not a valid recipe, and for a key without effect in any point; RecipeError for
+    settings without effect in any point; ValueError if no point is within the limits.
     """
     drawn = space.sample(np.random.default_rng(0), samples)
     rows = np.concatenate([*_with_ends(space), drawn])  # the ends first: they are what the user has written
@@ -58,7 +58,7 @@ def check_space(
 
 
 def _with_ends(space: Space) -> Iterator[np.ndarray]:
-    """Points with each end of each parameter, among the first ends of the others and among their last, each (1, D)."""
+    """Points (1, D) with each end of each parameter, once with the first and once with the last ends of the others."""
     latents = [_latents(parameter) for parameter in space.parameters]
     for place in (0, -1):
         others = np.array([values[place] for values in latents])
@@ -75,7 +75,7 @@ def _latents(parameter: Parameter) -> list[float]:
 
 
 def _reached(space: Space, latents: np.ndarray, index: int, latent: float) -> np.ndarray:
-    """The point (D,) with a latent at `index`, and `latents` (D,) elsewhere but where choices lead to it."""
+    """The point (D,) with `latent` at `index`, the choices that lead to `index`, and `latents` (D,) elsewhere."""
     row = latents.copy()
     row[index] = latent
     parent = space.parameters[index].parent
@@ -101,7 +101,7 @@ def _checked(recipe_of: RecipeOf, point: Params, space: Space, source: str, imag
 
 
 def _check_networks(recipes: list[Recipe], points: list[Params], source: str) -> None:
-    """Raise SpaceError where lr_scale, lr_instead or leave_out are for blocks that a network does not have."""
+    """Raise SpaceError if lr_scale, lr_instead or leave_out name blocks that a network does not have."""
     seen = set()
     for recipe, point in zip(recipes, points, strict=True):
         if not recipe.lr_scale and recipe.lr_instead is None and not recipe.leave_out:
@@ -120,7 +120,7 @@ def _check_networks(recipes: list[Recipe], points: list[Params], source: str) ->
 def _check_key(
     recipe_of: RecipeOf, space: Space, index: int, rows: np.ndarray, recipes: list[Recipe], source: str
 ) -> None:
-    """Raise SpaceError where a parameter does nothing in all recipes of the points (n, D) that have it."""
+    """Raise SpaceError if a parameter has no effect in any of the points (n, D) that have it."""
     parameter = space.parameters[index]
     name = name_of(parameter)
     if name in UNSEEN:
@@ -135,7 +135,7 @@ def _check_key(
 
 
 def _shown(point: Params, error: str) -> str:
-    """The parameters that an error is about, where it does not name both key and value itself."""
+    """The parameters that an error is about, unless it names both key and value itself."""
     values, field = dict(flat(point)), error.partition(":")[0].partition(".")[0]
     if any(f"has no field {key.partition('.')[0]!r}" in error for key in values):
         return ""
@@ -164,7 +164,7 @@ def _allowed(recipe_of: RecipeOf, space: Space, points: list[Params], recipes: l
 
 
 def _least(recipe_of: RecipeOf, space: Space, start: Params, cost: Callable[[Recipe], int]) -> Params:
-    """The point that costs least, from `start`: each parameter with a list of values at that which costs least."""
+    """The cheapest point near `start`: each parameter with a list of values gets its cheapest value."""
     for parameter in space.parameters:
         if parameter.values is not None and parameter.parent is None and parameter.branches is None:
             others = [{**start, parameter.key: value} for value in parameter.values]

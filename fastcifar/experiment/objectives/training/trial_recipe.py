@@ -1,4 +1,4 @@
-"""The recipe that a trial trains: the search's recipe with the trial's parameters, in epochs of that recipe."""
+"""The recipe of a trial: the search's recipe with the trial's parameters, with numbers of epochs rescaled to it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from fastcifar.train import Recipe
 class TrialRecipes:
     """Makes the recipes of a search's trials.
 
-    epochs: the total_epoch that the space's numbers of epochs are for (peak_epoch, sizes); a recipe that is trained for
-        more or fewer epochs gets their share of its own. None takes the numbers as they are.
-    epochs_of_space: whether `total_epoch` is of the space. Where it is not, a trial that has it is a shorter one, in
-        which all that is said in epochs has its share.
+    epochs: the total_epoch for which the space's numbers of epochs (peak_epoch, sizes) are meant. They are rescaled to
+        a recipe with another total_epoch. None keeps the numbers as they are.
+    epochs_of_space: whether the space has `total_epoch`. If not, a trial with `total_epoch` is a shortened one, and
+        all its numbers of epochs are rescaled.
     """
 
     recipe: Recipe
@@ -24,7 +24,7 @@ class TrialRecipes:
     epochs_of_space: bool = False
 
     def __call__(self, params: Params) -> Recipe:
-        """The recipe of a trial. Raises RecipeError for parameters that no recipe can have."""
+        """The recipe of a trial. Raises RecipeError for invalid parameters."""
         values = dict(flat(params))
         total = values.pop("total_epoch", None)
         if self.epochs_of_space:
@@ -40,7 +40,7 @@ class TrialRecipes:
 
 
 def share(key: str, value: Value, part: int, whole: int) -> Value:
-    """What a parameter is where a training has `part` epochs, not `whole`, as in `Recipe.with_params`."""
+    """A parameter's value rescaled from `whole` to `part` epochs of training, as in `Recipe.with_params`."""
     name = key.partition(".")[0]
     if name == "sizes" and isinstance(value, Mapping):
         return {side: share(name, epochs, part, whole) for side, epochs in value.items()}
@@ -54,12 +54,12 @@ def share(key: str, value: Value, part: int, whole: int) -> Value:
 
 
 def name_of(parameter: Parameter) -> str:
-    """The recipe's field that a parameter decides, or a dotted path into it; of a nested one the end of its key."""
+    """The recipe's field, or dotted path into it, that a parameter sets; for a nested parameter the end of its key."""
     return parameter.key if parameter.parent is None else parameter.key.rpartition("/")[2]
 
 
 def shares_text(space: Space, total: int) -> str | None:
-    """A line that says what becomes of the space's numbers of epochs in a training of `total`; None where they stay."""
+    """A line about the rescaling of the space's numbers of epochs to `total` epochs; None if nothing changes."""
     if space.total_epoch in (None, total):
         return None
     assert space.total_epoch is not None
@@ -74,7 +74,7 @@ def shares_text(space: Space, total: int) -> str | None:
 
 
 def ends(parameter: Parameter) -> list[Value]:
-    """The least and the greatest value; every option of a choice; the mean where there are no bounds."""
+    """The smallest and the largest value; every option of a choice; the mean if there are no bounds."""
     if parameter.kind == "choice":
         return list(parameter.values or ())
     if parameter.gaussian:
@@ -92,7 +92,7 @@ def _range(parameter: Parameter, values: list[Value]) -> str:
 
 
 def flat(params: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:
-    """The parameters of a trial without nests: an option of a nested choice is the field's value, by its name."""
+    """The parameters of a trial without nesting: a nested choice becomes the name of its option."""
     for key, value in params.items():
         if isinstance(value, Mapping) and "_name" in value:
             yield key, value["_name"]

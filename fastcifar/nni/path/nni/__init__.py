@@ -1,4 +1,4 @@
-"""Stands in for NNI in a trial, so that NNI's trial scripts run as they are. Only a trial's PYTHONPATH has it."""
+"""Replaces NNI in a trial, so that NNI's trial scripts run unchanged. Only a trial's PYTHONPATH has it."""
 
 from fastcifar.experiment.trial_api import (
     get_experiment_id,

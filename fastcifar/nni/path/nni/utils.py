@@ -1,12 +1,12 @@
-"""What NNI's examples take from `nni.utils`."""
+"""The function that NNI's examples import from `nni.utils`."""
 
 from typing import Any
 
 
 def merge_parameter(base_params: Any, override_params: dict[str, Any]) -> Any:
-    """Set the trial's parameters on an argparse namespace or a dict that has them already, and return it.
+    """Set the trial's parameters in an argparse namespace or a dict that already has them, and return it.
 
-    Raises ValueError for a parameter that is not there.
+    Raises ValueError for a parameter that it does not have.
     """
     if override_params is None:
         return base_params
