@@ -2,8 +2,8 @@ import time
 
 from fastcifar.experiment.store.folders import find_folder, make_folder
 from fastcifar.experiment.store.store import Store
+from fastcifar.making import new_folder
 from fastcifar.names import for_a_folder, nearest, short, shown
-from fastcifar.new_folder import new_folder
 
 
 def test_a_value_is_short_whatever_it_is():

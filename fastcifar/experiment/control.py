@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fastcifar.experiment.exchange.fits import check_fits
 from fastcifar.experiment.objectives.registry import check_recipe, recipes_of
 from fastcifar.experiment.planning import space_of
 from fastcifar.experiment.spec import Spec, read_spec
@@ -84,7 +83,7 @@ def _check(spec: Spec, rows: Iterable[TrialRow], source: str) -> None:
     for row in rows:
         if row.kind == "search":
             try:
-                check_fits(space, row.params, budget)
+                space.check(row.params, budget)
             except ValueError as error:
                 raise ValueError(f"the space does not have the parameters of trial {row.number}: {error}") from None
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from fastcifar.experiment.exchange.fits import check_fits
 from fastcifar.names import nearest
 from fastcifar.net import CHANNELS, EXTRA
 from fastcifar.search import Params, Space
@@ -112,7 +111,7 @@ class Choices:
 
     def of(self, params: Params) -> Recipe:
         """The recipe of a point. Raises ValueError for one that is not of the space."""
-        check_fits(self.space, params)
+        self.space.check(params)
         return self.recipe.with_params(params)
 
     def points(self) -> Iterator[Params]:

@@ -9,7 +9,7 @@ from experiments import output
 
 from fastcifar.cli import run
 from fastcifar.experiment.exchange.export import format_of
-from fastcifar.new_file import may_write, write_text
+from fastcifar.making import may_write, write_text
 
 
 def told(capsys, *words, code=0):

@@ -27,8 +27,8 @@ class Export(Action):
     def run(self) -> int:
         from fastcifar.experiment.exchange.export import format_of, to_csv, to_json
         from fastcifar.experiment.store.reader import Reader
+        from fastcifar.making import may_write, write_text
         from fastcifar.names import counted
-        from fastcifar.new_file import may_write, write_text
 
         kind = self.format or "json" if self.output is None else format_of(self.output, self.format)
         if self.safe_csv and kind != "csv":

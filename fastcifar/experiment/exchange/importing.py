@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from fastcifar.experiment.exchange.entries import Entry, read_entries
-from fastcifar.experiment.exchange.fits import check_fits
 from fastcifar.experiment.gate import joined, text
 from fastcifar.experiment.loop import trial_seed
 from fastcifar.experiment.planning import space_of
@@ -40,7 +39,7 @@ def import_trials(folder: Path, path: Path) -> Imported:
         try:
             spec = read_spec(store)
             space, budget = space_of(spec)
-            entries, others = read_entries(path, space, budget, lambda params: check_fits(space, params, budget))
+            entries, others = read_entries(path, space, budget, lambda params: space.check(params, budget))
             rows = store.trials()
             new = _new(entries, rows, space, budget)
             first = max((row.number for row in rows), default=-1) + 1

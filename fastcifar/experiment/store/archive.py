@@ -14,7 +14,7 @@ from fastcifar.experiment.store.store import FILE, Store, StoreError, locked
 from fastcifar.experiment.store.trust import mark
 from fastcifar.experiment.store.unpack import unpack
 from fastcifar.lock import LOCK
-from fastcifar.new_file import may_write
+from fastcifar.making import may_write
 
 ENDINGS = (".tar.gz", ".tgz")
 LEFT = (LOCK, f"{FILE}-shm")  # are of a process

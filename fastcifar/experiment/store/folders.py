@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fastcifar.experiment.store.store import FILE, StoreError
-from fastcifar.new_folder import new_folder
+from fastcifar.making import new_folder
 
 OUT = Path("runs")  # where nothing else is said
 

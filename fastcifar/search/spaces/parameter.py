@@ -179,6 +179,13 @@ class Parameter:
         assert self.values is not None
         return {_hashable(value): i for i, value in enumerate(self.values)}
 
+    def holds(self, latent: float) -> bool:
+        """Whether rounding and clipping leave a latent as it is: it is one of a legal value."""
+        if self.log and self.values is None and latent < -600:  # what stands for the logarithm of 0 and less
+            return self.quantum is not None and self.decode(latent) == 0
+        same = self.encode(self.decode(latent))
+        return math.isclose(same, latent, rel_tol=1e-9, abs_tol=1e-12 if self.log else 0.0)
+
 
 def distinct(values: Sequence[Value]) -> list[Value]:
     """Values without repetitions; 1 and 1.0 are the same value, true is another."""

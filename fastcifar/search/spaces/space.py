@@ -1,5 +1,7 @@
 """A search space in NNI's JSON, checked, as a flat list of parameters."""
 
+import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -68,6 +70,18 @@ class Space:
         row = np.full(len(self), np.nan)
         self._encode(row, params, None, "")
         return row
+
+    def check(self, params: Params, budget: str | None = None) -> None:
+        """Raise ValueError if no trial of this space could have these parameters, with `budget` if there is one."""
+        if budget is not None and budget not in params:
+            raise ValueError(f"{budget}: it is missing")
+        if budget is not None and not _finite(params[budget]):
+            raise ValueError(f"{budget}: a number is needed, not {short(params[budget])}")
+        row = self.encode({name: value for name, value in params.items() if name != budget})
+        for parameter, latent in zip(self.parameters, row.tolist(), strict=True):
+            if not math.isnan(latent) and not parameter.holds(latent):
+                value, args = math.exp(latent) if parameter.log else latent, ", ".join(map(str, parameter.args))
+                raise ValueError(f"{parameter.key}: {value:.6g} is no value of {parameter.kind} [{args}]")
 
     def decode(self, row: np.ndarray) -> Params:
         """The parameters that a trial receives for a row (D,)."""
@@ -167,6 +181,11 @@ class Space:
             rows = np.column_stack([np.repeat(rows, repeats, axis=0), column])
         rows.setflags(write=False)
         return rows
+
+
+def _finite(value: Any) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and abs(value) <= sys.float_info.max
 
 
 def parameters_of(entries: Mapping[str, Any]) -> dict[str, Any]:

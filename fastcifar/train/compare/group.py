@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from fastcifar.data import Dataset
-from fastcifar.new_folder import new_folder
+from fastcifar.making import new_folder
 from fastcifar.reading import parse_json, read_text
 from fastcifar.train.device import resolve_device
 from fastcifar.train.images import check_same_images

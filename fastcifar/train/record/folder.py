@@ -16,8 +16,8 @@ from typing import Any, Self
 
 from fastcifar.errors import Failure
 from fastcifar.lock import LOCK, Watched, in_use, take
+from fastcifar.making import new_folder
 from fastcifar.names import short, shown
-from fastcifar.new_folder import new_folder
 from fastcifar.reading import UnreadableError, parse_json, read_text
 from fastcifar.train.table import COLUMNS, EpochRow
 from fastcifar.typed import is_of

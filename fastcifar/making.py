@@ -1,6 +1,29 @@
-"""Writes files for the user: complete or not at all, and over an existing file only on request."""
+"""Makes folders with unique names, and writes files complete or not at all."""
 
+import secrets
+import time
 from pathlib import Path
+
+from fastcifar.names import for_a_folder
+
+TRIES = 100  # at a name that is not there yet
+
+
+def new_folder(out: Path, name: str) -> Path:
+    """Make a new folder under `out`. Raises OSError.
+
+    Its name is date, time, `name` (cut if it is long) and four random characters.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    for left in reversed(range(TRIES)):
+        path = out / f"{time.strftime('%Y%m%d-%H%M%S')}-{for_a_folder(name)}-{secrets.token_hex(2)}"
+        try:
+            path.mkdir()
+            return path
+        except FileExistsError:
+            if not left:
+                raise
+    raise AssertionError
 
 
 def may_write(path: Path, force: bool) -> None:

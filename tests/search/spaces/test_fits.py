@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from fastcifar.experiment.exchange.fits import check_fits
 from fastcifar.search import Space
 
 KINDS = {
@@ -24,7 +23,7 @@ def test_samples_fit(kind):
     space = Space.from_dict({"x": {"_type": kind, "_value": KINDS[kind]}})
     seen = [space.decode(row) for row in space.sample(np.random.default_rng(0), 300)]
     for params in seen:
-        check_fits(space, params)
+        space.check(params)
     if kind == "qlognormal":
         assert {"x": 0} in seen  # rounded down, and not clipped
 
@@ -35,4 +34,4 @@ def test_samples_fit(kind):
 def test_others_do_not(kind, value):
     space = Space.from_dict({"x": {"_type": kind, "_value": KINDS[kind]}})
     with pytest.raises(ValueError, match="x: "):
-        check_fits(space, {"x": value})
+        space.check({"x": value})
