@@ -221,7 +221,7 @@ def test_the_command_line_takes_classes_and_arguments(place, capsys):
     assert run([*words.split(), "--tuner", "in/my-file.py:Mine"]) == 0
     assert points(json.loads(capsys.readouterr().out)) == [0, 1, 2]
     assert run([*words.split(), "--tuner", "TPE", "--tuner-args", "startup=0"]) == 2
-    assert "tuner.class_args.startup: a whole number of at least 1" in capsys.readouterr().err
+    assert "tuner.class_args.startup: a whole number at least 1" in capsys.readouterr().err
     assert run([*words.split(), "--tuner", "TPE", "--tuner-args", "seed=1"]) == 2
     assert "--tuner-args: seed is a setting of the search, not of the tuner" in capsys.readouterr().err
     assert run([*words.split(), "--assessor-args", "eta=4"]) == 2
