@@ -1,4 +1,4 @@
-"""Runs for the eye: the list of them, and all that is known of one."""
+"""Runs as text: the list of them, and everything about one."""
 
 import re
 from collections.abc import Sequence
@@ -70,14 +70,14 @@ def _cells(one: Overview, id: str) -> dict[str, object]:
 
 
 def document(path: Path, kind: str) -> dict[str, Any]:
-    """The record, with the status as it is seen, all epochs that are done, and the note. Raises RecordError."""
+    """The record with its present status, the epochs that are done, and the note. Raises RecordError."""
     one, record, rows = _read(path, kind)
     epochs = [dict(zip(COLUMNS, row.values(), strict=True)) for row in rows]
     return {**record, "id": one.id, "status": one.status, "epochs": epochs, "note": one.note, "path": one.path}
 
 
 def show_text(path: Path, kind: str) -> str:
-    """All that is known of a run or a supernet. Raises RecordError."""
+    """Everything about a run or a supernet. Raises RecordError."""
     one, record, rows = _read(path, kind)
     with as_record(path / RECORDS[kind]):
         return _text(one, record, rows)

@@ -1,4 +1,4 @@
-"""Steering an experiment from another process: through requests where it runs, else in its store."""
+"""Steers an experiment from another process: by requests while it runs, else in its store."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -20,7 +20,7 @@ STEP = 0.05  # seconds between two looks
 def stop(folders: Iterable[Path], patience: float, now: bool = False) -> list[Path]:
     """Ask running experiments to begin no further trial, and wait until they have ended, `patience` seconds at most.
 
-    now: to end those that run, too; a resume runs them again. Returns those that have not ended; they will.
+    now: end the running trials, too; a resume runs them again. Returns the experiments that have not ended yet.
     """
     left = list(folders)
     for folder in left:
@@ -30,7 +30,7 @@ def stop(folders: Iterable[Path], patience: float, now: bool = False) -> list[Pa
 
 
 def kill(folder: Path, number: int, patience: float) -> TrialRow:
-    """End a running trial; return it as it is then. Raises StoreError where that cannot be."""
+    """End a running trial; return its row after that. Raises StoreError where it does not run."""
     if trial(folder, number).state != RUNNING:
         raise StoreError(f"trial {number} does not run: it is {trial(folder, number).state}")
     if not in_use(folder):
@@ -51,7 +51,7 @@ def update(
 ) -> bool:
     """Set `trials`, `seconds` or `concurrency`, and where it does not run the space; return whether it is done.
 
-    A running experiment that has not answered yet will do it when it is back from what it does.
+    A running experiment that has not answered in time does it when its driver looks at requests again.
     source: the file or the name of the space, for messages.
     Raises StoreError for a space while it runs, ValueError where a trial that was run does not fit it.
     """
@@ -94,7 +94,7 @@ def _spec(folder: Path) -> Spec:
 
 
 def _wait(done: Callable[[], bool], seconds: float) -> bool:
-    """Wait until something is so, at most `seconds`; return whether it is."""
+    """Wait until `done()` is true, at most `seconds`; return whether it is."""
     until = time.monotonic() + seconds
     while not done():
         if time.monotonic() > until:

@@ -282,6 +282,7 @@ def test_a_running_one_is_steered(running, capsys):
     )
     assert run(["experiment", "update", name, "--trials", "5000", "--duration", "1h"]) == 0
     assert (spec_of(running)["trials"], spec_of(running)["seconds"]) == (5000, 3600)
+    assert run(["experiment", "update", name, "--max-failures", "0"]) == 0 and spec_of(running)["max_failures"] == 0
 
     def long_ones():
         return [row.number for row in rows_of(running) if row.state == "running" and row.params["x"] == 0.9]

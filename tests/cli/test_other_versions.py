@@ -38,12 +38,16 @@ GOING_ON = (["resume", "ID"], ["update", "ID", "--trials", "9"], ["import", "ID"
 TAKING_OUT = (["log"], ["export"], ["export", "-o", "all.csv"], ["save", "ID", "one.tar.gz"])
 
 
-def refused(capsys, words, id):
-    """The one line of an action that is refused."""
+def refused(capsys, words, id, file=": "):
+    """The one line of an action that is refused; it names the experiment, or a file in it."""
     capsys.readouterr()
     code = run(["experiment", *(id if word == "ID" else word for word in words)])
     err = capsys.readouterr().err
-    assert code == 1 and len(err.splitlines()) == 1 and err.startswith(f"fastcifar: runs/{id}: "), (words, code, err)
+    assert code == 1 and len(err.splitlines()) == 1 and err.startswith(f"fastcifar: runs/{id}{file}"), (
+        words,
+        code,
+        err,
+    )
     return err
 
 
@@ -117,6 +121,17 @@ def test_a_spec_of_the_first_version(id, capsys):
     assert spec_of(f"runs/{id}") == before | {"max_failures": 0, "trials": 9}
     edit(id, "spec", lambda values: without("version")(values) | {"max_failures": 3})
     assert json.loads(output(capsys, "show", "--json"))["spec"]["max_failures"] == 3
+
+
+def test_tables_of_a_newer_version(id, capsys):
+    with closing(sqlite3.connect(Path("runs", id, "experiment.db"))) as connection:
+        connection.execute("PRAGMA user_version = 3")
+    Path("some.json").write_text("[]")
+    for words in (*READING, *GOING_ON, ["log"], ["log", "ID", "--trial", "0"], ["export"], ["save", "ID", "x.tar.gz"]):
+        err = refused(capsys, words, id, "/experiment.db has version 3")
+        assert "has version 3 of the schema; this fastcifar knows 2" in err
+    (one,) = json.loads(output(capsys, "list", "--json"))
+    assert one["status"] == "unreadable" and "has version 3 of the schema" in one["message"]
 
 
 def test_a_recipe_of_another_version(id, capsys):

@@ -1,4 +1,4 @@
-"""One experiment for the eye: what is searched, and the summary that the store keeps."""
+"""One experiment as text: what it searches, and the summary in its store."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,7 @@ def show_text(shown: dict[str, Any]) -> str:
 
 
 def _summary(shown: dict[str, Any]) -> list[str]:
-    """What the last session has found; before its end, or where it came to none, the best trial so far."""
+    """What the last session has found; before its end, or without a result, the best trial so far."""
     spec, summary, best = shown["spec"], shown["summary"], shown["best"]
     if summary is None or shown["status"] not in OVER:
         if best is None:

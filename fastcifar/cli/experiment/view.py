@@ -1,4 +1,4 @@
-"""What the actions that look print: made of the store's rows and of the summary that it keeps."""
+"""What `list`, `show`, `trials` and `top` print, from the rows and the summary in the store."""
 
 import time
 from collections.abc import Sequence

@@ -17,7 +17,7 @@ from fastcifar.lock import LOCK
 from fastcifar.making import may_write
 
 ENDINGS = (".tar.gz", ".tgz")
-LEFT = (LOCK, f"{FILE}-shm")  # are of a process
+LEFT = (LOCK, f"{FILE}-shm")  # files of a process that is at work
 
 
 def save(folder: Path, path: Path, force: bool = False) -> None:
@@ -31,7 +31,7 @@ def save(folder: Path, path: Path, force: bool = False) -> None:
     name = folder.resolve().name
     temporary = path.with_name(path.name + ".new")
     with locked(folder):
-        Store.open(folder).close()  # brings what is in the write-ahead log into the file
+        Store.open(folder).close()  # moves the write-ahead log into the file
         try:
             with tarfile.open(temporary, "w:gz") as archive:
                 _pack(archive, folder, name)
@@ -41,7 +41,7 @@ def save(folder: Path, path: Path, force: bool = False) -> None:
 
 
 def _pack(archive: tarfile.TarFile, folder: Path, name: str) -> None:
-    """Add a folder's files and folders; links and the like are left out, as `load` refuses them, and told of."""
+    """Add a folder's files and folders. Links and devices, which `load` refuses, are left out with a warning."""
     left = []
     for path in [folder, *sorted(folder.rglob("*"))]:
         place = Path(name) / path.relative_to(folder)
@@ -63,10 +63,9 @@ def _pack(archive: tarfile.TarFile, folder: Path, name: str) -> None:
 def load(path: Path, out: Path) -> Path:
     """Unpack what `save` made into a new folder under `out`; return it. Nothing is written outside of it.
 
-    The experiment is marked: what it names runs only when someone trusts it.
+    The experiment is marked as loaded: its code runs only when the user trusts it.
 
-    Raises StoreError for what is no such file, also for a database with more in it than an experiment's;
-    FileExistsError.
+    Raises StoreError for any other file, and for a database with more in it than an experiment's; FileExistsError.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -86,7 +85,7 @@ def load(path: Path, out: Path) -> Path:
         _check(path, made)
         with closing(Store.open(made)) as store:
             mark(store, path.name)
-        _remove(made, (f"{FILE}-shm", f"{FILE}-wal"))  # of the check, which has brought what was in it into the file
+        _remove(made, (f"{FILE}-shm", f"{FILE}-wal"))  # of the check, which has moved the log into the file
         made.rename(folder)
     return folder
 
@@ -97,7 +96,7 @@ def _remove(folder: Path, names: Iterable[str]) -> None:
 
 
 def _check(path: Path, folder: Path) -> None:
-    """Raise StoreError, which names the archive, where what was unpacked from it is no experiment."""
+    """Raise StoreError, which names the archive, where the unpacked folder is no experiment."""
     if (folder / f"{FILE}-journal").exists():  # SQLite would write what it says, and remove a file that it names
         raise StoreError(f"{path} is no archive of an experiment: it has a {FILE}-journal")
     try:

@@ -1,4 +1,4 @@
-"""Whether a database that came from elsewhere is an experiment's, and no more than that.
+"""Checks that a database from elsewhere is an experiment's, and has nothing else in it.
 
 A database can have code in it: views, triggers, generated columns and virtual tables run when it is read or written.
 """
@@ -29,7 +29,7 @@ MAX_DEPTH = 200  # of JSON: lists and objects in each other
 
 
 def check_database(folder: Path) -> None:
-    """Raise StoreError where the folder's database is not as this program makes it, or takes long to read."""
+    """Raise StoreError where the folder's database is not as this program makes it, or takes too long to read."""
     path = folder / FILE
     until = time.thread_time() + LEAST_SECONDS + path.stat().st_size / BYTES_PER_SECOND
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)

@@ -1,4 +1,4 @@
-"""Reading an experiment's file where nothing can be written: a read-only disk, the folder of somebody else."""
+"""Reads an experiment's file where nothing can be written: on a read-only disk, in another user's folder."""
 
 import shutil
 import sqlite3
@@ -10,8 +10,8 @@ from pathlib import Path
 def connect_frozen(path: Path) -> sqlite3.Connection:
     """Read a database that nobody can write to, not even a reader's lock.
 
-    A driver that was killed has left its last transactions in the file -wal. SQLite reads them only with a further file
-    beside it, and passes over them where it cannot make that one; so they are read from a copy.
+    A killed driver leaves its last transactions in the file -wal. SQLite reads them only with a file -shm beside it,
+    and ignores them where it cannot make that file; so a copy of both is read.
     """
     log = path.with_name(f"{path.name}-wal")
     if not (log.exists() and log.stat().st_size):

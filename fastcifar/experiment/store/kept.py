@@ -1,4 +1,4 @@
-"""Values that a store has kept, read into dataclasses; those of another version are refused in one line."""
+"""Reads values of a store into dataclasses; values of another version are refused in one line."""
 
 import dataclasses
 import json
@@ -19,7 +19,7 @@ def of_another_version(where: Path | None, why: str) -> StoreError:
 
 
 def kept(kind: Any, document: Any, what: str, where: Path | None = None) -> dict[str, Any]:
-    """The arguments for the dataclass `kind` in its JSON values; what is missing has its default.
+    """The arguments for the dataclass `kind`, of its JSON values; a missing one has its default.
 
     what: whose values they are, for the message. Raises StoreError for a key that `kind` does not know, for one that is
     missing without a default, and for a value of another type.

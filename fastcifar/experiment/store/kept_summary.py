@@ -1,4 +1,4 @@
-"""The summary that a store keeps, read so that an older one says what a new one does."""
+"""Reads the summary in a store, so that an older one has the keys of a new one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -9,7 +9,7 @@ from fastcifar.experiment.judgement import judge
 from fastcifar.experiment.store.kept import check_version, kept
 
 SCHEMA = 1  # version of a summary
-OVER = ("done", "stopped")  # the status of an experiment whose summary is of its last session
+OVER = ("done", "stopped")  # the status of an experiment whose last session has written the summary
 
 
 @dataclass(kw_only=True)
@@ -29,7 +29,7 @@ class _Confirmed:
     default: dict[str, Any] | None = None
     better_than_default: dict[str, Any] | None = None
     better_on_test: dict[str, Any] | None = None
-    allows_for_choice: bool = False  # of the best among several, as the intervals of older versions do not
+    allows_for_choice: bool = False  # whether the intervals do for that of the best; older ones do not
 
 
 @dataclass(kw_only=True)
@@ -56,7 +56,7 @@ class _Point:
 
 
 def read_summary(meta: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
-    """The summary in a store; None before there is one. `outcome` and `verdict` are there, whoever wrote it.
+    """The summary in a store; None before there is one. It has `outcome` and `verdict`, an older one, too.
 
     meta: what `read_meta` gave. Raises StoreError for a summary of another version.
     """
@@ -77,7 +77,7 @@ def read_summary(meta: Mapping[str, Any], folder: Path) -> dict[str, Any] | None
 
 
 def holds_default(summary: Mapping[str, Any]) -> bool:
-    """Whether best.json has the recipe as it is, as nothing better was found."""
+    """Whether best.json has the recipe without a change, because the search found nothing better."""
     return summary["best"] == {} and summary["confirmed"] is not None and summary["confirmed"]["default"] is not None
 
 
@@ -126,7 +126,7 @@ def _candidate(document: Any, folder: Path) -> dict[str, Any]:
 
 
 def _read(kind: Any, document: Any, what: str, folder: Path) -> dict[str, Any]:
-    """The document with what `kind` asks of it, checked, and defaults for what it has not; more is let be."""
+    """The document with the fields of `kind`, checked, and their defaults; other keys stay as they are."""
     names = {one.name for one in fields(kind)}
     known = document if not isinstance(document, Mapping) else {key: document[key] for key in document if key in names}
     checked: dict[str, Any] = vars(kind(**kept(kind, known, what, folder)))

@@ -1,4 +1,4 @@
-"""The experiments under a folder, at a glance; nothing is written, and no driver waits."""
+"""Lists the experiments under a folder. It writes nothing, and no driver waits for it."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import closing
@@ -23,9 +23,9 @@ from fastcifar.experiment.store.store import (
 from fastcifar.experiment.store.stored import time_of
 from fastcifar.lock import in_use
 
-WAITING = "waiting"  # running in the store, but nobody is at work: for a resume, which runs it again
-STATES = (RUNNING, WAITING, FINISHED, STOPPED, FAILED)  # of a trial, as it is shown
-ENDED = ("done", "stopped", "interrupted")  # what a driver leaves behind, but for one that was killed
+WAITING = "waiting"  # running in the store, but no process is at work: a resume runs it again
+STATES = (RUNNING, WAITING, FINISHED, STOPPED, FAILED)  # of a trial, as shown
+ENDED = ("done", "stopped", "interrupted")  # the status that a driver leaves, unless it was killed
 UNREADABLE = "unreadable"
 
 
@@ -109,7 +109,7 @@ def _trials(store: Store) -> tuple[dict[str, int], tuple[Any, Any, Any]]:
 
 
 def last_summary(folder: Path, meta: dict[str, Any]) -> dict[str, Any] | None:
-    """The summary of the experiment's last session; None where it runs, or has come to none. Raises StoreError.
+    """The summary of the experiment's last session; None while it runs, and where it has none. Raises StoreError.
 
     meta: what `read_meta` gave.
     """

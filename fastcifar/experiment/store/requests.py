@@ -1,4 +1,4 @@
-"""What other processes ask of a running experiment: lines of JSON in a file that its driver reads."""
+"""Requests of other processes to a running experiment: lines of JSON in a file that its driver reads."""
 
 import json
 import os
@@ -31,14 +31,14 @@ def ask(folder: Path, request: dict[str, Any]) -> None:
 
 
 class Requests:
-    """The driver's end: what was asked since it began."""
+    """The driver's side: the requests since it began."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
         self.offset = self.path.stat().st_size if self.path.exists() else 0
 
     def new(self) -> list[dict[str, Any]]:
-        """What was asked since the last call."""
+        """The requests since the last call."""
         try:
             with self.path.open("rb") as file:
                 file.seek(self.offset)
@@ -57,7 +57,7 @@ class Requests:
 
 
 def _checked(request: Any) -> dict[str, Any]:
-    """The request. Raises ValueError where it is none."""
+    """The request, checked. Raises ValueError for anything else."""
     if not isinstance(request, dict):
         raise ValueError(f"an object is needed, not {short(request)}")
     for name, value in request.items():

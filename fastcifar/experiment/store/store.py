@@ -153,7 +153,7 @@ class Store:
         )
 
     def restart(self, number: int, started: float) -> None:
-        """Let a running trial begin anew: its reports are forgotten."""
+        """Begin a running trial again: its reports are removed."""
         with self._writing(), self.connection:
             self.connection.execute("BEGIN")
             self.connection.execute("DELETE FROM reports WHERE trial = ?", (number,))
@@ -255,7 +255,7 @@ class Store:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """What is written to a deleted file is lost: nobody shall be told that it is kept."""
+        """Refuse to write to a file that was deleted: what it gets is lost."""
         self.check()
         with explained(self.folder):
             yield
@@ -288,7 +288,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 @contextmanager
 def explained(folder: Path) -> Iterator[None]:
-    """What SQLite and the disk complain about becomes a StoreError that names the file."""
+    """Turn errors of SQLite and of the disk into a StoreError that names the file."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:

@@ -1,4 +1,4 @@
-"""Rows of a store, whatever is in them: what no program of ours writes is shown as far as it can be, and told of."""
+"""Rows of a store, damaged or not: values that can be shown are, and a message names the others."""
 
 import json
 import math
@@ -16,7 +16,7 @@ _decode = json.JSONDecoder().raw_decode
 
 
 def trial_values(found: dict[str, Any]) -> dict[str, Any]:
-    """The columns of a trial as they can be shown and exported; `message` says what could not."""
+    """The columns of a trial that can be shown and exported; `message` names those that cannot."""
     params, bad_params = _object(found, "params")
     metrics, bad_metrics = _object(found, "metrics")
     state, bad_state = found["state"], ""

@@ -8,27 +8,27 @@ from fastcifar.experiment.spec import Spec
 from fastcifar.experiment.store.store import Store
 from fastcifar.names import writable
 
-LOADED, TRUSTED = "loaded", "trusted"  # keys of a store: the archive it came in; whether its code may run
+LOADED, TRUSTED = "loaded", "trusted"  # keys of a store: the name of its archive; whether its code may run
 LONGEST = 2000  # characters of a command that are shown
 
 
 class UntrustedError(ValueError):
-    """An experiment that was loaded would run code that nobody here has agreed to."""
+    """A loaded experiment would run code that no user here has trusted."""
 
 
 def mark(store: Store, archive: str) -> None:
-    """Keep that an experiment came in an archive, whatever it says of itself."""
+    """Keep the archive that an experiment came in, whatever the experiment's own values say."""
     store.set({LOADED: archive, TRUSTED: False})
 
 
 def untrusted(meta: Mapping[str, Any]) -> str | None:
-    """The archive of an experiment that nobody has trusted yet; None for others."""
+    """The archive of an experiment that no user has trusted yet; None for other experiments."""
     loaded = meta.get(LOADED)
     return None if loaded is None or meta.get(TRUSTED) is True else str(loaded)
 
 
 def would_run(spec: Spec) -> list[str]:
-    """What an experiment runs that is not of this program, each with the folder that it is found in."""
+    """The code that an experiment runs and that this program does not bring, each with its folder."""
     found = []
     for kind, what in (("command", spec.command), ("function", spec.function)):
         if what is not None:
@@ -40,7 +40,7 @@ def would_run(spec: Spec) -> list[str]:
 
 
 def check_trust(store: Store, spec: Spec, trust: bool) -> None:
-    """Raise UntrustedError where a loaded experiment would run code; with `trust` show it, and keep that it may."""
+    """Raise UntrustedError where a loaded experiment would run code; with `trust`, show and allow it."""
     archive, found = untrusted(store.meta()), would_run(spec)
     if archive is None or not found:
         return
@@ -52,7 +52,7 @@ def check_trust(store: Store, spec: Spec, trust: bool) -> None:
 
 
 def _whole(value: Any) -> str:
-    """A value in one line, without hiding anything of it."""
+    """A value in one line; what is cut is counted."""
     text = str(value)
     if not text.isprintable() or not writable(text):
         text = repr(text)

@@ -1,4 +1,4 @@
-"""An archive's plain files and folders, written one by one: nothing leaves the folder, nothing grows without bound.
+"""Unpacks an archive's plain files and folders one by one, within one folder and within limits.
 
 Links are refused: a chain of them leads out of the folder although `tarfile`'s filter finds each harmless
 (CVE-2025-4517). The limits are far above what experiments have.

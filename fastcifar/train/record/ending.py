@@ -1,4 +1,4 @@
-"""How a training ends, in its record."""
+"""Keeps in a record how its training has ended."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +17,7 @@ class Recorded(Protocol):
 
 @contextmanager
 def ending(record: Recorded, epochs_done: Callable[[], int], write: Callable[[], None]) -> Iterator[None]:
-    """Keep by `write` how the training inside has ended; where it has come to its end, the status that it has set.
+    """Set how the training inside has ended and call `write`; a training that reaches its end sets its own status.
 
     A loss that is not finite ends it as diverged; whatever else is raised is recorded and raised again.
     """

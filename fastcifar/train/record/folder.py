@@ -1,4 +1,4 @@
-"""The texts in a run's folder, and how they get there so that a crash loses nothing announced; without torch.
+"""Reads and writes the texts in a run's folder; a crash loses nothing that was announced. Without torch.
 
 run.json    what made the result, its state, its times
 epochs.csv  one row per epoch, on disk before it is announced
@@ -61,7 +61,7 @@ class Folder:
 
     @classmethod
     def create(cls, out: Path, name: str, needed_bytes: int) -> Self:
-        """Make a new folder under `out` and see that it can be written and has room for `needed_bytes`."""
+        """Make a new folder under `out`. Raises RecordError where it cannot be written, or is too full."""
         try:
             path = new_folder(out, name)
             (path / "epochs.csv").write_text(",".join(COLUMNS) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The one way to read a record from anywhere: what is none names its file, in one line; without torch."""
+"""Checks records from anywhere: a bad one is refused in one line that names its file. Without torch."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ SETTINGS: dict[str, Any] = {"device": str}
 
 @contextmanager
 def as_record(file: Path) -> Iterator[None]:
-    """What values of wrong types lead to becomes a RecordError that names the file."""
+    """Turn the errors that values of wrong types lead to into a RecordError that names the file."""
     try:
         yield
     except RecordError:

@@ -1,4 +1,4 @@
-"""The runs and supernets under a folder, at a glance; without torch, and nothing is written."""
+"""Lists the runs and supernets under a folder. It needs no torch and writes nothing."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields

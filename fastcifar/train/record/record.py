@@ -1,4 +1,4 @@
-"""The folder of a run: what is on disk, and how it gets there so that a crash loses nothing announced.
+"""The folder of a run; a crash loses nothing that was announced.
 
 run.json            what made the result, its state, its times
 epochs.csv          one row per epoch, on disk before it is announced
@@ -6,7 +6,7 @@ weights.safetensors the final weights and batch-norm statistics
 checkpoint.safetensors  weights, velocities and place, to resume from
 network.dot, network.svg  the drawing
 
-What is text of these is in `folder`.
+`folder` reads and writes the texts; this file adds the tensors.
 """
 
 import hashlib
