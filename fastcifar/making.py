@@ -31,7 +31,7 @@ def may_write(path: Path, force: bool) -> None:
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; a file's name is needed")
     if path.is_file() and not force:
-        raise FileExistsError(f"{path} is there already; --force replaces it")
+        raise FileExistsError(f"{path} exists already; --force replaces it")
 
 
 def write_text(path: Path, text: str) -> None:

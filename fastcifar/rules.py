@@ -70,7 +70,7 @@ def matched(values: Any, names: Iterable[str], where: str) -> dict[str, Any]:
         if name is None:
             raise ConfigError(f"{prefix}{shown(key)}: the key is not known{nearest(key, known.values())}")
         if name in found:
-            raise ConfigError(f"{prefix}{shown(key)}: the key is there twice, but for case and underscores")
+            raise ConfigError(f"{prefix}{shown(key)}: the key occurs twice (case and underscores do not count)")
         found[name] = value
     return found
 

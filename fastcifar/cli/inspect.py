@@ -11,7 +11,7 @@ from tyro.conf import Positional, arg
 from fastcifar.cli.parsing.flags import Folder, Name, Settings, Switch, absent, parse_settings
 
 if TYPE_CHECKING:
-    from fastcifar.net import Summary
+    from fastcifar.net import NetworkSummary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +61,10 @@ class Graph:
             return
         check_suffix(self.output)
         if self.output.exists() and not self.force:
-            raise ValueError(f"--output: {self.output} is there already; --force overwrites it")
+            raise ValueError(f"--output: {self.output} exists already; --force overwrites it")
 
 
-def _summary_json(found: "Summary") -> dict[str, Any]:
+def _summary_json(found: "NetworkSummary") -> dict[str, Any]:
     nodes = [{**row._asdict(), "shape": list(row.shape)} for row in found.rows]
     return {"parameters": found.parameters, "flops": found.flops, "nodes": nodes}
 

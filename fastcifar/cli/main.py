@@ -104,7 +104,7 @@ def _parse(arguments: list[str]) -> Command:
     command: Command = tyro.cli(
         any_of(COMMANDS),
         prog="fastcifar",
-        description="Train CIFAR networks in seconds, and measure them so that the answer can be believed. "
+        description="Train CIFAR networks in seconds, and measure them so that you can trust the answer. "
         "--version says which this is.",
         args=arguments,
         config=(FlagCreatePairsOff, OmitArgPrefixes),

@@ -114,7 +114,7 @@ class Search(TrainingFlags):
             with closing(Store.read(folder)) as store:
                 spec, meta = read_spec(store), store.meta()
             if "supernet" in meta:
-                raise ValueError(f"--resume: fastcifar supernet search --resume {folder} goes on with this one")
+                raise ValueError(f"--resume: fastcifar supernet search --resume {folder} resumes this one")
         else:
             if self.trust:
                 raise ValueError("--trust: it goes with --resume")
@@ -300,7 +300,7 @@ class Search(TrainingFlags):
         if self.command is not None and not self.command.strip():
             raise ValueError("--command: it is empty")
         if self.minimize is not None and self.maximize is not None:
-            raise ValueError("--minimize and --maximize: only one of them can be had")
+            raise ValueError("--minimize and --maximize: only one of them is possible")
         if self._trains:
             self._refuse(("trial_gpus",), "a training has one GPU; --device or CUDA_VISIBLE_DEVICES says which")
         else:

@@ -247,7 +247,7 @@ class Driver:
         except Failure:  # of the disk
             raise
         except Exception as error:
-            row = self._failed(self.rows[event.number], f"its result cannot be kept: {_named(error)}")
+            row = self._failed(self.rows[event.number], f"its result cannot be stored: {_named(error)}")
         self.rows[row.number] = row
         self.failures.take(row, row.number in self.told | self.killed)
         self.running.discard(row.number)
@@ -278,7 +278,7 @@ class Driver:
             try:
                 metrics["default"], (value, _) = value, result_of(metrics[self.plan.metric])
             except KeyError:
-                why = f"the result has no {self.plan.metric!r}; it has {', '.join(metrics) or 'nothing but itself'}"
+                why = f"the result has no {self.plan.metric!r}; it has {', '.join(metrics) or 'no other entries'}"
                 state, value, message = FAILED, None, why
             except ValueError as error:
                 state, value, message = FAILED, None, f"{self.plan.metric}: {error}"
@@ -343,7 +343,7 @@ class Driver:
 
     def _pass_over(self, row: TrialRow, why: str) -> None:
         """Skip a trial with damaged data in the store: it is shown, but not in the searcher's history."""
-        self.say(f"trial {row.number} is passed over: {text(why)}")
+        self.say(f"trial {row.number} is skipped: {text(why)}")
         if row.state == RUNNING:
             self.rows[row.number] = self._failed(row, why)
 

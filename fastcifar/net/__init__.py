@@ -10,7 +10,7 @@ from fastcifar.net.network import Add, BatchNorm, Flatten, Identity, Mul, Networ
 from fastcifar.net.resnet9 import CHANNELS, EXTRA, LAYERS, MAX_EXTRA, resnet9
 from fastcifar.net.shapes import NodeSize, as_graph, count_flops, trace
 from fastcifar.net.speednet import GROUPS, speednet
-from fastcifar.net.summary import Row, Summary, summary
+from fastcifar.net.summary import NetworkSummary, Row, summary
 
 __all__ = [
     "ACTIVATIONS",
@@ -30,11 +30,11 @@ __all__ = [
     "Mul",
     "Net",
     "Network",
+    "NetworkSummary",
     "NoKernels",
     "NodeSize",
     "Row",
     "Style",
-    "Summary",
     "WhitenConv",
     "as_graph",
     "build_graph",

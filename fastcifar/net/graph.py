@@ -38,7 +38,7 @@ def build_graph(net: Net) -> Graph:
     graph: Graph = {}
     for index, (path, (operation, inputs)) in enumerate(nodes):
         if path in graph:
-            raise ValueError(f"node {path!r}: there are two of that path")
+            raise ValueError(f"node {path!r}: two nodes have this path")
         resolved = []
         for given in inputs:
             if isinstance(given, int):
@@ -46,7 +46,7 @@ def build_graph(net: Net) -> Graph:
             else:
                 source = _resolve(path, given)
             if source is None or source not in graph:
-                raise ValueError(f"node {path!r}: its input {given!r} is no earlier node")
+                raise ValueError(f"node {path!r}: its input {given!r} is not an earlier node")
             resolved.append(source)
         graph[path] = (operation, resolved)
     return graph

@@ -20,7 +20,7 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True, repr=False)
-class Summary:
+class NetworkSummary:
     """The rows, in the graph's order; prints as a table."""
 
     rows: tuple[Row, ...]
@@ -48,7 +48,7 @@ class Summary:
     __repr__ = __str__
 
 
-def summary(net: Net | nn.Module, input_shape: Sequence[int] = INPUT_SHAPE) -> Summary:
+def summary(net: Net | nn.Module, input_shape: Sequence[int] = INPUT_SHAPE) -> NetworkSummary:
     """Tabulate the nodes of a nested dict or a `Network` for one batch of `input_shape`, by default one image.
 
     FLOPs are those of torch's FlopCounterMode: a multiplication and an addition are two, and only convolutions and
@@ -58,7 +58,7 @@ def summary(net: Net | nn.Module, input_shape: Sequence[int] = INPUT_SHAPE) -> S
     """
     graph = as_graph(net)
     sizes = trace(graph, input_shape)
-    return Summary(tuple(Row(path, operation_name(graph[path][0]), *size) for path, size in sizes.items()))
+    return NetworkSummary(tuple(Row(path, operation_name(graph[path][0]), *size) for path, size in sizes.items()))
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -58,7 +58,7 @@ def _only_fields(values: Any) -> tuple[dict[str, Any], list[str]]:
     advisor = found.pop("advisor", None)
     if advisor is not None:
         if found.get("tuner") is not None:
-            raise ConfigError("advisor: either tuner or advisor is needed; both are there")
+            raise ConfigError("advisor: either tuner or advisor is needed; both are given")
         found["tuner"] = advisor
     dropped = [key for key in DROPPED if found.pop(key, None) is not None]
     return found, dropped

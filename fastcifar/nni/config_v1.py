@@ -72,7 +72,7 @@ def to_v2(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         if parts[kind]:
             key = "tuner" if kind == "advisor" else kind
             if key in result:
-                raise ConfigError("advisor: either tuner or advisor is needed; both are there")
+                raise ConfigError("advisor: either tuner or advisor is needed; both are given")
             result[key] = _algorithm(parts[kind], kind, dropped)
     return result, dropped
 

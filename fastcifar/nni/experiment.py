@@ -178,7 +178,7 @@ class Experiment:
         else:
             meta = self._read(lambda store: store.meta())
             if "supernet" in meta:
-                raise ConfigError(f"{self.folder}: fastcifar supernet search --resume goes on with this one")
+                raise ConfigError(f"{self.folder}: fastcifar supernet search --resume resumes this one")
             spec = self._read(read_spec)
         folder, self._port = self.folder, port
         self._stopping.clear()

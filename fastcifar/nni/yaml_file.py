@@ -79,7 +79,7 @@ class _Loader(yaml.SafeLoader):
         for key, _ in node.value:  # as written: what `<<` brings is not here yet
             if isinstance(key, yaml.ScalarNode):
                 if (key.tag, key.value) in seen:
-                    problem = f"the key {short(key.value)} is there twice"
+                    problem = f"the key {short(key.value)} occurs twice"
                     raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
                 seen.add((key.tag, key.value))
         return node

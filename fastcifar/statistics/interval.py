@@ -10,7 +10,7 @@ from fastcifar.statistics.student import spread, t_half
 
 MAX_SKEWED_VALUES = 200  # for more values Student's interval is always used
 
-FEW_VALUES_NOTE = "of so few numbers: where their noise is skewed, a 95 % interval holds in 82 to 88 of 100 cases"
+FEW_VALUES_NOTE = "few numbers: if their noise is skewed, a 95 % interval holds in 82 to 88 of 100 cases"
 
 
 def interval(

@@ -97,7 +97,7 @@ def test_runs_that_diverge(capsys):
     out, _ = capsys.readouterr()
     assert out.count("diverged") == 3 and "valid acc: mean" not in out
     assert "reached 50 %: 0 of 2 runs, 0.0 %" in out
-    assert "2 of 2 runs diverged and did not reach the target (seed 0, 1); no mean has them" in out
+    assert "2 of 2 runs diverged and did not reach the target (seed 0, 1); they are in no mean" in out
 
 
 @pytest.mark.parametrize(
@@ -133,8 +133,8 @@ def test_compare(capsys):
     assert lines[11].split() == ["A", "B", "B", "-", "A", "95", "%", "interval", "bootstrap", "p"]
     assert [line.split(",")[0] for line in lines[12:17]] == ["accuracy", "prepare", "train", "evaluate", "counted"]
     assert lines[17].startswith("B / A: prepare ")
-    assert re.match(r"3 pairs tell .* points apart in 80 of 100 cases; 0.5 points need [\d,]+ pairs$", lines[18])
-    assert lines[19] == "of so few numbers: where their noise is skewed, a 95 % interval holds in 82 to 88 of 100 cases"
+    assert re.match(r"3 pairs detect .* points in 80 of 100 cases; 0.5 points need [\d,]+ pairs$", lines[18])
+    assert lines[19] == "few numbers: if their noise is skewed, a 95 % interval holds in 82 to 88 of 100 cases"
     assert lines[20].startswith("verdict: ") and "SYNTHETIC" in lines[-1]
 
 
@@ -167,7 +167,7 @@ def test_a_comparison_that_is_interrupted(capsys, monkeypatch):
     (group,) = Path("runs").glob("*-compare-*")
     assert f"go on with: fastcifar compare --resume {group}\n" in err
     assert run(["train", "--resume", group.name]) == 2
-    assert f"fastcifar compare --resume {group} goes on with this one" in capsys.readouterr().err
+    assert f"fastcifar compare --resume {group} resumes this one" in capsys.readouterr().err
     assert run(["compare", "--resume", group.name, "--runs", "3"]) == 2
     assert "--runs: 4 have begun, so 3 are too few" in capsys.readouterr().err
     assert run(["compare", "--resume", group.name, "--runs", "4", "--delta", "0.5", "--json"]) == 0
@@ -200,7 +200,7 @@ def test_a_series_that_goes_on(capsys, monkeypatch):
     assert out.splitlines()[3:5] == before[3:5]  # from disk
     assert "reached 50 %: " in out and "of 3 runs" in out and len(list(Path("runs").iterdir())) == 4
     assert run(["train", "--resume", group.name, "--runs", "4"]) == 0
-    assert "asked for 3, and for 4 when these had ended" in capsys.readouterr().out
+    assert "asked for 3, and for 4 after these had ended" in capsys.readouterr().out
     one = next(path.parent.name for path in Path("runs").glob("*/run.json"))
     assert run(["compare", "--resume", one]) == 2 and "is one run" in capsys.readouterr().err
     assert run(["train", "--resume", one, "--runs", "4"]) == 2 and "leave runs out" in capsys.readouterr().err

@@ -353,7 +353,7 @@ def test_delete(id, capsys, monkeypatch):
 
 def test_save_and_load(id, capsys):
     assert run(["experiment", "save", id, "one.tar.gz"]) == 0
-    assert "is there already" in output(capsys, "save", id, "one.tar.gz", code=1)
+    assert "exists already" in output(capsys, "save", id, "one.tar.gz", code=1)
     assert output(capsys, "load", "one.tar.gz", "--out", "copies") == f"copies/{id}\n"
     assert rows_of(f"copies/{id}") == rows_of(f"runs/{id}")
     assert "is there already" in output(capsys, "load", "one.tar.gz", code=1)

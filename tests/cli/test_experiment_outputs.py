@@ -26,7 +26,7 @@ def test_export_says_what_it_wrote(id, capsys):
     before = Path("all.csv").read_text()
     Path("all.csv").write_text("mine")
     err = told(capsys, "export", "-o", "all.csv", code=1)
-    assert err == "fastcifar: all.csv is there already; --force replaces it\n" and Path("all.csv").read_text() == "mine"
+    assert err == "fastcifar: all.csv exists already; --force replaces it\n" and Path("all.csv").read_text() == "mine"
     assert told(capsys, "export", "-o", "all.csv", "--force") == "wrote 8 trials to all.csv\n"
     assert Path("all.csv").read_text() == before and not list(Path.cwd().glob("*.new"))
     assert "x.xlsx: the ending says the format; known are .json, .csv" in told(capsys, "export", "-o", "x.xlsx", code=2)
@@ -61,7 +61,7 @@ def test_save_and_load_say_what_they_did(id, capsys):
     size = Path("one.tar.gz").stat().st_size
     assert err == f"saved {id} to one.tar.gz ({size:,} bytes)\n"
     assert told(capsys, "save", id, "one.tar.gz", code=1) == (
-        "fastcifar: one.tar.gz is there already; --force replaces it\n"
+        "fastcifar: one.tar.gz exists already; --force replaces it\n"
     )
     assert told(capsys, "save", id, "one.tar.gz", "--force").startswith(f"saved {id} to one.tar.gz")
     assert "one.zip: an experiment is saved as .tar.gz or .tgz" in told(capsys, "save", id, "one.zip", code=2)

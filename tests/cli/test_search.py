@@ -70,7 +70,7 @@ F = "--space x.json --objective MODULE:f --trials 3"
         ("", "--space: a search space is needed, e.g. --space channels; `fastcifar spaces` lists them"),
         ("--space none.json", "the search space none.json cannot be read: No such file or directory"),
         (f"{F} --command ls", "--objective and --command: one of them says what a trial is, not both"),
-        (f"{F} --minimize a --maximize b", "--minimize and --maximize: only one of them can be had"),
+        (f"{F} --minimize a --maximize b", "--minimize and --maximize: only one of them is possible"),
         ("--space x.json --objective MODULE:f", "--trials or --duration: one of them is needed, the space has no end"),
         (f"{F} --tuner Rndom", "tuner.name: 'Rndom' is not known; did you mean Random?"),
         (f"{F} --assessor Median", "assessor.name: 'Median' is not known; did you mean Medianstop?"),

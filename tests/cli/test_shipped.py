@@ -133,7 +133,7 @@ def test_graph_says_what_it_wrote_and_overwrites_nothing(capsys, folder):
     assert capsys.readouterr() == ("", "drawing: net.dot\n")
     (folder / "net.dot").write_text("mine")
     assert run(["graph", "resnet9-tiny", "-o", "net.dot"]) == 2
-    assert capsys.readouterr().err == "fastcifar: --output: net.dot is there already; --force overwrites it\n"
+    assert capsys.readouterr().err == "fastcifar: --output: net.dot exists already; --force overwrites it\n"
     assert (folder / "net.dot").read_text() == "mine"
     assert run(["graph", "resnet9-tiny", "-o", "net.dot", "--force"]) == 0
     assert (folder / "net.dot").read_text().startswith("digraph")

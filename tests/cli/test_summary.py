@@ -8,7 +8,7 @@ from fastcifar.statistics import few
 from fastcifar.train import compare_results
 from fastcifar.train.compare.many import summarise
 
-SKEWED = "the accuracies are skewed: the interval reaches as far as the bootstrap's, where that is further"
+SKEWED = "the accuracies are skewed: the interval covers Student's and the bootstrap's together"
 
 
 @pytest.mark.parametrize(

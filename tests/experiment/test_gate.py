@@ -82,8 +82,8 @@ POISON = [
     ({"default": 1, "flops": 10**400}, "finished", "left out: 'flops' (a whole number beyond all floats)"),
     ({"default": 1, "net": deep(900)}, "finished", "left out: 'net' (nested more than 50 deep)"),
     ({"default": 1, "\ud800": "\ud800"}, "finished", ""),
-    ({"default": 10**400}, "failed", "its result cannot be kept: OverflowError: int too large to convert to float"),
-    ({"default": math.nan}, "failed", "its result cannot be kept: GateError: the result is nan"),
+    ({"default": 10**400}, "failed", "its result cannot be stored: OverflowError: int too large to convert to float"),
+    ({"default": math.nan}, "failed", "its result cannot be stored: GateError: the result is nan"),
     ("an error \ud800", "failed", "an error \\ud800"),
     ({"default": 1, "train_seconds": 10**400}, "finished", "left out: 'train_seconds' (a whole number beyond all"),
 ]
@@ -225,7 +225,7 @@ def test_a_damaged_trial_that_ran(search, tmp_path, capsys):
     driver = search(limits=Limits(trials=2))
     driver.store.connection.execute("UPDATE trials SET state = 'running', params = '[1]' WHERE number = 1")
     again = search(limits=Limits(trials=2))
-    assert again.rows[1].state == "failed" and "trial 1 is passed over: x: it is missing" in capsys.readouterr().err
+    assert again.rows[1].state == "failed" and "trial 1 is skipped: x: it is missing" in capsys.readouterr().err
     assert len(again.rows) == 3
 
 

@@ -48,14 +48,14 @@ def test_build_graph_resolves_inputs() -> None:
 @pytest.mark.parametrize(
     ("net", "message"),
     [
-        ({"a": "first"}, "node 'a': its input -1 is no earlier node"),
+        ({"a": "first"}, "node 'a': its input -1 is not an earlier node"),
         ({"a": (None, []), "b": ("b", [-2])}, "node 'b': its input -2"),
         ({"a": (None, []), "b": ("b", [0])}, "node 'b': its input 0"),
         ({"a": (None, []), "b": ("b", [1]), "c": "c"}, "node 'b': its input 1"),
         ({"a": (None, []), "b": ("b", ["c"]), "c": "c"}, "node 'b': its input 'c'"),
         ({"a": (None, []), "b": {"c": ("c", ["a"])}}, "node 'b/c': its input 'a'"),
         ({"a": (None, []), "b": {"c": ("c", ["../../a"])}}, "'../../a' leads out of the network"),
-        ({"a": (None, []), "b/c": "one", "b": {"c": "two"}}, "node 'b/c': there are two"),
+        ({"a": (None, []), "b/c": "one", "b": {"c": "two"}}, "node 'b/c': two nodes have this path"),
     ],
 )
 def test_build_graph_names_the_node_that_is_wrong(net: dict[str, Any], message: str) -> None:

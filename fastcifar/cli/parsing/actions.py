@@ -1,4 +1,4 @@
-"""Groups of commands, one of which is chosen by name."""
+"""Groups of commands: the user chooses one command of a group by name."""
 
 from dataclasses import dataclass
 from functools import reduce

@@ -28,7 +28,7 @@ def find_group(path: Path, kind: str) -> Group:
         raise ValueError(f"--resume: {path} is one run; fastcifar train --resume goes on with it")
     group = load_group(path)
     if group.kind != kind:
-        raise ValueError(f"--resume: fastcifar {COMMANDS[group.kind]} --resume {path} goes on with this one")
+        raise ValueError(f"--resume: fastcifar {COMMANDS[group.kind]} --resume {path} resumes this one")
     return group
 
 

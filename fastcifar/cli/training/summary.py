@@ -15,8 +15,8 @@ def group_lines(group: Group, results: Iterable[Result]) -> list[str]:
     if group.extended:
         before = ", then ".join(map(str, group.extended))
         lines.append(
-            f"asked for {before}, and for {group.runs} when these had ended; where that hung on what they said, the "
-            "intervals are too narrow"
+            f"asked for {before}, and for {group.runs} after these had ended; if the extension depended on their "
+            "results, the intervals are too narrow"
         )
     return [*lines, *filter(None, [mixed_line(mixed(results))])]
 
@@ -31,9 +31,7 @@ def run_lines(summary: Summary, wanted: int) -> list[str]:
         lines.append(f"valid acc: {_accuracy(summary.valid_acc)}")
         lines += filter(None, [few(n)])
         if accuracy.skewed or summary.valid_acc.skewed:
-            lines.append(
-                "the accuracies are skewed: the interval reaches as far as the bootstrap's, where that is further"
-            )
+            lines.append("the accuracies are skewed: the interval covers Student's and the bootstrap's together")
         means = ", ".join(f"{part} {times.mean:.2f}" for part, times in summary.seconds.items() if times.mean > 0)
         lines.append(f"mean seconds: {means}")
     if summary.reached is not None and summary.target is not None and summary.runs:
@@ -45,7 +43,9 @@ def run_lines(summary: Summary, wanted: int) -> list[str]:
     if summary.diverged:
         seeds = ", ".join(map(str, summary.diverged))
         told = " and did not reach the target" if summary.reached is not None else ""
-        lines.append(f"{len(summary.diverged)} of {summary.runs} runs diverged{told} (seed {seeds}); no mean has them")
+        lines.append(
+            f"{len(summary.diverged)} of {summary.runs} runs diverged{told} (seed {seeds}); they are in no mean"
+        )
     return lines
 
 
@@ -83,7 +83,7 @@ def comparison_lines(
         if comparison.ratios:
             lines.append(f"B / A: {', '.join(ratios)}")
         if accuracy.difference.sd > 0:
-            told = f"{len(comparison.pairs)} pairs tell {100 * accuracy.detectable:.2f} points apart in 80 of 100 cases"
+            told = f"{len(comparison.pairs)} pairs detect {100 * accuracy.detectable:.2f} points in 80 of 100 cases"
             if comparison.delta is not None and comparison.pairs_needed is not None:
                 told += f"; {100 * comparison.delta:g} points need {comparison.pairs_needed:,} pairs"
             lines += filter(None, [told, few(len(comparison.pairs))])
