@@ -9,12 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fastcifar.nas.evaluator import Batches, Classification, find_device, on_device
+from fastcifar.nas.evaluator import Classification, LabelledBatches, find_device, on_device
 from fastcifar.nas.model import ModelSpace
 from fastcifar.nas.nn import Candidates, ChosenInputs, options_of
 from fastcifar.nas.ranked import Ranked, calibration, module_tensors, named, try_options
 from fastcifar.nas.trial import copied
 from fastcifar.net import calibrate
+from fastcifar.rules import above, whole
 from fastcifar.search import Params
 
 
@@ -29,8 +30,8 @@ class DARTS:
     kept: int = 10
 
     def __post_init__(self) -> None:
-        if not self.choice_lr > 0 or self.kept < 1:
-            raise ValueError(f"choice_lr above 0 and kept of at least 1, not {self.choice_lr} and {self.kept}")
+        above(0)("choice_lr", self.choice_lr)
+        whole(1)("kept", self.kept)
 
     def check(self, space: ModelSpace) -> None:
         """Raise ValueError for a choice that cannot be mixed."""
@@ -83,8 +84,8 @@ class DARTS:
         return ranked
 
 
-def _again(batches: Batches, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches, from the first again after the last."""
+def _again(batches: LabelledBatches, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    """LabelledBatches, from the first again after the last."""
     for epoch in itertools.count():
         yield from on_device(batches, device, epoch)
 

@@ -24,7 +24,7 @@ from fastcifar.nas.evaluator import Classification, ModelEvaluator
 from fastcifar.nas.model import space_of
 from fastcifar.nas.strategy import DARTS, MultiTrial, SinglePath
 from fastcifar.nas.trial import SILENT, WEIGHTS, TrialEvaluator
-from fastcifar.nni.config import ConfigError
+from fastcifar.rules import ConfigError
 from fastcifar.search import Params
 from fastcifar.train.record.record import RunFolder, read_tensors
 

@@ -18,7 +18,7 @@ from torch.nn import Module, ModuleList, Sequential
 
 from fastcifar.nas.choices import active
 
-MOST = 1024  # subsets of inputs that one choice can have
+MOST_SUBSETS = 1024  # subsets of inputs that one choice can have
 REDUCTIONS = ("sum", "mean", "concat", "none")
 
 
@@ -64,8 +64,8 @@ def InputChoice(
     if reduction not in REDUCTIONS:
         raise ValueError(f"nn.InputChoice: reduction {reduction!r} is none of {', '.join(REDUCTIONS)}")
     sizes = range(1, n_candidates + 1) if n_chosen is None else (n_chosen,)
-    if (count := sum(math.comb(n_candidates, size) for size in sizes)) > MOST:
-        raise ValueError(f"nn.InputChoice: {count:,} subsets are too many; at most {MOST:,}")
+    if (count := sum(math.comb(n_candidates, size) for size in sizes)) > MOST_SUBSETS:
+        raise ValueError(f"nn.InputChoice: {count:,} subsets are too many; at most {MOST_SUBSETS:,}")
     subsets = [list(some) for size in sizes for some in combinations(range(n_candidates), size)]
     options = [some[0] for some in subsets] if n_chosen == 1 else subsets
     construction = active("InputChoice")

@@ -8,7 +8,7 @@ from itertools import islice
 import torch
 from torch import Tensor, nn
 
-from fastcifar.nas.evaluator import Batches, Classification, find_device, on_device
+from fastcifar.nas.evaluator import Classification, LabelledBatches, find_device, on_device
 from fastcifar.nas.model import ModelSpace
 from fastcifar.search import Params
 
@@ -39,7 +39,7 @@ def try_options(space: ModelSpace, evaluator: Classification) -> None:
             space.network(sample).to(device)(inputs)
 
 
-def first_batch(batches: Batches, name: str, device: torch.device) -> tuple[Tensor, Tensor]:
+def first_batch(batches: LabelledBatches, name: str, device: torch.device) -> tuple[Tensor, Tensor]:
     """The first of some batches. Raises ValueError where there is none."""
     for batch in on_device(batches, device):
         return batch

@@ -15,6 +15,7 @@ from fastcifar.nas.ranked import Ranked, calibration, named, try_options
 from fastcifar.nas.shared import SharedWeights
 from fastcifar.nas.trial import copied
 from fastcifar.net import calibrate
+from fastcifar.rules import whole
 from fastcifar.search import Params
 
 CHECKED = 16  # samples whose weights are shared for a try
@@ -32,8 +33,8 @@ class SinglePath:
     kept: int = 10
 
     def __post_init__(self) -> None:
-        if self.ranked < 1 or self.kept < 1:
-            raise ValueError(f"ranked and kept: at least one network, not {self.ranked} and {self.kept}")
+        whole(1)("ranked", self.ranked)
+        whole(1)("kept", self.kept)
 
     def check(self, space: ModelSpace) -> None:
         """Raise ValueError where the layers of some samples cannot share their weights."""
