@@ -1,4 +1,4 @@
-"""DARTS: the options of each choice are mixed, and the mixture is learned (Liu et al. 2018, first order)."""
+"""DARTS: mix the options of each choice, and learn the mixture (Liu et al. 2018, first order)."""
 
 import itertools
 import math
@@ -21,9 +21,10 @@ from fastcifar.search import Params
 
 @dataclass(frozen=True, kw_only=True)
 class DARTS:
-    """In turn a step of the weights on a training batch and a step of the mixture on a validation batch, by Adam.
+    """Alternates a step of the weights on a training batch and a step of the mixture on a validation batch, by Adam.
 
-    A network's score is its probability. choice_lr: of the mixture. kept: networks of the ranking.
+    The score of a network is its probability. choice_lr: learning rate of the mixture. kept: number of networks in the
+    ranking.
     """
 
     choice_lr: float = 0.02
@@ -43,7 +44,7 @@ class DARTS:
                 )
 
     def run(self, space: ModelSpace, evaluator: Classification, seed: int) -> list[Ranked]:
-        """Train, and rank: the most probable first."""
+        """Train; return the ranking, the most probable network first."""
         try_options(space, evaluator)
         device = find_device(evaluator.device)
         network = space.model(*space.args, **space.named).to(device)
@@ -67,7 +68,7 @@ class DARTS:
     def _ranking(
         self, space: ModelSpace, trained: Mapping[str, Tensor], mixture: Mapping[str, Tensor], inputs: Sequence[Tensor]
     ) -> list[Ranked]:
-        """The most probable networks, each with statistics of its own."""
+        """The most probable networks, each with statistics measured on `inputs`."""
         logs = {label: torch.log_softmax(values.detach(), 0).tolist() for label, values in mixture.items()}
         best: list[tuple[float, Params]] = [(0.0, {})]
         for label, choice in space.choices.items():
@@ -85,20 +86,20 @@ class DARTS:
 
 
 def _again(batches: LabelledBatches, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-    """LabelledBatches, from the first again after the last."""
+    """The batches on a device, again and again."""
     for epoch in itertools.count():
         yield from on_device(batches, device, epoch)
 
 
 def _mix(network: nn.Module, mixture: Mapping[str, Tensor]) -> None:
-    """Let each choice be the mixture of its options."""
+    """Set the mixture of each choice. mixture: logits (options,) by label."""
     for module in network.modules():
         if isinstance(module, (Candidates, ChosenInputs)):
             module.mixture = mixture[module.label].softmax(0)
 
 
 def _taken_out(space: ModelSpace, network: nn.Module, trained: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights that a sample's network has in the mixed one, where a layer's options lie under its place."""
+    """The state dict of a sample's network, from the mixed network's, which has a level of options at each choice."""
     places = {name: options_of(module) for name, module in network.named_modules(remove_duplicate=False)}
     state = {}
     for name in network.state_dict():

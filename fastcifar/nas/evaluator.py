@@ -92,7 +92,7 @@ def accuracy(network: nn.Module, batches: LabelledBatches) -> float:
 
 
 def on_device(batches: LabelledBatches, device: torch.device, epoch: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-    """LabelledBatches brought to a device. epoch: of batches that can be asked for a certain one."""
+    """The batches on a device. epoch: which one to iterate over, for `fastcifar.data.Batches`."""
     for inputs, labels in batches.epoch(epoch) if isinstance(batches, Images) else batches:
         yield inputs.to(device), labels.to(device)
 

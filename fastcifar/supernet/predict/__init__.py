@@ -1,1 +1,1 @@
-"""From scores of a supernet to accuracies of networks trained alone."""
+"""From the scores of a supernet to predicted accuracies of networks that are trained alone."""
