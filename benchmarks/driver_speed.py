@@ -65,6 +65,7 @@ def driver(folder: Path, searcher: Searcher, size: int) -> Driver:
     folder.mkdir()
     store, budget = Store.create(folder, {}), "budget" if isinstance(searcher, Hyperband) else None
     store.connection.execute("PRAGMA synchronous = OFF")
+    rows = []
     for number in range(size):
         rng = trial_rng(1, number)
         params = PROBLEM.space.decode(PROBLEM.space.sample(rng)[0])
@@ -73,7 +74,8 @@ def driver(folder: Path, searcher: Searcher, size: int) -> Driver:
             params[budget] = int(3 ** rng.integers(5))
         row = TrialRow(number=number, kind="search", params=params, seed=number, started=0.0, ended=1.0)
         row.state, row.value = "finished", value
-        store.add(row, [])
+        rows.append((row, list[float]()))
+    store.add(rows, {})
     store.close()
     plan = Plan(space=PROBLEM.space, searcher=searcher, maximize=False, limits=Limits(trials=size), budget=budget)
     return Driver(Store.open(folder), plan, Nothing(), lambda driver: None)

@@ -1,4 +1,4 @@
-"""The choices that a model makes while it is constructed: none are made up front, all are found by constructing it."""
+"""The choices of a model. They are found by constructing it, as its constructor makes them."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,12 +7,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-PREFIX = "model"  # of labels that are made here: model_1, model_2, ...
+PREFIX = "model"  # of generated labels: model_1, model_2, ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """One choice: what it is of (layer, value, input or repeat), and its options, JSON values."""
+    """One choice. kind: layer, value, input or repeat. options: JSON values."""
 
     label: str
     kind: str
@@ -20,9 +20,10 @@ class Choice:
 
 
 class Construction:
-    """One construction of a model: of its space, where every choice is at its first option, or of one sample of it.
+    """One construction of a model: of one sample, or, without a sample, of its space.
 
-    choices: found so far, by label, in their order.
+    In the construction of a space every choice is at its first option.
+    choices: those found so far, by label, in their order.
     """
 
     def __init__(self, sample: Mapping[str, Any] | None = None) -> None:
@@ -31,21 +32,21 @@ class Construction:
         self._made = 0
 
     def label(self, given: str | None) -> str:
-        """The label of the next choice: the one that is given, or one with the next number."""
+        """The label of the next choice: `given`, or a generated one. Raises ValueError for one like those generated."""
         if given is None:
             self._made += 1
             return f"{PREFIX}_{self._made}"
         if not isinstance(given, str):
             raise ValueError(f"label: text is needed, not {given!r}")
         if given.startswith(f"{PREFIX}_"):
-            raise ValueError(f"label: {given!r} is like those that are made here; take another")
+            raise ValueError(f"label: {given!r} is like the generated labels; take another")
         return given
 
     def choose(self, kind: str, options: Sequence[Any], label: str) -> int:
-        """The place, among its options, of what the construction has for a choice.
+        """The index of the option that this construction takes for a choice.
 
-        Raises ValueError for options that are no JSON values, for a label that stands for another choice too, and for
-        a sample that does not have it.
+        Raises ValueError for options that are no JSON values, for a label that another choice has, and for a sample
+        without the label or with a value that is no option.
         """
         try:
             texts = [json.dumps(option) for option in options]
@@ -75,7 +76,7 @@ _current: ContextVar[Construction | None] = ContextVar("construction", default=N
 
 @contextmanager
 def constructing(construction: Construction) -> Iterator[Construction]:
-    """Let the choices that are met be those of `construction`."""
+    """Choices that are made inside the block belong to `construction`."""
     token = _current.set(construction)
     try:
         yield construction
@@ -89,7 +90,7 @@ def is_constructing() -> bool:
 
 
 def active(what: str) -> Construction:
-    """The construction that a choice belongs to. Raises ValueError where there is none."""
+    """The current construction. what: name of the choice, for the ValueError raised where there is none."""
     construction = _current.get()
     if construction is None:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""A network as a Python file that needs torch alone."""
+"""Write a network as a Python file that imports torch only."""
 
 import ast
 import inspect
@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import fx, nn
 
-HEADER = '''"""{title}, as fastcifar has found it. Weights: Model().load_state_dict(...)."""
+HEADER = '''"""{title}, found by fastcifar. Weights: Model().load_state_dict(...)."""
 
 {imports}import torch
 import torch.nn as nn
@@ -23,8 +23,9 @@ PLAIN = (int, float, bool, str, type(None))
 def to_code(network: nn.Module, title: str) -> str:
     """The source of a class `Model` that computes what `network` does, with parameters of the same names.
 
-    The forward pass is traced (torch.fx), modules of torch.nn are written as their constructors. Raises ValueError
-    where that cannot be: for a forward pass that hangs on values or on the mode, or a module that is not torch's.
+    The forward pass is traced by torch.fx, and modules of torch.nn are written as calls of their constructors. Raises
+    ValueError where that is impossible: for a forward pass that depends on tensor values or on `training`, or that
+    needs names that torch does not have.
     """
     forward, names = _traced(network.train(), title)
     if _traced(network.eval(), title)[0] != forward:
@@ -60,12 +61,12 @@ def _traced(network: nn.Module, title: str) -> tuple[str, set[str]]:
 
 
 def _is_torchs(module: nn.Module) -> bool:
-    """Whether it is a layer of torch.nn, and not what holds others."""
+    """Whether it is a layer of torch.nn without children."""
     return getattr(nn, type(module).__name__, None) is type(module) and not list(module.children())
 
 
 def _constructor(name: str, module: nn.Module) -> str:
-    """The call that makes a layer of torch.nn: those arguments that are not as by default."""
+    """The call that makes a layer of torch.nn, with the arguments that differ from their defaults."""
     given = []
     for argument, parameter in inspect.signature(type(module)).parameters.items():
         if not hasattr(module, argument):
@@ -82,7 +83,7 @@ def _constructor(name: str, module: nn.Module) -> str:
 
 
 def _tensors(name: str, module: nn.Module) -> list[str]:
-    """The parameters and buffers that are a module's own."""
+    """The lines that register a module's own parameters and buffers."""
     lines = []
     for last, parameter in module.named_parameters(recurse=False):
         zeros = f"torch.zeros({tuple(parameter.shape)}, dtype={parameter.dtype})"
@@ -110,7 +111,7 @@ def _owner(name: str) -> str:
 
 
 def _check(source: str, network: nn.Module, title: str) -> None:
-    """Raise ValueError where the source does not make a network with the same tensors and layers."""
+    """Raise ValueError where the network that the source makes has other tensors or layers."""
     found: dict[str, Any] = {}
     try:
         exec(compile(source, title, "exec"), found)

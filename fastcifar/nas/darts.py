@@ -1,4 +1,4 @@
-"""DARTS: the options of each choice are mixed, and the mixture is learned (Liu et al. 2018, first order)."""
+"""DARTS: mix the options of each choice, and learn the mixture (Liu et al. 2018, first order)."""
 
 import itertools
 import math
@@ -9,28 +9,30 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fastcifar.nas.evaluator import Batches, Classification, find_device, on_device
+from fastcifar.nas.evaluator import Classification, LabelledBatches, find_device, on_device
 from fastcifar.nas.model import ModelSpace
 from fastcifar.nas.nn import Candidates, ChosenInputs, options_of
 from fastcifar.nas.ranked import Ranked, calibration, module_tensors, named, try_options
 from fastcifar.nas.trial import copied
 from fastcifar.net import calibrate
+from fastcifar.rules import above, whole
 from fastcifar.search import Params
 
 
 @dataclass(frozen=True, kw_only=True)
 class DARTS:
-    """In turn a step of the weights on a training batch and a step of the mixture on a validation batch, by Adam.
+    """Alternates a step of the weights on a training batch and a step of the mixture on a validation batch, by Adam.
 
-    A network's score is its probability. choice_lr: of the mixture. kept: networks of the ranking.
+    The score of a network is its probability. choice_lr: learning rate of the mixture. kept: number of networks in the
+    ranking.
     """
 
     choice_lr: float = 0.02
     kept: int = 10
 
     def __post_init__(self) -> None:
-        if not self.choice_lr > 0 or self.kept < 1:
-            raise ValueError(f"choice_lr above 0 and kept of at least 1, not {self.choice_lr} and {self.kept}")
+        above(0)("choice_lr", self.choice_lr)
+        whole(1)("kept", self.kept)
 
     def check(self, space: ModelSpace) -> None:
         """Raise ValueError for a choice that cannot be mixed."""
@@ -42,7 +44,7 @@ class DARTS:
                 )
 
     def run(self, space: ModelSpace, evaluator: Classification, seed: int) -> list[Ranked]:
-        """Train, and rank: the most probable first."""
+        """Train; return the ranking, the most probable network first."""
         try_options(space, evaluator)
         device = find_device(evaluator.device)
         network = space.model(*space.args, **space.named).to(device)
@@ -66,7 +68,7 @@ class DARTS:
     def _ranking(
         self, space: ModelSpace, trained: Mapping[str, Tensor], mixture: Mapping[str, Tensor], inputs: Sequence[Tensor]
     ) -> list[Ranked]:
-        """The most probable networks, each with statistics of its own."""
+        """The most probable networks, each with statistics measured on `inputs`."""
         logs = {label: torch.log_softmax(values.detach(), 0).tolist() for label, values in mixture.items()}
         best: list[tuple[float, Params]] = [(0.0, {})]
         for label, choice in space.choices.items():
@@ -83,21 +85,21 @@ class DARTS:
         return ranked
 
 
-def _again(batches: Batches, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches, from the first again after the last."""
+def _again(batches: LabelledBatches, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    """The batches on a device, again and again."""
     for epoch in itertools.count():
         yield from on_device(batches, device, epoch)
 
 
 def _mix(network: nn.Module, mixture: Mapping[str, Tensor]) -> None:
-    """Let each choice be the mixture of its options."""
+    """Set the mixture of each choice. mixture: logits (options,) by label."""
     for module in network.modules():
         if isinstance(module, (Candidates, ChosenInputs)):
             module.mixture = mixture[module.label].softmax(0)
 
 
 def _taken_out(space: ModelSpace, network: nn.Module, trained: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights that a sample's network has in the mixed one, where a layer's options lie under its place."""
+    """The state dict of a sample's network, from the mixed network's, which has a level of options at each choice."""
     places = {name: options_of(module) for name, module in network.named_modules(remove_duplicate=False)}
     state = {}
     for name in network.state_dict():

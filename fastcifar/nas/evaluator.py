@@ -1,4 +1,4 @@
-"""What a network of a space is worth: a function of the user's, or a training as a classifier."""
+"""How good a network of a space is: by a function of the user, or by training it as a classifier."""
 
 from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
@@ -9,9 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fastcifar.data import Batches as Images
+from fastcifar.rules import above, whole
 from fastcifar.search import report_final_result, report_intermediate_result
+from fastcifar.train.device import resolve_device
 
-Batches = Iterable[tuple[Tensor, Tensor]]  # inputs (B, ...), labels (B,)
+LabelledBatches = Iterable[tuple[Tensor, Tensor]]  # inputs (B, ...), labels (B,)
 
 
 class ModelEvaluator(Protocol):
@@ -21,9 +23,11 @@ class ModelEvaluator(Protocol):
 
 
 class FunctionalEvaluator:
-    """A function of a class: it constructs a network by calling it without arguments, and reports what it is worth.
+    """A function of the user that evaluates one network.
 
-    By `report_intermediate_result`, as often as it likes, and `report_final_result`, once. named: further arguments.
+    function: called with the model class. It constructs the network by calling the class without arguments, and reports
+        results: by `report_intermediate_result`, any number of times, and by `report_final_result`, once.
+    named: further arguments of the function.
     """
 
     def __init__(self, function: Callable[..., Any], **named: Any) -> None:
@@ -39,28 +43,27 @@ class FunctionalEvaluator:
 class Classification:
     """Trains a network as a classifier by Adam, and reports its accuracy on other images after each epoch, in percent.
 
-    train, valid: batches, such as a DataLoader's, a list, or `fastcifar.data.Batches`, that can be gone through again;
-    of these every network sees the same epochs. device: by default a GPU where there is one. Raises ValueError for what
-    cannot be trained with.
+    train, valid: batches that can be iterated over again, such as a list, a DataLoader or `fastcifar.data.Batches`; of
+        the last, every network sees the same epochs.
+    lr: learning rate of Adam. device: by default a GPU if there is one.
+    Raises ValueError for values that it cannot train with.
     """
 
-    train: Batches
-    valid: Batches
+    train: LabelledBatches
+    valid: LabelledBatches
     epochs: int = 1
     lr: float = 1e-3
     device: str | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.epochs, int) or self.epochs < 1:
-            raise ValueError(f"epochs: a whole number at least 1 is needed, not {self.epochs!r}")
-        if not self.lr > 0:
-            raise ValueError(f"lr: a number more than 0 is needed, not {self.lr!r}")
+        whole(1)("epochs", self.epochs)
+        above(0)("lr", self.lr)
         if self.device is not None:
             named_device(self.device)
         for name in ("train", "valid"):
             batches = getattr(self, name)
             if not isinstance(batches, Iterable) or isinstance(batches, Iterator):
-                raise ValueError(f"{name}: batches that can be gone through again and again are needed, such as a list")
+                raise ValueError(f"{name}: batches that can be iterated over again are needed, such as a list")
             if isinstance(batches, Sized) and len(batches) == 0:
                 raise ValueError(f"{name}: there is no batch in it")
 
@@ -81,34 +84,37 @@ class Classification:
 
 
 @torch.no_grad()
-def accuracy(network: nn.Module, batches: Batches) -> float:
-    """The share of labels that the network finds, in percent."""
+def accuracy(network: nn.Module, batches: LabelledBatches) -> float:
+    """The share of inputs whose label the network finds, in percent. Leaves the network evaluating."""
     network.eval()
     found = [(network(inputs).argmax(1) == labels).float() for inputs, labels in batches]
     return 100 * float(torch.cat(found).mean())
 
 
-def on_device(batches: Batches, device: torch.device, epoch: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches brought to a device. epoch: of batches that can be asked for a certain one."""
+def on_device(batches: LabelledBatches, device: torch.device, epoch: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+    """The batches on a device. epoch: which one to iterate over, for `fastcifar.data.Batches`."""
     for inputs, labels in batches.epoch(epoch) if isinstance(batches, Images) else batches:
         yield inputs.to(device), labels.to(device)
 
 
 def find_device(name: str | None) -> torch.device:
-    """The device of that name; by default a GPU where there is one. Raises ValueError for a name that is none.
+    """The device of that name; by default a GPU if there is one. Raises ValueError for a name that is no device's.
 
-    Not for the process that begins a search by copies of itself: asking for a GPU keeps CUDA from all its copies.
+    For trials only. The process that starts the trials as copies of itself must not call it: after that process has
+    asked for a GPU, its copies cannot use CUDA.
     """
     if name is not None:
         return named_device(name)
-    # In a copy that is kept from CUDA, a GPU is taken all the same: the trial says why it fails, and is no slow one.
-    spoilt = torch.cuda._is_in_bad_fork() and torch.cuda.device_count() > 0
-    return torch.device("cuda" if spoilt or torch.cuda.is_available() else "cpu")
+    # A copy of a process that has used CUDA cannot use it. There the trial shall fail with torch's message, instead of
+    # training slowly on the CPU.
+    if torch.cuda._is_in_bad_fork() and torch.cuda.device_count() > 0:
+        return torch.device("cuda")
+    return resolve_device("auto")
 
 
 def named_device(name: str) -> torch.device:
-    """The device of that name, which need not be there. Raises ValueError for a name that is none."""
+    """The device of that name, without asking whether it is there. Raises ValueError for a name that is no device's."""
     try:
         return torch.device(name)
     except (RuntimeError, TypeError):
-        raise ValueError(f"device: {name!r} is none; cpu, cuda or cuda:N is needed") from None
+        raise ValueError(f"device: {name!r} is not known; cpu, cuda or cuda:N is needed") from None

@@ -25,7 +25,7 @@ from fastcifar.nas.evaluator import Classification, ModelEvaluator
 from fastcifar.nas.model import space_of
 from fastcifar.nas.strategy import DARTS, MultiTrial, SinglePath
 from fastcifar.nas.trial import SILENT, WEIGHTS, TrialEvaluator
-from fastcifar.nni.config import ConfigError
+from fastcifar.rules import ConfigError
 from fastcifar.search import Params
 from fastcifar.train.record.record import RunFolder, read_tensors
 
@@ -34,11 +34,12 @@ ONE_SHOT = (SinglePath, DARTS)
 
 
 class RetiariiExperiment:
-    """A search of the networks of a space.
+    """A search over the networks of a space.
 
-    base_model: an instance of a class with `@model_wrapper`. evaluator: a FunctionalEvaluator, or a Classification,
-    which the one-shot strategies need. mutators: empty; a space is all in its class. strategy: see `strategy`.
-    folder: where everything is kept, once it runs.
+    base_model: an instance of a class with `@model_wrapper`.
+    evaluator: a FunctionalEvaluator or a Classification; a one-shot strategy needs a Classification.
+    mutators: has to be empty, as the class is the whole space. strategy: see `strategy`.
+    folder: the experiment's folder; None before it runs.
     Raises ValueError for what is no space, and for a strategy and an evaluator that do not go together.
     """
 
@@ -52,9 +53,9 @@ class RetiariiExperiment:
         out: str | Path = OUT,
     ) -> None:
         self.space = space_of(base_model)
-        _ = self.space.space  # options that are no JSON values are said now
+        _ = self.space.space  # raises for options that are no JSON values
         if mutators:
-            raise ValueError("mutators: a space is all in its class here; there are none")
+            raise ValueError("mutators: there are none here; the class is the whole space")
         if strategy is None:
             raise ValueError("strategy: one is needed, such as strategy.Random()")
         if isinstance(strategy, (str, type)) or not (isinstance(strategy, ONE_SHOT) or hasattr(strategy, "tuner")):
@@ -72,10 +73,11 @@ class RetiariiExperiment:
         self.folder: Path | None = None
 
     def run(self, config: RetiariiExeConfig | None = None, port: int | None = None) -> bool:
-        """Run to the end; whether it got there.
+        """Run the search; return whether it has come to its end.
 
-        Ctrl-C lets the running trials end, twice it ends them at once (KeyboardInterrupt), as it does a one-shot
-        strategy; `resume` goes on. Raises ValueError where the evaluator reports nothing.
+        Ctrl-C lets the running trials finish. A second Ctrl-C ends them at once by KeyboardInterrupt, and so does the
+        first where the strategy is one-shot. `resume` continues trials.
+        port: has no effect. Raises ValueError where the evaluator reports no result.
         """
         config = config or RetiariiExeConfig()
         config.check()
@@ -86,9 +88,10 @@ class RetiariiExperiment:
         return self._share(spec) if isinstance(self.strategy, ONE_SHOT) else self._drive(spec)
 
     def resume(self, folder: str | Path, trust: bool = False) -> bool:
-        """Go on with an experiment of this model and evaluator that has not come to its end. Raises ValueError.
+        """Continue an experiment of this model and evaluator that has not come to its end, as `run` does.
 
-        trust: run the classes that an experiment names which came by `experiment load`; without it, UntrustedError.
+        trust: also run the classes that an experiment names that came by `experiment load`; without it, that raises
+        UntrustedError. Raises ValueError for a one-shot strategy and for an experiment of another space.
         """
         self.view(folder)
         if isinstance(self.strategy, ONE_SHOT):
@@ -96,13 +99,13 @@ class RetiariiExperiment:
         return self._drive(self._stored(), trust)
 
     def view(self, folder: str | Path) -> None:
-        """Look at what an earlier experiment of this model has found. Raises ValueError for one of another space."""
+        """Open an earlier experiment of this model, to read its results. Raises ValueError for another space."""
         self.folder = Path(folder)
         if self._stored().space != self.space.entries:
             raise ConfigError(f"{folder}: the experiment is of another space")
 
     def ranking(self) -> list[dict[str, Any]]:
-        """The networks by what they were worth, the best first: `sample`, `score`, `trial` and `weights`, a path."""
+        """The networks, the highest score first: `sample`, `score`, `trial` (a number), `weights` (a path or None)."""
         folder = self._begun()
         store = Store.read(folder)
         rows = [row for row in store.trials() if row.state == FINISHED and row.value is not None]
@@ -117,10 +120,11 @@ class RetiariiExperiment:
     def export_top_models(
         self, top_k: int = 1, optimize_mode: str = "maximize", formatter: str = "dict"
     ) -> list[Params | str | nn.Module]:
-        """The best networks: as samples (`dict`), as Python files that need torch alone (`code`), or as modules.
+        """The best networks, in one of three forms.
 
-        A module (`instance`) has the weights that its trial, or the one-shot strategy, has left. Raises ValueError
-        where there are none, and for a network that cannot be written as code.
+        formatter: `dict` for samples, `code` for the source of a Python file that imports torch only, `instance` for
+            modules with the weights of their trial or of the one-shot strategy.
+        Raises ValueError where no weights were kept, and for a network that cannot be written as code.
         """
         if formatter not in FORMATTERS:
             raise ValueError(f"formatter: {formatter!r} is none of {', '.join(FORMATTERS)}")
@@ -142,7 +146,7 @@ class RetiariiExperiment:
         return network
 
     def _drive(self, spec: Spec, trust: bool = False) -> bool:
-        """Run trials, in processes that are copies of this one: the model's class may have no name to import it by."""
+        """Run trials in copies (forks) of this process, as the model's class may have no name to import it by."""
         folder = self._begun()
         if torch.cuda.is_initialized():
             raise ConfigError("this process has used CUDA, which its copies cannot use again: run the trials first")
@@ -155,7 +159,7 @@ class RetiariiExperiment:
         return not driver.stopping
 
     def _share(self, spec: Spec) -> bool:
-        """Run the one-shot strategy, and keep its ranking as the trials of an experiment."""
+        """Run the one-shot strategy, and store its ranking as the trials of an experiment."""
         assert isinstance(self.strategy, ONE_SHOT) and isinstance(self.evaluator, Classification)
         folder, evaluator = self._begun(), self.evaluator
         if spec.gpus is not None and spec.gpus["number"] == 0:
@@ -206,7 +210,7 @@ class RetiariiExperiment:
 
 
 def _kept(score: float) -> dict[str, Any]:
-    """What a one-shot score comes to: a result, or a failure where it is no finite number."""
+    """The state of a one-shot score's row: finished, or failed where the score is not finite."""
     try:
         return {"state": FINISHED, "value": result_is(score)}
     except ValueError as error:
@@ -214,6 +218,6 @@ def _kept(score: float) -> dict[str, Any]:
 
 
 def _watch(driver: Driver) -> None:
-    """Stop at once where the evaluator has reported nothing: it will not report more the next time."""
+    """Raise ValueError after a trial without a result: an evaluator that reports none would not in other trials."""
     if any(SILENT in row.message for row in driver.rows.values()):
         raise ValueError(SILENT)

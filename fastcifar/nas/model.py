@@ -1,4 +1,4 @@
-"""A class of models as a space: constructed outside of a sample it is the space, under one the sample's network."""
+"""A model class as a space: an instance made by the user is the space, one made for a sample is its network."""
 
 import copy
 import functools
@@ -16,9 +16,9 @@ Class = TypeVar("Class", bound=type)
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpace:
-    """The networks that a class with `@model_wrapper` can be.
+    """The networks that a class with `@model_wrapper` can construct.
 
-    model: the class. args, named: what its constructor is given. choices: by label, in the order that they were met.
+    model: the class. args, named: the arguments of its constructor. choices: by label, in the order of the constructor.
     """
 
     model: type
@@ -37,28 +37,28 @@ class ModelSpace:
         return Space.from_dict(self.entries, self.model.__name__)
 
     def network(self, sample: Params) -> nn.Module:
-        """The plain network of a sample. Raises ValueError for one that is not of the space."""
+        """The plain network of a sample. Raises ValueError for a sample that is not in the space."""
         for label in sample:
             if label not in self.choices:
                 raise ValueError(f"{label}: {self.model.__name__} has no such choice; it has {', '.join(self.choices)}")
-        args, named = copy.deepcopy((self.args, dict(self.named)))  # modules among them are each network's own
+        args, named = copy.deepcopy((self.args, dict(self.named)))  # networks shall not share modules among them
         with constructing(Construction(sample)) as construction:
             network: nn.Module = self.model(*args, **named)
         if construction.choices != self.choices:
             raise ValueError(
-                f"{self.model.__name__}: which choices are made hangs on another choice, in {sample}; "
-                "a choice is to be made in every network, or in none"
+                f"{self.model.__name__}: which choices are made depends on another choice, in {sample}; "
+                "every choice has to be made in every network"
             )
         return network
 
 
 class SampleClass:
-    """What an evaluator is given: called without arguments, it constructs the network of a sample."""
+    """The model class that an evaluator gets: called without arguments, it constructs the network of a sample."""
 
     def __init__(self, space: ModelSpace, sample: Params) -> None:
         self.space, self.sample = space, sample
         self.__name__ = space.model.__name__
-        self._made: list[tuple[nn.Module, int]] = []  # and how often its parameters had been changed
+        self._made: list[tuple[nn.Module, int]] = []  # networks, and the `_changes` of each when it was made
 
     def __call__(self) -> nn.Module:
         network = self.space.network(self.sample)
@@ -67,7 +67,7 @@ class SampleClass:
 
     @property
     def trained(self) -> nn.Module | None:
-        """Of the networks that were constructed the last that was changed since; else the last; None without any."""
+        """The last network that was constructed and then changed, else the last constructed; None if there is none."""
         changed = [network for network, before in self._made if _changes(network) != before]
         all_made = [network for network, _ in self._made]
         return (changed or all_made)[-1] if all_made else None
@@ -78,7 +78,7 @@ def _changes(network: nn.Module) -> int:
 
 
 def model_wrapper(cls: Class) -> Class:
-    """Mark a class of modules as a space, in whose constructor choices are made. The class itself is handed back."""
+    """Mark a class of modules, whose constructor makes choices, as a space. Returns the class itself."""
     construct = cls.__init__  # type: ignore[misc]
 
     @functools.wraps(construct)
@@ -99,7 +99,7 @@ def model_wrapper(cls: Class) -> Class:
 
 
 def space_of(model: Any) -> ModelSpace:
-    """The space of an instance that was constructed outside of a sample. Raises ValueError for anything else."""
+    """The space of an instance that the user has made. Raises ValueError for anything else."""
     space = getattr(model, "nas_space", None)
     if not isinstance(space, ModelSpace):
         raise ValueError(

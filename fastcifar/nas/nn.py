@@ -1,9 +1,9 @@
-"""torch.nn with four choices: what torch.nn has is torch's own; LayerChoice, ValueChoice, InputChoice, Repeat are here.
+"""torch.nn with four names more: LayerChoice, ValueChoice, InputChoice, Repeat. All other names are torch's own.
 
     import fastcifar.nas.nn as nn
 
-Each choice is made while a class with `@model_wrapper` is constructed, and gives what was chosen: a module, a plain
-value. So the network of a sample has the parts that were chosen and no others, and arithmetic on values is arithmetic.
+A choice is made while a class with `@model_wrapper` is constructed, and returns what is chosen: a module or a plain
+value. So the network of a sample has the chosen parts and no others, and values can be computed with.
 """
 
 import copy
@@ -18,7 +18,7 @@ from torch.nn import Module, ModuleList, Sequential
 
 from fastcifar.nas.choices import active
 
-MOST = 1024  # subsets of inputs that one choice can have
+MOST_SUBSETS = 1024  # of inputs, among which one choice can choose
 REDUCTIONS = ("sum", "mean", "concat", "none")
 
 
@@ -27,7 +27,7 @@ def __getattr__(name: str) -> Any:
 
 
 def LayerChoice(candidates: Sequence[Module] | Mapping[str, Module], label: str | None = None) -> Module:
-    """One of several modules. Its options are their places as text, "0", "1", ..., or their names."""
+    """One of several modules. The options are their indices as text, "0", "1", ..., or the names of a mapping."""
     named = dict(candidates) if isinstance(candidates, Mapping) else {str(i): one for i, one in enumerate(candidates)}
     if not named or not all(isinstance(one, Module) for one in named.values()):
         raise ValueError(f"nn.LayerChoice: modules are needed, not {candidates!r}")
@@ -38,13 +38,13 @@ def LayerChoice(candidates: Sequence[Module] | Mapping[str, Module], label: str 
     if construction.sample is None:
         return Candidates(named, label)
     chosen = named[name]
-    # For those that share weights: what it is chosen as; a choice within a choice has been chosen before.
+    # The key of shared weights needs the options. An inner choice is made before the outer one, so it comes first.
     chosen.nas_options = (*options_of(chosen), (label, name))  # type: ignore[assignment]
     return chosen
 
 
 def ValueChoice(candidates: Sequence[Any], label: str | None = None) -> Any:
-    """One of several JSON values; outside of a sample the first."""
+    """One of several JSON values; in the space itself the first."""
     if not isinstance(candidates, (list, tuple)) or not candidates:
         raise ValueError(f"nn.ValueChoice: a list of values is needed, not {candidates!r}")
     construction = active("ValueChoice")
@@ -54,18 +54,18 @@ def ValueChoice(candidates: Sequence[Any], label: str | None = None) -> Any:
 def InputChoice(
     n_candidates: int, n_chosen: int | None = 1, reduction: str = "sum", label: str | None = None
 ) -> "ChosenInputs":
-    """A module that is called with a list of `n_candidates` tensors, and gives `n_chosen` of them, reduced.
+    """A module that takes a list of `n_candidates` tensors, and returns `n_chosen` of them, reduced.
 
-    n_chosen: None is any number from 1 on. reduction: sum, mean, concat (of channels) or none, which gives a list.
-    Its options are places, or lists of them where several are chosen.
+    n_chosen: None is any number from 1 on. reduction: sum, mean, concat (of channels), or none, which returns a list.
+    The options are indices, or lists of indices if several inputs are chosen.
     """
     if n_candidates < 1 or not 1 <= (n_chosen or 1) <= n_candidates:
         raise ValueError(f"nn.InputChoice: {n_chosen} of {n_candidates} inputs cannot be chosen")
     if reduction not in REDUCTIONS:
         raise ValueError(f"nn.InputChoice: reduction {reduction!r} is none of {', '.join(REDUCTIONS)}")
     sizes = range(1, n_candidates + 1) if n_chosen is None else (n_chosen,)
-    if (count := sum(math.comb(n_candidates, size) for size in sizes)) > MOST:
-        raise ValueError(f"nn.InputChoice: {count:,} subsets are too many; at most {MOST:,}")
+    if (count := sum(math.comb(n_candidates, size) for size in sizes)) > MOST_SUBSETS:
+        raise ValueError(f"nn.InputChoice: {count:,} subsets are too many; at most {MOST_SUBSETS:,}")
     subsets = [list(some) for size in sizes for some in combinations(range(n_candidates), size)]
     options = [some[0] for some in subsets] if n_chosen == 1 else subsets
     construction = active("InputChoice")
@@ -76,10 +76,10 @@ def InputChoice(
 def Repeat(
     blocks: Module | Sequence[Module] | Callable[[int], Module], depth: int | tuple[int, int], label: str | None = None
 ) -> Sequential:
-    """A block again and again: `depth` times, or so many times as are chosen between two numbers, both included.
+    """A sequence of blocks: `depth` of them, or a number chosen between two numbers, both included.
 
-    blocks: a module, of which there will be copies; modules, of which the first are taken; or a function of the place
-    (from 0). All of the most are constructed, whatever is chosen, so that labels mean the same in every sample.
+    blocks: a module that is copied; a list, whose first modules are taken; or a function of the index, from 0.
+    The largest number of blocks is always constructed, so that generated labels mean the same in every sample.
     """
     low, high = (depth, depth) if isinstance(depth, int) else depth
     if not 0 <= low <= high:
@@ -95,18 +95,18 @@ def Repeat(
 
 
 def options_of(module: Module) -> tuple[tuple[str, str], ...]:
-    """The layer choices, (label, option), that a module of a sample was chosen by, the innermost first."""
+    """The layer choices, (label, option), by which a module of a sample was chosen, the innermost first."""
     options: tuple[tuple[str, str], ...] = getattr(module, "nas_options", ())
     return options
 
 
 class Candidates(ModuleList):
-    """The modules that a layer can be, in a space; called, it is the first, or their mixture."""
+    """The candidates of a LayerChoice in a space. Its output is the first one's, or the mixture of all."""
 
     def __init__(self, named: Mapping[str, Module], label: str) -> None:
         super().__init__(named.values())
         self.names, self.label = list(named), label
-        self.mixture: Tensor | None = None  # weights of the candidates, where they are mixed
+        self.mixture: Tensor | None = None  # weights (candidates,), set by DARTS
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
         if self.mixture is None:
@@ -122,12 +122,12 @@ class Candidates(ModuleList):
 
 
 class ChosenInputs(Module):
-    """Reduces those of a list of tensors that are at `places`."""
+    """Reduces the tensors of a list that have the indices `places`."""
 
     def __init__(self, n_candidates: int, places: Sequence[int], reduction: str, label: str) -> None:
         super().__init__()
         self.n_candidates, self.places, self.reduction, self.label = n_candidates, list(places), reduction, label
-        self.mixture: Tensor | None = None  # weights of the inputs, where one is chosen and they are mixed
+        self.mixture: Tensor | None = None  # weights (n_candidates,), set by DARTS
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor | list[Tensor]:
         if len(inputs) != self.n_candidates:

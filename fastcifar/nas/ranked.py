@@ -1,4 +1,4 @@
-"""What the strategies that share weights have in common: a ranking, and a first look at every option."""
+"""What the one-shot strategies have in common: their ranking, and a trial run of every option."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,16 +8,16 @@ from itertools import islice
 import torch
 from torch import Tensor, nn
 
-from fastcifar.nas.evaluator import Batches, Classification, find_device, on_device
+from fastcifar.nas.evaluator import Classification, LabelledBatches, find_device, on_device
 from fastcifar.nas.model import ModelSpace
 from fastcifar.search import Params
 
-CALIBRATION = 8  # training batches for the statistics of a network's batch norms
+CALIBRATION = 8  # training batches on which a network's batch norms are calibrated
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ranked:
-    """A network of a ranking. score: more is better. weights: as its `load_state_dict` takes them; empty: not kept."""
+    """A network of a ranking. score: higher is better. weights: its state dict, or empty where it is not kept."""
 
     sample: Params
     score: float
@@ -25,9 +25,9 @@ class Ranked:
 
 
 def try_options(space: ModelSpace, evaluator: Classification) -> None:
-    """Run the network of each option, all other choices at their first, on one batch.
+    """Run a network for each option, with all other choices at their first option, on one batch.
 
-    Raises ValueError, with the sample, for one that fails, and where there is no batch.
+    Raises ValueError where a network fails, with its sample in the message, and where there is no batch.
     """
     device = find_device(evaluator.device)
     inputs, _ = first_batch(evaluator.train, "train", device)
@@ -39,21 +39,21 @@ def try_options(space: ModelSpace, evaluator: Classification) -> None:
             space.network(sample).to(device)(inputs)
 
 
-def first_batch(batches: Batches, name: str, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The first of some batches. Raises ValueError where there is none."""
+def first_batch(batches: LabelledBatches, name: str, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The first batch. name: of the batches, for the ValueError raised where there is none."""
     for batch in on_device(batches, device):
         return batch
     raise ValueError(f"{name}: there is no batch in it")
 
 
 def calibration(evaluator: Classification, device: torch.device) -> Sequence[Tensor]:
-    """The inputs that batch norms are calibrated on, read once: a loader may shuffle."""
+    """The inputs for calibration. They are read once for all networks, because a loader may shuffle."""
     return [inputs for inputs, _ in islice(on_device(evaluator.train, device), CALIBRATION)]
 
 
 @contextmanager
 def named(sample: Params) -> Iterator[None]:
-    """Say which network it was that failed."""
+    """Turn an error inside the block into a ValueError that names the sample."""
     try:
         yield
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
@@ -61,6 +61,6 @@ def named(sample: Params) -> Iterator[None]:
 
 
 def module_tensors(network: nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers by name; one that has two names under both."""
+    """Parameters and buffers by name; a tensor with two names is there twice."""
     parameters = network.named_parameters(remove_duplicate=False)
     return {**dict(parameters), **dict(network.named_buffers(remove_duplicate=False))}

@@ -1,4 +1,4 @@
-"""One set of weights for all networks of a space: each network is constructed, and given its part of them."""
+"""One set of weights for all networks of a space: each network is constructed with its part of them."""
 
 from collections.abc import Iterator
 
@@ -14,28 +14,29 @@ from fastcifar.search import Params
 from fastcifar.supernet.slices import Part, part
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8  # of Adam
-SLICED = (_ConvNd, nn.Linear, _BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.Embedding, nn.PReLU)  # by their first channels
+# Layers of which a smaller one is the first channels of a larger one.
+SLICED = (_ConvNd, nn.Linear, _BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.Embedding, nn.PReLU)
 
 
 class SharedWeights:
-    """The weights, and Adam's memory of them, by the place in the network and the options that they belong to.
+    """The shared weights and Adam's moments of them, by their path in the network and the options that contain them.
 
-    What two networks have at one place in one option is the same weights: of the smaller network the first channels,
-    and of a convolution's kernel the middle. They grow when a larger network comes.
+    Two networks share the weights that have the same path and options. Of these a smaller layer has the first channels,
+    and the middle of the kernel. The shared weights grow when a larger network is made.
     """
 
     def __init__(self, space: ModelSpace, device: torch.device) -> None:
         self.space, self.device = space, device
         self.weights: dict[str, Tensor] = {}
-        self._buffers: dict[str, Tensor] = {}  # but for the statistics of batch norms
+        self._buffers: dict[str, Tensor] = {}  # without those of batch norms
         self._means: dict[str, Tensor] = {}
         self._squares: dict[str, Tensor] = {}
         self._steps: dict[str, int] = {}
 
     def network(self, sample: Params) -> nn.Module:
-        """The network of a sample; its parameters are parts of the shared weights.
+        """The network of a sample; its parameters are views of parts of the shared weights.
 
-        Raises ValueError where a layer cannot share its weights with those of other samples.
+        Raises ValueError where a layer cannot share its weights with other samples.
         """
         network = self.space.network(sample).to(self.device)
         for key, module, parameter in keyed_parameters(network):
@@ -52,7 +53,7 @@ class SharedWeights:
 
     @torch.no_grad()
     def step(self, network: nn.Module, lr: float) -> None:
-        """A step of Adam for the weights that `network` has, by their gradients; all others stay as they are."""
+        """A step of Adam for the weights that `network` has. All others stay as they are."""
         for key, module, parameter in keyed_parameters(network):
             if parameter.grad is None:
                 continue
@@ -65,7 +66,7 @@ class SharedWeights:
             parameter.data.sub_(lr * (mean / unbiased[0]) / ((square / unbiased[1]).sqrt() + EPSILON))
 
     def _room(self, key: str, module: nn.Module, parameter: nn.Parameter, sample: Params) -> Tensor:
-        """The shared weights of a place, at least as large as the parameter; what is new is as the parameter begins."""
+        """The shared weights of a key, grown to at least the parameter's shape; new values are initialised like it."""
         known = self.weights.get(key)
         if known is None:
             known = self.weights[key] = parameter.detach().clone()
@@ -94,7 +95,7 @@ class SharedWeights:
 
 
 def keyed_parameters(network: nn.Module) -> Iterator[tuple[str, nn.Module, nn.Parameter]]:
-    """Each parameter with the key of its weights (its path, and the options that it lies in), and its module."""
+    """For each parameter: its key (its path and the options that contain it), its module, and itself."""
     options = {name: options_of(module) for name, module in network.named_modules() if options_of(module)}
     for name, parameter in network.named_parameters():
         yield _key(name, options), network.get_submodule(name.rpartition(".")[0]), parameter
@@ -115,7 +116,7 @@ def _key(name: str, options: dict[str, tuple[tuple[str, str], ...]]) -> str:
 
 
 def _can_be_sliced(module: nn.Module) -> bool:
-    """Whether a smaller layer is the first channels of a larger one; of groups it is where each has one channel."""
+    """Whether a smaller layer is the first channels of a larger one. With groups, only depthwise convolutions are."""
     if isinstance(module, _ConvNd) and module.groups > 1:
         return module.groups == module.in_channels == module.out_channels
     return isinstance(module, SLICED)

@@ -1,4 +1,4 @@
-"""Single path one-shot: each step trains one network in its part of the weights (Guo et al. 2019, SPOS)."""
+"""Single path one-shot: each step trains one network, which is a part of the shared weights (Guo et al. 2019, SPOS)."""
 
 import itertools
 from collections.abc import Sequence
@@ -15,25 +15,27 @@ from fastcifar.nas.ranked import Ranked, calibration, named, try_options
 from fastcifar.nas.shared import SharedWeights
 from fastcifar.nas.trial import copied
 from fastcifar.net import calibrate
+from fastcifar.rules import whole
 from fastcifar.search import Params
 
-CHECKED = 16  # samples whose weights are shared for a try
+CHECKED = 16  # samples that `check` makes
 
 
 @dataclass(frozen=True, kw_only=True)
 class SinglePath:
     """Each step trains one network, drawn uniformly.
 
-    ranked: networks that are scored at the end, by their accuracy on the validation batches in percent: all of a space
-    that has no more, else so many drawn ones, none twice. kept: of the best, with their weights.
+    ranked: number of networks that are scored at the end, by accuracy on the validation batches in percent. A space
+        that has no more is scored whole, of a larger one a sample without repeats.
+    kept: number of networks, the best ones, whose weights are kept.
     """
 
     ranked: int = 256
     kept: int = 10
 
     def __post_init__(self) -> None:
-        if self.ranked < 1 or self.kept < 1:
-            raise ValueError(f"ranked and kept: at least one network, not {self.ranked} and {self.kept}")
+        whole(1)("ranked", self.ranked)
+        whole(1)("kept", self.kept)
 
     def check(self, space: ModelSpace) -> None:
         """Raise ValueError where the layers of some samples cannot share their weights."""
@@ -42,7 +44,7 @@ class SinglePath:
             shared.network(drawn(space, np.random.default_rng([0, number])))
 
     def run(self, space: ModelSpace, evaluator: Classification, seed: int) -> list[Ranked]:
-        """Train, and rank: the best first. Raises ValueError for a sample whose network fails, named."""
+        """Train; return the ranking, the best first. Raises ValueError, with the sample, where a network fails."""
         try_options(space, evaluator)
         device = find_device(evaluator.device)
         shared = SharedWeights(space, device)
@@ -82,7 +84,7 @@ def drawn(space: ModelSpace, rng: np.random.Generator) -> Params:
 
 
 def _measured(shared: SharedWeights, sample: Params, inputs: Sequence[Tensor]) -> nn.Module:
-    """A sample's network with a copy of its weights and its own statistics."""
+    """A sample's network with a copy of its weights, calibrated on `inputs`."""
     network = shared.network(sample)
     for parameter in network.parameters():
         parameter.data = parameter.data.clone()

@@ -1,7 +1,7 @@
-"""Which networks of a space are tried, under NNI's names.
+"""The strategies that choose which networks of a space are tried, under NNI's names.
 
-Those of this file train each network by itself, and are searchers of `fastcifar.search`, with its defaults; SinglePath
-and DARTS share weights.
+The strategies in this file train each network alone; they are searchers of `fastcifar.search` with their defaults.
+SinglePath and DARTS train all networks in shared weights.
 """
 
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ RandomOneShot = SinglePath  # NNI's name
 
 
 class MultiTrial(Protocol):
-    """A strategy whose trials are networks by themselves: the tuner of an experiment."""
+    """A strategy whose trials each train one network: it names the tuner of the experiment."""
 
     def tuner(self) -> dict[str, Any]:
-        """Name and arguments, as the configuration of an experiment has them."""
+        """Name and arguments of the tuner, as in the configuration of an experiment."""
         ...
 
 
 @dataclass(frozen=True)
 class Random:
-    """Networks drawn uniformly; with `dedup` none twice."""
+    """Networks drawn uniformly; with `dedup` without repeats."""
 
     dedup: bool = True
 
@@ -35,7 +35,7 @@ class Random:
 
 @dataclass(frozen=True)
 class GridSearch:
-    """Every network, in the order of the options, numbers from the least on."""
+    """Every network, in the order of the options; numbers in ascending order."""
 
     def tuner(self) -> dict[str, Any]:
         return {"name": "GridSearch"}
@@ -54,7 +54,7 @@ class RegularizedEvolution:
 
 @dataclass(frozen=True)
 class TPE:
-    """Networks like the good ones and unlike the others, by a tree-structured Parzen estimator."""
+    """Networks that are like the good ones so far, by a tree-structured Parzen estimator."""
 
     def tuner(self) -> dict[str, Any]:
         return {"name": "TPE"}

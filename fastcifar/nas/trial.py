@@ -18,14 +18,15 @@ from fastcifar.search import Params, get_sequence_id
 from fastcifar.train.record.record import RunFolder
 
 WEIGHTS = "weights.safetensors"  # in a trial's folder
-SILENT = "the evaluator has reported no final result: report_final_result is to be called once"
+SILENT = "the evaluator has reported no final result: it has to call report_final_result once"
 
 
 @dataclass(frozen=True)
 class TrialEvaluator:
-    """Evaluates the network of a sample, and keeps its weights in the trial's folder, where the evaluator may write.
+    """Evaluates the network of a sample, and writes its weights to the trial's folder.
 
-    `evaluate` is a function for the search's function evaluator. folder: of the trials.
+    `evaluate` is the function of the experiment's FunctionEvaluator. folder: contains a folder for each trial, in which
+    the evaluator may write, too.
     """
 
     space: ModelSpace
@@ -33,7 +34,7 @@ class TrialEvaluator:
     folder: Path
 
     def evaluate(self, params: Params, seed: int, report: Reporter) -> Any:
-        """The result that was reported. Raises ValueError, with the sample, for whatever goes wrong."""
+        """The reported result. Raises ValueError, with the sample, where the evaluator raises or reports nothing."""
         results: list[Any] = []
 
         def listen(kind: str, value: Any) -> None:
@@ -45,7 +46,7 @@ class TrialEvaluator:
         model_class = SampleClass(self.space, params)
         folder = self.folder.absolute() / str(get_sequence_id())
         folder.mkdir(parents=True, exist_ok=True)
-        torch.manual_seed(seed)  # the process is the trial's
+        torch.manual_seed(seed)  # of the whole process, which runs this trial only
         with listening(listen), _environment(NNI_OUTPUT_DIR=str(folder)):
             try:
                 self.evaluator.evaluate(model_class)
@@ -59,7 +60,7 @@ class TrialEvaluator:
 
 
 def copied(network: nn.Module) -> dict[str, Tensor]:
-    """A network's weights and statistics, each tensor in a place of its own."""
+    """A copy of the network's state dict that shares no memory with it."""
     return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
 
 

@@ -1,4 +1,4 @@
-"""The table of choices: which networks a search space holds, and the one that holds them all."""
+"""The choices of a search space: which networks it has, and the full network, which contains them all."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from fastcifar.net import CHANNELS, EXTRA
 from fastcifar.search import Params, Space
 from fastcifar.train import Recipe, describe_network
 
-KINDS = {  # fields of a recipe that decide what is in its network, and how large it is
+KINDS = {  # the fields of a recipe that a supernet can choose, by the kind of choice
     "width": (*CHANNELS, "extra_widths"),
     "depth": ("extra_layers", "leave_out"),
     "residual": ("res_layers",),
@@ -24,13 +24,13 @@ ONLY = {"network": "resnet9", "optimizer": "sgd", "averaging": "none", "whiten":
 
 @dataclasses.dataclass(frozen=True)
 class Choices:
-    """The networks of a space: `recipe` with the parameters of each of its points.
+    """The networks of a space: `recipe` with the parameters of each point.
 
     A point is what a trial would receive, e.g. {"prep": 32, "layer1": 56, ...}; its keys are fields of FIELDS, or
     dotted paths into them.
-    vary: keys, or kinds of them (width, depth, residual, kernel), that are chosen while training; the others stay at
-        their largest value. Empty is all.
-    Raises ValueError where the space or the recipe is not for a supernet.
+    vary: keys, or kinds of keys (width, depth, residual, kernel), that are drawn while training; the others stay at
+        their largest value. Empty: all keys are drawn.
+    Raises ValueError where a supernet cannot have the space or the recipe.
     """
 
     recipe: Recipe
@@ -62,7 +62,7 @@ class Choices:
             raise ValueError(
                 f"--vary: of {', '.join(self.vary)} the space, with {', '.join(self.values)}, has no choice"
             )
-        for key, values in self.values.items():  # a value that no recipe can have is found now
+        for key, values in self.values.items():  # a value that no recipe can have raises here
             for value in values:
                 self.of({**self.largest, key: value})
         self._check_blocks()
@@ -74,7 +74,7 @@ class Choices:
 
     @cached_property
     def varied(self) -> dict[str, tuple[Any, ...]]:
-        """Those of the keys that are chosen while training."""
+        """The keys that are drawn while training, with their values."""
         return {
             key: values
             for key, values in self.values.items()
@@ -88,21 +88,21 @@ class Choices:
 
     @cached_property
     def smallest(self) -> Params:
-        """The point with the smallest value of each key that is varied, and the largest of the others."""
+        """The point with the smallest value of each key in `varied`, and the largest of the others."""
         return self.largest | {
             key: min(values, key=lambda value: size_of(key, value)) for key, values in self.varied.items()
         }
 
     @cached_property
     def full(self) -> Recipe:
-        """The network that all others are parts of. Not of the space itself where lists have no largest."""
+        """The recipe of the full network, which contains all others. Where lists differ it need not be in the space."""
         recipes = [self.of({**self.largest, key: value}) for key, values in self.values.items() for value in values]
         fields = {name: [getattr(recipe, name) for recipe in recipes] for name in FIELDS}
         joined = {name: reduce(partial(_join, name), values) for name, values in fields.items()}
         for layer in CHANNELS:
             width = joined[layer]
             for number, name in enumerate(EXTRA):
-                # Without a block, the next one takes what came before it, which may be wider than the block.
+                # Where a block is missing, the next one takes the output before it, which may be wider than the block.
                 path, there = f"{layer}/{name}", number < joined["extra_layers"].get(layer, 0)
                 width = max(width, joined["extra_widths"].get(path, 0))
                 if path in joined["extra_widths"] or (there and width > joined[layer]):
@@ -115,15 +115,15 @@ class Choices:
         return self.recipe.with_params(params)
 
     def points(self) -> Iterator[Params]:
-        """A point for each network of the space, in its order."""
+        """One point for each network, in the order of the space."""
         return (point for point in map(self.space.decode, self.space.points()) if self.counts(point))
 
     def counts(self, params: Params) -> bool:
-        """Whether a point stands for its network: of all its points the one whose idle widths are largest."""
+        """Whether a point is the one that counts of all points of its network: its idle widths are the largest."""
         return all(params[key] == self.largest[key] for key in self.idle(params))
 
     def idle(self, params: Params) -> list[str]:
-        """The keys of a point that choose nothing: widths of extra blocks that are not there."""
+        """The keys that have no effect at a point: widths of extra blocks that are not there."""
         widths = [key for key in self.values if key.startswith("extra_widths.")]
         if not widths:
             return []
@@ -133,11 +133,11 @@ class Choices:
         return [key for key in widths if key.partition(".")[2] not in there]
 
     def draw(self, rng: np.random.Generator) -> Params:
-        """A point drawn uniformly among those that are trained."""
+        """A point drawn uniformly from those that are trained."""
         return self.largest | {key: values[rng.integers(len(values))] for key, values in self.varied.items()}
 
     def _check_blocks(self) -> None:
-        """Raise ValueError where some choice leaves out what another has not put in; a block is put in by one key."""
+        """Raise ValueError where a choice leaves out a block that another choice has not put in."""
         keys = [key for key in self.values if key.partition(".")[0] in ("res_layers", "extra_layers")]
         left_out = [{"leave_out": value} for value in self.values.get("leave_out", ())]
         if not left_out and self.recipe.leave_out:
@@ -150,14 +150,14 @@ class Choices:
 
 
 def size_of(key: str, value: Any) -> float:
-    """What orders the values of a key; of a list, how much of the network it leaves."""
+    """The number by which the values of a key are ordered: a list counts by how much of the network it keeps."""
     if isinstance(value, (list, tuple)):
         return -len(value) if key == "leave_out" else len(value)
     return float(value)
 
 
 def _join(field: str, a: Any, b: Any) -> Any:
-    """The smallest value of a field with which a network has all that it has with `a` and with `b`."""
+    """The smallest value of a field whose network contains those with `a` and with `b`."""
     if field == "leave_out":
         return tuple(path for path in a if path in b)
     if isinstance(a, tuple):

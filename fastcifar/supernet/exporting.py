@@ -1,4 +1,4 @@
-"""One network out of a supernet, as files that need no supernet: weights, recipe, drawing, ONNX."""
+"""Export one network of a supernet to files that need no supernet: weights, recipe, drawing, ONNX."""
 
 import copy
 import json
@@ -22,15 +22,15 @@ from fastcifar.train.record.record import RunFolder, save_drawing
 from fastcifar.train.start import FILE as WEIGHTS
 from fastcifar.train.step.loop import autocast
 
-FILES = ("recipe.json", WEIGHTS, "network.dot", "network.svg", "model.onnx")  # of an export
-ONNX = ("onnx", "onnxscript")  # what torch needs to write it
+FILES = ("recipe.json", WEIGHTS, "network.dot", "network.svg", "model.onnx")  # that an export can have
+ONNX = ("onnx", "onnxscript")  # the packages that torch needs to write ONNX
 
 
 def freeze(supernet: Supernet, params: Params, calibration: Sequence[Tensor]) -> tuple[Recipe, Network]:
-    """A point's network with a copy of its weights, its statistics measured on `calibration`, and its recipe.
+    """The recipe of a point, and its network with a copy of its weights and statistics measured on `calibration`.
 
-    The network is an ordinary one, in fp32, evaluating. calibration: batches of images (B, 3, 32, 32) in the format
-    that the supernet computes in. Raises ValueError for a point that is not of the space.
+    The network is an ordinary one, in fp32, in evaluation mode. calibration: batches of images (B, 3, 32, 32) in the
+    format that the supernet computes in. Raises ValueError for a point that is not in the space.
     """
     recipe = supernet.choices.of(params)
     network = supernet.frozen(recipe)
@@ -40,15 +40,15 @@ def freeze(supernet: Supernet, params: Params, calibration: Sequence[Tensor]) ->
 
 
 def alone(supernet: Supernet, recipe: Recipe) -> Recipe:
-    """The recipe of one network by itself: rates of parts that only others have go out of it."""
+    """The recipe of one network alone: without the learning rates of parts that it does not have."""
     paths = trained_paths(describe_network(recipe, supernet.num_classes))
     kept = {}
     for prefix, factor in recipe.lr_scale.items():
-        with suppress(RecipeError):  # it covers nothing here
+        with suppress(RecipeError):  # no weight of this network has that prefix
             scale_factors(paths, {prefix: factor})
             kept[prefix] = factor
     changes: Params = {"lr_scale": kept}
-    if recipe.lr_instead is not None:  # one rate for each tensor, those of blocks that are left out too
+    if recipe.lr_instead is not None:  # one rate for each tensor, also of blocks that are left out
         everything, mine = (
             trained_paths(describe_network(one, supernet.num_classes, leave_out=()))
             for one in (supernet.choices.full, recipe)
@@ -61,9 +61,9 @@ def alone(supernet: Supernet, recipe: Recipe) -> Recipe:
 def export(recipe: Recipe, network: Network, folder: Path) -> list[Path]:
     """Write a frozen network to `folder`; return the files.
 
-    `weights.safetensors` (with the recipe in it), `recipe.json` (which `fastcifar train` takes, with `--init FOLDER`
-    to go on from the weights), `network.dot` and, where Graphviz is there, `network.svg`; `model.onnx` where the
-    packages of the extra `onnx` are installed. What an earlier export has left there is removed first.
+    `weights.safetensors`, with the recipe in it; `recipe.json`, for `fastcifar train`, which continues from the weights
+    with `--init FOLDER`; `network.dot`; `network.svg` if Graphviz is installed; `model.onnx` if the packages of the
+    extra `onnx` are installed. The files of an earlier export there are removed first.
     Raises RecordError where `folder` cannot be written.
     """
     try:
@@ -105,7 +105,7 @@ def write_onnx(network: Network, path: Path) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what torch says for its developers."""
+    """Silence the logs and warnings that torch's exporter writes for its developers."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,4 +1,4 @@
-"""The images of a supernet: to train on, to measure statistics on, to score on."""
+"""The images of a supernet: for training, for calibration, for scoring."""
 
 from itertools import islice
 from typing import Any
@@ -11,11 +11,11 @@ from fastcifar.supernet.record import Record
 from fastcifar.supernet.supernet import Supernet
 from fastcifar.train.images import EVALUATION_BATCH, check_same_images, split_images, training_batches
 
-CALIBRATION = 512  # images for a network's statistics
+CALIBRATION = 512  # images on which a network's batch norms are calibrated
 
 
 class Material:
-    """Training images less the holdout, and the holdout, on the supernet's device. Test images are never looked at.
+    """The training images without the holdout, and the holdout, on the supernet's device. No test image is used.
 
     Raises ValueError where the images are not those of the record.
     """
@@ -30,13 +30,16 @@ class Material:
         self.batches = training_batches(plan.recipe, self.train_split, plan.seed, **self._on_device)
 
     def calibration(self, images: int = CALIBRATION) -> list[Tensor]:
-        """So many training images (B, 3, 32, 32) in whole batches, varied as in training: always the same."""
-        after = self.plan.recipe.total_epoch  # an epoch that is not trained on
+        """Batches (B, 3, 32, 32) of at most `images` training images, at least one batch: the same in every call.
+
+        They are augmented as in training, and are those of the first epoch that is not trained on.
+        """
+        after = self.plan.recipe.total_epoch
         batches = max(1, images // self.plan.recipe.batch_size)
         return [images for images, _ in islice(self.batches.epoch(after), batches)]
 
     def valid(self, images: int | None = None) -> list[tuple[Tensor, Tensor]]:
-        """The first so many of the holdout's images, or all, and their labels, in batches."""
+        """The first `images` of the holdout, or all, in batches: images (B, 3, 32, 32) and labels (B,)."""
         some = Split(images=self.valid_split.images[:images], labels=self.valid_split.labels[:images])
         return list(Batches(some, batch_size=EVALUATION_BATCH, **self._on_device).epoch())
 

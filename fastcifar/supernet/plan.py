@@ -1,4 +1,4 @@
-"""What decides a supernet: one frozen dataclass, JSON both ways."""
+"""The plan of a supernet: one frozen dataclass, to and from JSON."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ from fastcifar.train import Recipe
 class SupernetPlan:
     """A supernet's recipe, space and training. Raises ValueError where they do not fit together.
 
-    recipe: what all networks have in common, and how they are trained; total_epoch are the supernet's.
+    recipe: what all networks have in common, and how they are trained; its total_epoch is the supernet's.
     space: the entries of a search space, as in its JSON file. vary: see `Choices`.
     method: which networks a step trains, see `drawn`.
-    rates: equal, or by how seldom a weight is trained: inverse or sqrt, see `activation_rates`.
+    rates: equal, inverse or sqrt: whether weights that few networks have learn faster, see `activation_rates`.
     seed: decides weights, order, augmentation and the networks that are drawn.
     """
 

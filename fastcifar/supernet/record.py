@@ -1,4 +1,4 @@
-"""What is kept of a supernet: a folder with supernet.json, epochs.csv and checkpoint.safetensors."""
+"""The folder of a supernet: supernet.json, epochs.csv and checkpoint.safetensors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,9 +19,9 @@ FILE = "supernet.json"
 class Record:
     """A supernet's record.
 
-    epochs: a row's `valid` columns are the full network's, on a part of the holdout; its `train` columns those of the
-        first network of each step, which with sandwich is the full one.
-    settings: device, step, deterministic, init (the weights that were started from), and threads.
+    epochs: the `valid` columns of a row are of the full network on a part of the holdout, the `train` columns of the
+        first network of each step, which is the full one with sandwich.
+    settings: device, step, deterministic, init (the path of the weights that it starts from), and threads.
     provenance: see `train.provenance`.
     status: running, finished, interrupted, diverged or failed.
     """
@@ -53,7 +53,7 @@ class Record:
 
     @property
     def threads(self) -> int:
-        """Threads that it is trained with."""
+        """The number of threads of the training."""
         return int(self.provenance["threads"])
 
     @classmethod
@@ -68,7 +68,7 @@ class Record:
 
 
 def identity(record: Record) -> dict[str, str]:
-    """Metadata that tell a supernet from others: of its checkpoint."""
+    """Metadata that identify a supernet, for its checkpoint."""
     return as_metadata({**record.plan.to_dict(), "fingerprint": record.dataset["fingerprint"]})
 
 

@@ -1,4 +1,4 @@
-"""A supernet's search: the supernet, a few trainings alone, a regression on both, the best few on fresh seeds."""
+"""The search with a supernet: train it and a few networks alone, fit a regression to both, confirm the best few."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -29,11 +29,14 @@ from fastcifar.supernet.training import load_supernet, resume_supernet, train_su
 from fastcifar.train import Hooks, Recipe
 from fastcifar.train.build import rate_factors
 
-APART = 500_000  # the supernet does not share the batches of the trainings alone, which it would else foretell
-LONGEST = 5  # times the epochs of the trainings alone: with so many a supernet ranks as well as single trainings tell
-BUDGET = 2.4  # trainings of the widest network that it costs at most, in FLOPs; in time 3, as narrow ones are slower
-SOME = 32  # steps whose networks stand for all
-KEY = "supernet"  # in the experiment's store: what was asked of the supernet, as JSON
+APART = 500_000  # added to the seed: with the batches of the trainings alone the supernet would predict them too well
+# Most epochs of a supernet, over those of a training alone. With so many it ranks as well as one training of each.
+LONGEST = 5
+# Most FLOPs of a supernet, over a training of the widest network. It takes up to 3 times as long as that training,
+# because narrow networks are slower for their FLOPs.
+BUDGET = 2.4
+SOME = 32  # steps whose networks represent those of all steps
+KEY = "supernet"  # the key of `Asked`, as JSON, in the experiment's store
 
 
 class SearchError(Failure):
@@ -42,13 +45,13 @@ class SearchError(Failure):
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What is asked of the supernet of a search, and what was settled on the way.
+    """What the user asks of the supernet of a search, and what the search has settled since.
 
-    folder: of the supernet, in the experiment's; None before it is made.
-    seconds: of a training by itself at full budget, for a FLOP of an image; None before it is measured, when the
-        experiment's spec has no budget yet that fits the device, either.
-    chosen: the networks that are trained by themselves; None before they are chosen.
-    threads: with which the supernet is trained and its networks are scored; None is torch's own number.
+    folder: name of the supernet's folder in the experiment's folder; None before it is made.
+    seconds: of a training alone at full budget, for each FLOP of an image; None before it is measured. Until then the
+        experiment's spec has no budget that fits the device.
+    chosen: the networks that are trained alone; None before they are chosen.
+    threads: for training the supernet and scoring its networks; None is torch's own number.
     """
 
     method: str
@@ -61,7 +64,7 @@ class Asked:
     threads: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON values; a limit that is none is null."""
+        """The fields as JSON values; an infinite limit is null."""
         limits = {key: None if value == float("inf") else value for key, value in asdict(self.limits).items()}
         return {**asdict(self), "limits": limits}
 
@@ -78,9 +81,9 @@ class Asked:
 
 
 def check_rates(choices: Choices) -> None:
-    """Raise ValueError where `lr_scale` or `lr_instead` are for parts that some network of the space does not have.
+    """Raise ValueError where `lr_scale` or `lr_instead` have a part that some network of the space does not have.
 
-    A supernet alone takes them, but a search trains networks by themselves, too.
+    A supernet accepts these, but a search trains networks alone, too.
     """
     points = [{**choices.largest, key: value} for key, values in choices.values.items() for value in values]
     for point in (*points, choices.smallest):
@@ -92,13 +95,13 @@ def check_rates(choices: Choices) -> None:
 
 
 def keep(driver: Driver, asked: Asked) -> Asked:
-    """Keep in the experiment's store what is asked; the same again."""
+    """Write what is asked to the experiment's store, and return it."""
     driver.store.set({KEY: asked.to_dict()})
     return asked
 
 
 def plan_of(spec: Spec, asked: Asked) -> SupernetPlan:
-    """The supernet's plan: the images of the search's trainings, and more epochs, as many as BUDGET and LONGEST let."""
+    """The supernet's plan: the images of the search's trainings, and as many epochs as BUDGET and LONGEST allow."""
     assert spec.recipe is not None
     recipe, seed = Recipe.from_dict(spec.recipe).with_params(spec.short), trial_seed(spec.seed, APART)
     plan = SupernetPlan(recipe=recipe, space=spec.space, method=asked.method, rates=asked.rates, seed=seed)
@@ -117,9 +120,9 @@ def trained(
     hooks: Hooks,
     on_start: Callable[[Record], None],
 ) -> tuple[Supernet, Record]:
-    """The supernet in `out`: trained anew, or taken up in its `folder` there where an earlier session has left it.
+    """The supernet in `out`: a new one, or the one that an earlier session has begun in `folder` there.
 
-    Raises SearchError where it has diverged, ValueError where the one that is there is of another plan.
+    Raises SearchError where it has diverged, ValueError where the one in `folder` has another plan.
     """
     path = None if folder is None else out / folder
     if path is None or not path.exists():
@@ -134,7 +137,7 @@ def trained(
 
 
 def _same(record: Record, plan: SupernetPlan) -> Record:
-    """The record, where it is of this plan, and has not diverged."""
+    """The record. Raises as `trained` does where it has another plan or has diverged."""
     if record.plan != plan:
         raise ValueError(f"{record.path}: the supernet is of another space or recipe than the search")
     if record.status == "diverged":
@@ -143,9 +146,9 @@ def _same(record: Record, plan: SupernetPlan) -> Record:
 
 
 def spread_points(choices: Choices, table: pd.DataFrame, count: int) -> tuple[Params, ...]:
-    """Networks of a table that tell the most together when they are trained by themselves."""
+    """The `count` networks of a table whose trainings tell a regression the most (see `spread_out`)."""
     keys = [repr(one) for one in points_of(choices, table)]
-    ordered = table.iloc[sorted(range(len(keys)), key=keys.__getitem__)]  # whatever the supernet thinks of them
+    ordered = table.iloc[sorted(range(len(keys)), key=keys.__getitem__)]  # an order that does not depend on scores
     points = points_of(choices, ordered)
     return tuple(points[index] for index in spread_out(designs(choices, ordered)[0], count))
 
@@ -153,7 +156,7 @@ def spread_points(choices: Choices, table: pd.DataFrame, count: int) -> tuple[Pa
 def foretold(
     driver: Driver, choices: Choices, table: pd.DataFrame, wanted: Sequence[Params]
 ) -> tuple[pd.DataFrame, Judged] | None:
-    """Train networks of `table` by themselves; the table with predictions, and the predictors judged.
+    """Train the `wanted` networks of `table` alone; return the table with predictions, and the judged predictors.
 
     None where the user has stopped the trainings. Raises SearchError where too many of them have failed.
     """
@@ -169,7 +172,7 @@ def foretold(
 
 
 def finalists(choices: Choices, table: pd.DataFrame, count: int) -> list[Params]:
-    """The points for which most is predicted."""
+    """The `count` points with the highest predictions."""
     return points_of(choices, table.sort_values("predicted", ascending=False, kind="stable").head(count))
 
 

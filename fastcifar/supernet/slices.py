@@ -1,4 +1,4 @@
-"""Which part of a large tensor a smaller network uses."""
+"""The part of a large parameter that a smaller network has."""
 
 from collections.abc import Sequence
 

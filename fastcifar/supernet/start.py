@@ -1,4 +1,4 @@
-"""The weights of an earlier run, or of another supernet, as those that a supernet starts from."""
+"""Start a supernet from the weights of an earlier run or of another supernet."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,9 +21,10 @@ HEAD = "linear.weight"  # whose rows are classes
 
 @torch.no_grad()
 def start_from(supernet: Supernet, path: str | Path) -> None:
-    """Put the weights at `path` where they lie in the supernet; the rest stays as it is.
+    """Copy the weights at `path` to their part of the shared weights; the others stay as they are.
 
-    path: a run's folder or export, or a supernet's folder. Raises RecordError where they do not lie in the supernet.
+    path: a run's folder or export, or a supernet's folder.
+    Raises RecordError where the weights are not of a network that the supernet contains.
     """
     path = Path(path)
     names = {torch_name(path): path for path in supernet.shared}
@@ -50,7 +51,7 @@ def torch_name(path: str) -> str:
 
 
 def _saved(path: Path) -> Mapping[str, Tensor]:
-    """The parameters at `path` by torch's names, those of a supernet as the optimizer has them."""
+    """The parameters at `path` by torch's names; for a supernet the optimizer's fp32 copies where it has them."""
     if not (path / FILE).exists():
         return {name: tensor for name, tensor in read_weights(path).items() if name.endswith(("weight", "bias"))}
     record = read_record(path)

@@ -1,4 +1,4 @@
-"""Many networks in one set of weights: each is an ordinary network whose parameters are parts of the largest one's."""
+"""Many networks in one set of weights: the parameters of each are views of parts of the full network's."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -20,14 +20,14 @@ from fastcifar.train.step.precision import Precision
 from fastcifar.train.step.ways import make_forward
 
 STEPS = ("eager", "fused")
-CACHED = 512  # networks that are kept ready; each takes a few hundred KB of Python objects, and no weights
+CACHED = 512  # networks that are cached; each takes a few hundred KB of Python objects, and no weights
 
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """One network of a supernet. Its parameters are parts of the shared ones: to change them is to change those.
+    """One network of a supernet. Its parameters are views of the shared ones: changing them changes those.
 
-    weights, parts: the trained parameters by path, and where they lie in the shared ones.
+    weights, parts: by path, the trained parameters, and the part of the shared parameter that each is.
     """
 
     network: Network
@@ -45,8 +45,8 @@ class Member:
 class Supernet:
     """The shared weights of all networks of `choices`, and the networks themselves.
 
-    Its forward pass is a function of the images and the point, `supernet(images, params)`; nothing says which network
-    is active. The batch norms of a member normalise by the batch; `frozen` makes networks with statistics.
+    The forward pass is a function of images and point, `supernet(images, params)`; there is no active network. Batch
+    norms of a member normalise by the batch; `frozen` makes networks whose batch norms have statistics.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Supernet:
         self._members: dict[Recipe, Member] = {}
 
     def init(self, seed: int) -> None:
-        """Set the weights as those of the full network."""
+        """Initialise the shared weights as those of the full network."""
         init_weights(self.state, seed, identity=self.choices.full.identity_init, unit_head=self.choices.full.unit_head)
 
     def __call__(self, images: Tensor, params: Params) -> Tensor:
@@ -75,16 +75,16 @@ class Supernet:
         return run_forward(dataclasses.replace(self.state, forward=member.forward), images)
 
     def member(self, recipe: Recipe) -> Member:
-        """The network of a recipe that `choices` gives, in training mode. Raises ValueError where it would not fit."""
+        """The network of a recipe of `choices`, in training mode. Raises ValueError where it is no part of the full."""
         member = self._members.pop(recipe, None) or self._member(recipe)
-        self._members[recipe] = member  # the last that was used
+        self._members[recipe] = member  # at the end: the first is the one not used for longest
         if len(self._members) > CACHED:
             self._members.pop(next(iter(self._members)))
         return member
 
     @torch.no_grad()
     def frozen(self, recipe: Recipe) -> Network:
-        """An ordinary network with a copy of its part of the weights; its statistics are yet to be measured."""
+        """An ordinary network with a copy of its part of the weights. Its statistics still have to be measured."""
         network = self._empty(recipe)
         for path, parameter in network.path_parameters():
             parameter.copy_(self.shared[path][part(self.shared[path].shape, parameter.shape)])
@@ -97,12 +97,12 @@ class Supernet:
     @property
     def optimizer(self) -> SGD:
         optimizer = self.state.optimizer
-        assert isinstance(optimizer, SGD)  # the choices have seen to that
+        assert isinstance(optimizer, SGD)  # `Choices` refuses other optimizers
         return optimizer
 
     @cached_property
     def shared(self) -> dict[str, nn.Parameter]:
-        """The full network's parameters by path, those that are not trained too."""
+        """All parameters of the full network by path, also those that are not trained."""
         return dict(self.state.network.path_parameters())
 
     @cached_property
@@ -122,7 +122,7 @@ class Supernet:
         return Member(network=network.train(), forward=make_forward(network, self.step), weights=weights, parts=parts)
 
     def _empty(self, recipe: Recipe) -> Network:
-        """A network whose weights are not set, in the formats of the shared ones; its statistics at their start."""
+        """A network without values for its weights, in the formats of the shared ones, with reset statistics."""
         network = describe_network(recipe, self.num_classes)
         network.to_empty(device=self.device)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

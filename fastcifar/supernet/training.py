@@ -1,4 +1,4 @@
-"""The training of a supernet, from the images to its end; one that was interrupted goes on from its last epoch."""
+"""Train a supernet; resume it from its last epoch; load it."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -36,7 +36,7 @@ from fastcifar.train.step.ways import resolve_step, resumed_step
 from fastcifar.train.threads import kept_threads, using_threads
 from fastcifar.train.watch import watched
 
-CHECKED = 1000  # images of the holdout on which the full network is looked at after each epoch
+CHECKED = 1000  # images of the holdout on which the full network is scored after each epoch
 
 
 def train_supernet(
@@ -53,14 +53,14 @@ def train_supernet(
     hooks: Hooks = Hooks(),  # noqa: B008  frozen
     on_start: Callable[[Record], None] = lambda record: None,
 ) -> tuple[Supernet, Record]:
-    """Train the networks of `plan` in one set of weights, on the training images less the holdout.
+    """Train the networks of `plan` in one set of weights, on the training images without the holdout.
 
     device, step, deterministic, threads: as for `train`; a supernet runs eager or fused.
-    init: a run's or a supernet's folder, whose weights are started from.
-    out: folder to make the supernet's folder in; None keeps nothing on disk.
-    hooks: `on_epoch`, whose answer counts for nothing, and `progress`. on_start: called once, before the first epoch.
+    init: the folder of a run or a supernet; the training starts from its weights.
+    out: the folder in which the supernet's folder is made; None writes nothing to disk.
+    hooks: `on_epoch`, whose answer is ignored, and `progress`. on_start: called once, before the first epoch.
     KeyboardInterrupt is recorded and raised again. Raises ValueError for arguments that do not fit together and for a
-    key of the space that does nothing, before anything is kept; RecordError where `out` cannot be written or `init`
+    key of the space without an effect, before anything is written; RecordError where `out` cannot be written or `init`
     cannot be read.
     """
     where = resolve_device(device)
@@ -90,7 +90,7 @@ def train_supernet(
 
 
 def _new_record(plan: SupernetPlan, images: Dataset, device: torch.device, settings: dict[str, Any]) -> Record:
-    """The record of a training that is to begin. Raises ValueError where the images do not do for the plan."""
+    """The record of a new training. Raises ValueError where the images do not fit the plan."""
     return Record(
         plan=plan,
         settings=settings,
@@ -107,11 +107,12 @@ def resume_supernet(
     hooks: Hooks = Hooks(),  # noqa: B008  frozen
     on_start: Callable[[Record], None] = lambda record: None,
 ) -> tuple[Supernet, Record]:
-    """Go on with the supernet in the folder `path` from its last epoch, to the same end, with its number of threads.
+    """Resume the supernet in the folder `path` from its last epoch, with its number of threads.
 
-    Raises RecordError where it has ended, or another process is at work on it; ValueError for other images.
+    It ends as it would have without the interruption. Raises RecordError where it has ended, or another process is at
+    work on it; ValueError for other images.
     """
-    read_record(path)  # a folder that is no supernet's is left as it is
+    read_record(path)  # raises before the lock is written to a folder that is no supernet's
     folder = RunFolder(Path(path))
     with folder.locked():
         record = read_record(path)
@@ -129,10 +130,10 @@ def resume_supernet(
 
 
 def load_supernet(path: str | Path, device: str | None = None) -> tuple[Supernet, Record]:
-    """The trained supernet in the folder `path`; where `device` is of another kind than its own, in fp32.
+    """The trained supernet in the folder `path`, in fp32 if `device` is of another kind than it was trained on.
 
-    device: by default its own, or the CPU where that is a GPU and none is here. Raises RecordError where there is no
-    supernet, or it is not finished.
+    device: by default the one that it was trained on, or the CPU if that was a GPU and there is none.
+    Raises RecordError where there is no supernet, or it is not finished.
     """
     record = read_record(path)
     if record.status == "diverged":
@@ -157,12 +158,12 @@ def load_supernet(path: str | Path, device: str | None = None) -> tuple[Supernet
 
 
 def resolve_type(record: Record) -> str:
-    """The kind of device that a supernet was trained on."""
+    """The kind of device that a supernet was trained on: cpu or cuda."""
     return str(record.settings["device"]).partition(":")[0]
 
 
 def build(record: Record) -> Supernet:
-    """The supernet of a record, its weights not yet set."""
+    """The supernet of a record, before its weights are set."""
     device = resolve_device(record.settings["device"])
     if device.type == "cpu":
         keep_memory()
@@ -171,7 +172,7 @@ def build(record: Record) -> Supernet:
 
 
 class _Training:
-    """Takes a supernet whose weights are set to its end, or to what ends it."""
+    """Trains a supernet whose weights are set, from its checkpoint if it has one."""
 
     def __init__(
         self, record: Record, supernet: Supernet, dataset: Dataset, folder: RunFolder | None, hooks: Hooks
@@ -197,7 +198,7 @@ class _Training:
         return record
 
     def train(self) -> None:
-        """Epoch by epoch; a row is on disk before it is announced."""
+        """Train epoch by epoch; a row is on disk before `on_epoch` is called."""
         factors = activation_rates(self.plan.choices, self.supernet.num_classes, self.plan.rates)
         if factors is not None:
             factors = {path: factor.to(self.supernet.device) for path, factor in factors.items()}
@@ -227,13 +228,14 @@ class _Training:
     def check(self, calibration: list[Tensor], valid: list[tuple[Tensor, Tensor]]) -> tuple[float, float]:
         """Loss and accuracy of the full network on a part of the holdout.
 
-        Its loss may be infinite in the first epochs, as `fair` and `uniform` train its parts but hardly ever it.
+        An infinite loss does not end the training: `fair` and `uniform` train parts of the full network, and hardly
+        ever all of it.
         """
         (score,) = scores(self.supernet, [self.plan.choices.full], calibration, valid)
         return score.loss, score.accuracy
 
     def announce(self, row: EpochRow) -> None:
-        """Keep a row, and the weights after it, then tell of it."""
+        """Write a row and the checkpoint after it, then call `on_epoch`."""
         record = self.record
         record.epochs = [*record.epochs, row]
         self.epochs_done = row.epoch

@@ -1,4 +1,4 @@
-"""One step of a supernet: the gradients of a few of its networks, and the change of the weights that these have."""
+"""One step of a supernet: the gradients of a few networks, and the update of the weights that these have."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +17,10 @@ from fastcifar.train.step.loop import backward_scaled, copy_masters
 def gradients(
     supernet: Supernet, members: Sequence[Member], images: Tensor, labels: Tensor, label_smoothing: float, distil: bool
 ) -> tuple[Tensor, Tensor]:
-    """Fill the gradients of `members`, of the loss times its scale; return the first one's logits and summed loss.
+    """Fill the gradients of `members`; return the first one's logits (B, num_classes) and summed loss.
 
-    distil: all but the first learn the probabilities that the first gives, not the labels (Yu and Huang 2019).
+    images (B, 3, 32, 32), labels (B,). The gradients are those of the loss times the scale of the precision.
+    distil: all but the first learn the probabilities of the first instead of the labels (Yu and Huang 2019).
     """
     first: tuple[Tensor, Tensor] | None = None
     for member in members:
@@ -38,7 +39,7 @@ def gradients(
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One tensor's step: what `nesterov_step` is given."""
+    """The step of one tensor: the arguments of `nesterov_step`."""
 
     weight: Tensor
     gradient: Tensor
@@ -48,7 +49,7 @@ class Change:
 
 
 def one_by_one(changes: Sequence[Change], momentum: float) -> None:
-    """Make the steps."""
+    """Do all steps, one after the other."""
     for one in changes:
         nesterov_step(
             one.weight, one.gradient, one.velocity, lr=one.lr, weight_decay=one.weight_decay, momentum=momentum
@@ -56,7 +57,7 @@ def one_by_one(changes: Sequence[Change], momentum: float) -> None:
 
 
 def all_at_once(changes: Sequence[Change], momentum: float) -> None:
-    """`one_by_one` in fewer launches: tensors with the same format, decay and rate are one vector, and put back."""
+    """`one_by_one` in fewer launches: tensors of equal format, decay and rate are copied to one vector and back."""
     groups: dict[tuple[torch.dtype, float, float | None], list[Change]] = {}
     for one in changes:
         rate = None if isinstance(one.lr, Tensor) else one.lr
@@ -72,11 +73,11 @@ def all_at_once(changes: Sequence[Change], momentum: float) -> None:
 
 @torch.no_grad()
 def update(supernet: Supernet, members: Sequence[Member], lr: float, factors: Mapping[str, Tensor] | None) -> None:
-    """Change the weights that `members` have, each by the mean of the gradients that reach it.
+    """Change the weights that `members` have, each by the mean of its gradients in the members that have it.
 
-    Of several members the first has all that the others have. What none has keeps its value and its velocity: neither
-    gradient nor momentum nor weight decay reach it. lr: of the summed loss. factors: of the rate, by path, of the
-    weights' shapes.
+    The first member contains all others. A weight that no member has keeps its value and its velocity: no gradient, no
+    momentum and no weight decay is applied to it.
+    lr: for the summed loss. factors: of the rate, by path, each of its weight's shape; None is 1 for all.
     """
     optimizer = supernet.optimizer
     changes = []
@@ -97,13 +98,13 @@ def update(supernet: Supernet, members: Sequence[Member], lr: float, factors: Ma
         )
     (one_by_one if supernet.device.type == "cpu" else all_at_once)(changes, optimizer.momentum)
     copy_masters(supernet.state)
-    for member in members:  # which are kept, for the next time that they are drawn
+    for member in members:  # they stay in the cache, and their gradients would take memory
         for weight in member.weights.values():
             weight.grad = None
 
 
 def _mean(gradients: Sequence[Tensor]) -> Tensor:
-    """The mean gradient of each weight, over those that have it; the first has them all."""
+    """The mean gradient of each weight over the tensors that have it. The others are parts of the first."""
     first, *others = gradients
     if not others:
         return first

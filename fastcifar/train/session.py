@@ -1,4 +1,4 @@
-"""The steps of a run, from the images to its end; a run that is resumed has several sessions."""
+"""One session of a run: build, prepare, train, evaluate. A run that is resumed has several sessions."""
 
 import math
 import time
@@ -39,14 +39,14 @@ from fastcifar.train.work import product_rate
 
 
 class TrainError(Failure, RuntimeError):
-    """A run that could not go on; the message is for the user."""
+    """A run that cannot continue; the message is for the user."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hooks:
-    """What a run tells of itself while it goes.
+    """Functions that a run calls.
 
-    on_start: called once, before anything is built, with the result and the number of epochs that it begins after.
+    on_start: called once, before anything is built, with the result and the number of epochs that are done.
     on_epoch: called with each row, after it is on disk; returning True stops the run.
     progress: called with (epoch, step), from 0, after each step.
     """
@@ -57,7 +57,7 @@ class Hooks:
 
 
 class Session:
-    """One process's part of a run: `run` takes the result to its end, or to what ends it."""
+    """The part of a run that one process does; `run` trains to the end, or until something ends it."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Session:
         self.began = began - self.before.wall
 
     def run(self) -> Result:
-        """Train to the end; the record follows the status."""
+        """Train to the end, and keep the record on disk up to date."""
         result = self.result
         self.write()
         with ending(result, lambda: self.epochs_done, self.write), using_threads(result.threads):
@@ -90,11 +90,11 @@ class Session:
             ended = self.epochs_done == result.recipe.total_epoch
             result.status, result.message = "finished" if ended else "stopped", ""
         if self.folder:
-            self.folder.remove(checkpoint.FILE)  # after the record, so that a crash between the two loses nothing
+            self.folder.remove(checkpoint.FILE)  # after the record is written: a crash in between loses nothing
         return result
 
     def build(self) -> Lease:
-        """Make the network; on CUDA or compiled, warm it up. Its time is reported, not counted."""
+        """Make the network; on CUDA or compiled, warm it up. This time is reported as `build`, and not counted."""
         began = time.perf_counter()
         if self.device.type == "cpu":
             keep_memory()
@@ -120,7 +120,7 @@ class Session:
         return lease
 
     def warm_up_images(self, state: State, sides: set[int]) -> None:
-        """Augment and evaluate blank images, as many as there will be."""
+        """Augment and evaluate as many blank images as the run has images."""
         recipe, on_device = self.result.recipe, self.on_device(state)
         blank = [
             Split(images=np.zeros((number, SIDE, SIDE, 3), np.uint8), labels=np.zeros(number, np.int64))
@@ -134,7 +134,7 @@ class Session:
             self.accuracy(state, self.evaluation_batches(blank[1], state))
 
     def prepare(self, state: State) -> tuple[State, Batches, Batches]:
-        """Set the weights, and bring the images to the device. Counted."""
+        """Set the weights, and bring the images to the device. This time is counted."""
         began = time.perf_counter()
         recipe = self.result.recipe
         on_device = self.on_device(state)
@@ -163,7 +163,7 @@ class Session:
             conv.weight.copy_(whitening_filters(images, recipe.whiten))
 
     def on_device(self, state: State) -> dict[str, Any]:
-        """How images are normalised, and where they go: arguments of `Batches`. The record keeps the first."""
+        """Arguments of `Batches`: mean and deviation, which the record keeps, device and format."""
         data = self.result.dataset
         if "mean" not in data:
             mean, std = statistics(self.dataset)
@@ -180,11 +180,11 @@ class Session:
         return Batches(split, batch_size=evaluation_batch(len(split.labels), self.device), **self.on_device(state))
 
     def train(self, state: State, batches: Batches, valid_batches: Batches) -> None:
-        """Train and evaluate, epoch by epoch; a row is on disk before it is announced."""
+        """Train and evaluate, epoch by epoch; a row is on disk before `on_epoch` is called."""
         result, every = self.result, self.result.settings["checkpoint_every"]
         for epoch in range(self.epochs_done, result.recipe.total_epoch):
             row = _epoch(result.recipe, state, batches, valid_batches, epoch, self.hooks, self.folder)
-            # A row that an earlier session announced after the last checkpoint stays until it is trained again.
+            # A row that an earlier session wrote after its last checkpoint stays until that epoch is trained again.
             rows = [*result.epochs[:epoch], row, *result.epochs[epoch + 1 :]]
             if self.folder:
                 self.folder.write_epochs(rows)
@@ -206,7 +206,7 @@ class Session:
             self.folder.save_tensors("weights.safetensors", state.network.state_dict(), self.identity)
 
     def accuracy(self, state: State, batches: Batches) -> float:
-        """The accuracy over the recipe's views of each image."""
+        """The accuracy, a share of 1, by the mean logits over the recipe's views of each image."""
         recipe = self.result.recipe
         state.network.eval()
 
@@ -220,10 +220,10 @@ class Session:
         return int((logits.argmax(1) == batches.labels).sum()) / len(batches.labels)
 
     def write(self) -> None:
-        """Bring the record on disk up to now."""
+        """Write the record to disk."""
         result = self.result
         if result.status in ("stopped", "diverged") and len(result.epochs) > self.epochs_done:
-            result.epochs = result.epochs[: self.epochs_done]  # the others are of an earlier session that came further
+            result.epochs = result.epochs[: self.epochs_done]  # later rows are of an earlier session
             if self.folder:
                 self.folder.write_epochs(result.epochs)
         count_times(result.times, result.epochs, self.began)
@@ -272,6 +272,6 @@ def _memory_explained(result: Result, device: torch.device) -> Iterator[None]:
         if not known and "out of memory" not in text and "can't allocate memory" not in text:
             raise
         batch = f"with batch_size {result.recipe.batch_size}"
-        # What was tried before a recording, and an earlier recording, may need memory at the same time.
+        # The runs before a recording need memory while that of an earlier recording is in use.
         eager = ", or for --step eager, which needs less" if result.settings["step"] in CAPTURED else ""
         raise TrainError(f"out of memory on {device} {batch}; ask for a smaller one{eager}") from error

@@ -86,5 +86,5 @@ def test_without_a_name_it_is_what_is_there(monkeypatch):
     for there, kind in ((True, "cuda"), (False, "cpu")):
         monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
         assert find_device(None).type == kind
-    with pytest.raises(ValueError, match="device: 'gpu' is none; cpu, cuda or cuda:N is needed"):
+    with pytest.raises(ValueError, match="device: 'gpu' is not known; cpu, cuda or cuda:N is needed"):
         Classification(train=batches(), valid=batches(1), device="gpu")

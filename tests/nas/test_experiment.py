@@ -280,11 +280,11 @@ def test_the_seed_decides_what_trials_draw(tmp_path):
         (lambda out: experiment(out).run(RetiariiExeConfig("remote")), "remote"),
         (
             lambda out: experiment(out).run(RetiariiExeConfig(max_trial_number=0)),
-            "max_trial_number: a whole number at le",
+            "max_trial_number: a whole number of at le",
         ),
         (
             lambda out: experiment(out).run(RetiariiExeConfig(execution_engine="cgo")),
-            "execution_engine: 'cgo' is none of",
+            "execution_engine: 'cgo' is not known",
         ),
         (lambda out: experiment(out, one=strategy.Random(dedup=False)).run(), "max_trial_number: it is needed where a"),
         (lambda out: experiment(out).export_top_models(formatter="yaml"), "formatter: 'yaml' is none of dict, code"),

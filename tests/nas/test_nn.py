@@ -195,7 +195,7 @@ def test_wrong_samples_and_spaces_are_named():
         wrapped(lambda self: None)
     with pytest.raises(ValueError, match=r"model_1: options are JSON values, such as numbers and text, not \[<class"):
         wrapped(lambda self: nn.ValueChoice([nn.ReLU, nn.GELU]))
-    with pytest.raises(ValueError, match=r"label: 'model_1' is like those that are made here"):
+    with pytest.raises(ValueError, match=r"label: 'model_1' is like the generated labels"):
         wrapped(lambda self: nn.ValueChoice([1, 2], label="model_1"))
     with pytest.raises(ValueError, match=r"label: text is needed, not 1"):
         wrapped(lambda self: nn.ValueChoice([1, 2], label=1))
@@ -218,7 +218,7 @@ def test_a_choice_that_hangs_on_another_is_refused():
         self.last = nn.LayerChoice([nn.Linear(1, 1), nn.Linear(1, 1)])
 
     space = wrapped(construct)
-    with pytest.raises(ValueError, match=r"Made: which choices are made hangs on another choice, in .*'model_1': 2"):
+    with pytest.raises(ValueError, match=r"Made: which choices are made depends on another choice, in .*'model_1': 2"):
         space.network({"model_1": 2, "model_2": "0", "model_3": "1"})
 
 

@@ -1,4 +1,4 @@
-"""A supernet as an evaluator of a search: a trial is a network's loss on the holdout, in its part of the weights."""
+"""A supernet as an evaluator of a search: a trial scores one network on the holdout, with its part of the weights."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,13 +22,13 @@ from fastcifar.train import Recipe, RecordError
 
 @dataclass(frozen=True, kw_only=True)
 class SupernetEvaluator:
-    """Scores a point of the supernet in `folder`; the result is its holdout loss. The seed decides nothing."""
+    """Scores a point of the supernet in `folder`; the result is its holdout loss. The seed has no effect."""
 
     folder: Path
     data_dir: Path | None = None
 
     def check(self, space: Space) -> None:
-        """Raise ValueError where `space` is not the supernet's, RecordError where there is no trained supernet."""
+        """Raise ValueError where `space` is not the supernet's, RecordError where the supernet is not trained."""
         record = read_record(self.folder)
         own = record.plan.choices.space
         if {one.key: one for one in space.parameters} != {one.key: one for one in own.parameters}:
@@ -55,13 +55,13 @@ class SupernetEvaluator:
 
 @lru_cache(maxsize=1)
 def _record(folder: Path) -> Record:
-    """The supernet's record, kept for the next point."""
+    """The supernet's record, cached for the next point."""
     return read_record(folder)
 
 
 @lru_cache(maxsize=1)
 def _ready(folder: Path, data_dir: Path | None) -> tuple[Supernet, list[Tensor], list[tuple[Tensor, Tensor]]]:
-    """The supernet and its images, kept for the next trial."""
+    """The supernet, its calibration batches and its validation batches, cached for the next trial."""
     supernet, record = load_supernet(folder)
     material = Material(record, load(record.plan.recipe.dataset, data_dir), supernet)
     return supernet, material.calibration(), material.valid(SCORED)

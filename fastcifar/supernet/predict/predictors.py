@@ -1,4 +1,4 @@
-"""What foretells which network is better: costs, a supernet, regressions; judged on networks trained by themselves."""
+"""Predictors of which network is better (costs, a supernet, regressions), judged on networks trained alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from fastcifar.statistics.tau import Tau, jackknifed, kendall, tau, within
 from fastcifar.supernet.choices import FIELDS, Choices
 from fastcifar.supernet.predict.regression import FLOOR, LEAST, features, fit, left_out
 
-FEWEST = LEAST + 2  # trainings: each is foretold by the others, with one more left out by a jackknife
-NEAR = 0.05  # share of the FLOPs by which two networks of a pair differ at most
+FEWEST = LEAST + 2  # trainings: each is predicted from the others, and a jackknife leaves out one more
+NEAR = 0.05  # two networks are near each other if their FLOPs differ by at most this share
 SUPERNET, WITHOUT, WITH = "supernet", "regression", "regression with the supernet"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Predictor:
-    """How well a predictor orders the trained networks: all pairs of them, and those of nearly equal FLOPs."""
+    """How well a predictor orders the trained networks: over all pairs, and over pairs of nearly equal FLOPs."""
 
     name: str
     overall: Tau
@@ -28,25 +28,29 @@ class Predictor:
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """The predictors, judged on so many trainings; what the supernet adds to the regression: the taus' difference."""
+    """The predictors, judged on `trainings` trainings.
+
+    gain, gain_near: the tau of the regression with the supernet minus that without it, over all pairs and near ones.
+    better: WITH or WITHOUT, whichever predicts left-out trainings with the smaller squared error.
+    """
 
     trainings: int
     predictors: tuple[Predictor, ...]
     gain: Tau
     gain_near: Tau
-    better: str  # WITH or WITHOUT: which foretells the trainings that are left out with the smaller error
+    better: str
 
     @property
     def adds(self) -> bool:
-        """Whether the trainings can tell that the supernet adds something."""
+        """Whether the gain's interval is above zero: the trainings show that the supernet adds something."""
         return self.gain.low > 0
 
 
 def judge(choices: Choices, table: pd.DataFrame, points: Sequence[Params], accuracy: np.ndarray) -> Judged:
     """Judge all predictors of `table` (see `networks`) on trainings of `points`, with `accuracy` (n,), shares of 1.
 
-    A regression foretells each training from the others. The interval of the gain is of a jackknife that fits anew,
-    those of the taus are of a bootstrap. Raises ValueError where there are fewer trainings than FEWEST.
+    A regression predicts each training from the others. The gain's interval comes from a jackknife that fits both
+    regressions again, the taus' intervals from a bootstrap. Raises ValueError for fewer trainings than FEWEST.
     """
     if len(points) < FEWEST:
         raise ValueError(f"predictors are judged on at least {FEWEST} trainings, not {len(points)}")
@@ -82,7 +86,11 @@ def judge(choices: Choices, table: pd.DataFrame, points: Sequence[Params], accur
 
 @dataclass(frozen=True, kw_only=True)
 class _Trainings:
-    """Trainings, by their rows in the table; log(error) and accuracy (n,), the table's designs, pairs of near FLOPs."""
+    """Trainings of networks in a table.
+
+    rows: of the table (n,). error: log(error) (n,). accuracy: shares of 1 (n,). plain, more: the table's `designs`.
+    near: which pairs have nearly equal FLOPs (n, n).
+    """
 
     rows: np.ndarray
     error: np.ndarray
@@ -92,13 +100,13 @@ class _Trainings:
     near: np.ndarray
 
     def foretold(self, some: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """log(error) of some of them, each by the rest of these, without and with the supernet: (n,) each."""
+        """The log(error) of some trainings, each predicted from the rest, without and with the supernet: (n,) each."""
         rows, accuracy = self.rows[some], self.accuracy[some]
         without = left_out(self.plain[rows], accuracy, self.plain)
         return without, left_out(self.more[rows], accuracy, self.more, apart=1)
 
     def gains(self, some: np.ndarray) -> list[float]:
-        """How much better the regression with the supernet orders all pairs of some, and those of near FLOPs."""
+        """What the supernet adds to the tau of some trainings: over all pairs, and over those of near FLOPs."""
         without, with_it = (_placed(values, self.error[some]) for values in self.foretold(some))
         return [
             kendall(with_it, self.accuracy[some], near) - kendall(without, self.accuracy[some], near)
@@ -112,9 +120,10 @@ def _log_error(accuracy: np.ndarray) -> np.ndarray:
 
 
 def _placed(foretold: np.ndarray, error: np.ndarray) -> np.ndarray:
-    """How far below the mean of the other trainings, which foretell it, the log(error) of each is put: (n,).
+    """How far below the mean of the other trainings the log(error) of each is predicted: (n,).
 
-    For the better a network is, the worse are the others.
+    Without that mean a left-out prediction would order the networks backwards: the better a network is, the worse are
+    the others that predict it.
     """
     placed: np.ndarray = (error.sum() - error) / (len(error) - 1) - foretold
     return placed
@@ -123,7 +132,7 @@ def _placed(foretold: np.ndarray, error: np.ndarray) -> np.ndarray:
 def predicted(
     choices: Choices, table: pd.DataFrame, points: Sequence[Params], accuracy: np.ndarray, by: str
 ) -> pd.DataFrame:
-    """`table` with the accuracy that a training of each network would reach, `low` and `high` of its 95 % interval.
+    """`table` with the columns `predicted`, the accuracy of one training, and `low` and `high`, its 95 % interval.
 
     by: WITH or WITHOUT.
     """
@@ -133,9 +142,9 @@ def predicted(
 
 
 def designs(choices: Choices, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """The features of the networks, (n, d) without and (n, d + 1) with the logarithm of the supernet's loss.
+    """The features of a table's networks: (n, d) without the supernet, (n, d + 1) with the logarithm of its loss.
 
-    A block that is not there counts as one of its smallest width.
+    An extra block that is not there counts as one of its smallest width.
     """
     points = points_of(choices, table)
     least = [{key: min(choices.values[key]) for key in choices.idle(one)} for one in points]
@@ -144,7 +153,7 @@ def designs(choices: Choices, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarr
 
 
 def log_widths(choices: Choices, table: pd.DataFrame) -> np.ndarray:
-    """The sum of log2 of the widths that are chosen, (n,); a block that is not there adds nothing."""
+    """The sum of log2 of the chosen widths, (n,); an extra block that is not there adds nothing."""
     keys = [key for key in choices.values if FIELDS[key.partition(".")[0]] == "width"]
     points = points_of(choices, table)
     return np.array([sum(np.log2(one[key]) for key in keys if key not in choices.idle(one)) for one in points], float)
@@ -161,7 +170,7 @@ def points_of(choices: Choices, table: pd.DataFrame) -> list[Params]:
 
 
 def rows_of(choices: Choices, table: pd.DataFrame, points: Sequence[Params]) -> np.ndarray:
-    """Where points stand in a table. Raises ValueError for one that does not."""
+    """The rows of points in a table, (n,). Raises ValueError for a point that is not in it."""
     places = {_key(one): number for number, one in enumerate(points_of(choices, table))}
     missing = [one for one in points if _key(one) not in places]
     if missing:

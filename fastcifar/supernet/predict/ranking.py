@@ -1,4 +1,4 @@
-"""The networks of a supernet as a table: what each costs, what the supernet thinks of it."""
+"""The networks of a supernet as a table: what each costs, and its score in the supernet."""
 
 import dataclasses
 from collections import deque
@@ -24,9 +24,9 @@ from fastcifar.supernet.record import Record
 from fastcifar.supernet.supernet import Supernet
 from fastcifar.train.device import kernels
 
-ALL = 1024  # networks of a space that are all scored; of a larger one, those that evolution comes to
-SCORED = 1000  # images of the holdout
-DRAWN = 64  # networks of a larger space that stand for all of it
+ALL = 1024  # most networks that are scored: a space of no more is scored whole, a larger one by evolution
+SCORED = 1000  # images of the holdout on which networks are scored
+DRAWN = 64  # networks that are drawn from a larger space to represent it
 GENERATION = 16
 COST_COLUMNS = ("flops", "parameters", "seconds")
 Costs = Callable[[Params], tuple[float, float, float]]
@@ -35,7 +35,7 @@ Row = dict[str, Any]  # one network: its point, COST_COLUMNS, loss and accuracy
 
 @dataclass(frozen=True, kw_only=True)
 class CostLimits:
-    """What a network may cost: FLOPs of an image, parameters, predicted seconds of a training by itself."""
+    """What a network may cost at most: FLOPs of an image, parameters, predicted seconds of a training alone."""
 
     flops: float = float("inf")
     parameters: float = float("inf")
@@ -46,7 +46,7 @@ class CostLimits:
 
 
 def flops_per_second(record: Record) -> float:
-    """How fast the supernet was trained: FLOPs of its networks, forward and backward, over its train time."""
+    """How fast the supernet was trained: forward and backward FLOPs of its networks, per second of training."""
     plan, images = record.plan, record.dataset["train_images"]
     steps = images // plan.recipe.batch_size * len(record.epochs)
     once = sum(flops(recipe) for step in range(steps) for recipe in drawn(plan.choices, plan.method, plan.seed, step))
@@ -54,16 +54,16 @@ def flops_per_second(record: Record) -> float:
 
 
 def seconds_per_flop(record: Record) -> float:
-    """Seconds of a training by itself, as long as the supernet's, for a FLOP of an image's forward pass."""
+    """Seconds of a training alone, of as many epochs as the supernet's, for each FLOP of one image's forward pass."""
     size = record.plan.recipe.batch_size
     images: int = record.dataset["train_images"] // size * size
     return 3 * images * record.plan.recipe.total_epoch / flops_per_second(record)
 
 
 def costs_of(choices: Choices, seconds: float) -> Costs:
-    """What a point costs: FLOPs of an image, parameters, and the seconds of a training by itself.
+    """A function from a point to its costs: FLOPs of an image, parameters, seconds of a training alone.
 
-    seconds: for a FLOP of an image.
+    seconds: of a training alone, for each FLOP of an image.
     """
 
     def costs(params: Params) -> tuple[float, float, float]:
@@ -87,9 +87,11 @@ def networks(
 ) -> pd.DataFrame:
     """Score the networks within `limits`: a table of points, COST_COLUMNS, holdout loss and accuracy, the best first.
 
-    All of a space of at most ALL points, or `sample` drawn ones; of a larger space as many as ALL, by evolution.
-    images: of the holdout. seconds: of a training by itself for a FLOP of an image; by default as the supernet's went.
-    Raises ValueError where no network is within the limits, with the smallest costs.
+    With `sample`, that many drawn networks. Else all networks of a space of at most ALL points, and of a larger space
+    ALL networks, chosen by evolution.
+    images: of the holdout. seconds: of a training alone, for each FLOP of an image; by default the supernet's own rate.
+    progress: called with the number of networks done.
+    Raises ValueError where no network is within the limits; the message has the smallest costs.
     """
     check_amounts(images, sample)
     choices = record.plan.choices
@@ -125,10 +127,10 @@ def _evolved(
     seed: int,
     known: Sequence[Params] = (),
 ) -> list[Row]:
-    """As many as ALL networks of a large space, by regularized evolution on their loss.
+    """Rows of ALL networks of a large space, by regularized evolution on their loss.
 
-    scored: the rows of some points, of which so many have been scored before. known: points that are allowed, for
-    where hardly any is that is drawn.
+    scored: makes the rows of some points, given the number of points scored before.
+    known: points that are allowed. They begin the evolution where hardly any drawn point is allowed.
     """
     rows: list[Row] = []
     space = dataclasses.replace(choices.space, allowed=allowed)
@@ -149,13 +151,13 @@ def _evolved(
             for number, row in enumerate(scored(some, len(rows)), len(rows)):
                 history.end(number, row["loss"])
                 rows.append(row)
-        else:  # on with children of those that there are
+        else:  # the population cannot be filled: go on with the children of those found
             searcher = dataclasses.replace(searcher, population=len(rows))
     return rows
 
 
 def check_amounts(images: int, sample: int | None) -> None:
-    """Raise ValueError for numbers of images or networks that cannot be scored."""
+    """Raise ValueError for a number of images or networks that cannot be scored."""
     if not 1 <= images <= HOLDOUT_SIZE:
         raise ValueError(f"--images: 1 to {HOLDOUT_SIZE:,} of the holdout, not {images:,}")
     if sample is not None and sample < 1:
@@ -163,17 +165,17 @@ def check_amounts(images: int, sample: int | None) -> None:
 
 
 def check_limits(choices: Choices, limits: CostLimits, costs: Costs, wanted: int = 1) -> None:
-    """Raise ValueError where fewer networks of the space than `wanted` are found within the limits."""
+    """Raise ValueError where fewer than `wanted` networks of the space are found within the limits."""
     inside = len(_some_within(choices, limits, costs, wanted))
     if inside < wanted:
         raise ValueError(f"{counted(inside, 'network')} of the space within the limits, where {wanted} are needed")
 
 
 def typical(choices: Choices, limits: CostLimits, costs: Costs) -> list[Params]:
-    """Networks within the limits that stand for all of them, where it is foretold what they take.
+    """Networks that represent all networks within the limits, for an estimate of what they take.
 
-    All of a small space; of a large one some that are drawn, and the largest. Raises ValueError where none are found,
-    with the smallest costs.
+    All networks of a small space; of a large space some that are drawn, and the largest. Raises ValueError where none
+    is found; the message has the smallest costs.
     """
     large = choices.space.size() > ALL
     found = _allowed(choices, limits, costs, DRAWN if large else None, seed=0)
@@ -183,7 +185,7 @@ def typical(choices: Choices, limits: CostLimits, costs: Costs) -> list[Params]:
 
 
 def _some_within(choices: Choices, limits: CostLimits, costs: Costs, wanted: int) -> list[Params]:
-    """The first `wanted` networks within the limits, or all that there are. Raises ValueError where there are none."""
+    """The first `wanted` networks within the limits, or all if there are fewer. Raises ValueError where none is."""
     inside: list[Params] = []
     least = np.full(len(COST_COLUMNS), np.inf)
     for point in _upward(choices, lambda params: limits.allow(costs(params))):
@@ -200,10 +202,10 @@ def _some_within(choices: Choices, limits: CostLimits, costs: Costs, wanted: int
 
 
 def _upward(choices: Choices, allowed: Callable[[Params], bool]) -> Iterator[Params]:
-    """All networks of a small space; of a large one the smallest, and from it those that are allowed, step by step.
+    """All networks of a small space; of a large one the smallest, then allowed networks that are one change away.
 
-    As good as all of these, for a larger value of a choice costs more; but for blocks that are narrower than what comes
-    before and after them.
+    This finds nearly all allowed networks, because a larger value of a choice costs more. The exception are extra
+    blocks that are narrower than the layers before and after them.
     """
     if choices.space.size() <= ALL:
         yield from choices.points()
@@ -215,7 +217,7 @@ def _upward(choices: Choices, allowed: Callable[[Params], bool]) -> Iterator[Par
     ]
 
     def standing(params: Params, before: Params) -> Params:
-        """The point of a network that was come to from another: blocks that are new begin at their smallest."""
+        """The point of a network that was reached from `before`: new extra blocks have their smallest width."""
         idle, was_idle = choices.idle(params), choices.idle(before)
         return {
             key: choices.largest[key] if key in idle else least[key] if key in was_idle else value
@@ -223,7 +225,7 @@ def _upward(choices: Choices, allowed: Callable[[Params], bool]) -> Iterator[Par
         }
 
     starts = [dict(zip(choices.values, values, strict=True)) for values in islice(product(*smallest), ALL)]
-    waiting = deque(standing(one, choices.largest) for one in starts)  # several where lists are of one length
+    waiting = deque(standing(one, choices.largest) for one in starts)  # several where lists have the same length
     seen = {repr(one) for one in waiting}
     while waiting:
         yield (point := waiting.popleft())
@@ -235,7 +237,7 @@ def _upward(choices: Choices, allowed: Callable[[Params], bool]) -> Iterator[Par
 
 
 def _allowed(choices: Choices, limits: CostLimits, costs: Costs, sample: int | None, seed: int) -> list[Params]:
-    """All networks within the limits, or `sample` drawn ones of them, none twice."""
+    """All networks within the limits, or `sample` of them, drawn without repeats."""
     if choices.space.size() <= ALL:
         points = [one for one in choices.points() if limits.allow(costs(one))]
         chosen = np.random.default_rng(seed).permutation(len(points))[: sample or len(points)]

@@ -1,9 +1,9 @@
-"""A small regression: what a network would reach alone, from a few trainings; with an interval for each prediction.
+"""A small regression: the accuracy that a network would reach alone, from a few trainings, with intervals.
 
-Bayesian linear regression of log(error) on log-widths, depths and parts, all scaled alike. A slope is a common one,
-which is what the sum of log-widths goes by, and its own departure from it: slopes are alike as far as the trainings say
-so. A supernet's loss can be one feature more, with a slope apart. The answer is the mean over a grid of the priors'
-widths, each weighted by its evidence (MacKay 1992, who takes the best).
+Bayesian linear regression of log(error) on log-widths, depths and parts, each divided by its standard deviation. Each
+slope is a shared term plus a per-feature deviation, both shrunk by the evidence. With the shared term alone the
+regression goes by the sum of log-widths. A supernet's loss can be one more feature, whose slope has no shared term. The
+answer is the mean over a grid of prior widths, each weighted by its evidence (MacKay 1992, who takes the best one).
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,18 +16,19 @@ from scipy.stats import t as student
 
 from fastcifar.search import Params
 
-LEAST = 4  # trainings for a fit
-FLOOR = 1e-4  # of an error: one wrong image in the holdout's 5,000 and less say the same
-RATIOS = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # of a slope's prior deviation to the noise's
+LEAST = 4  # trainings that a fit needs
+FLOOR = 1e-4  # the smallest error that is told from 0: half of one image of the holdout's 5,000
+RATIOS = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # a slope's prior standard deviation over the noise's
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
     """The posterior of log(error) at features (n, d): `level` at `centre`, and slopes of the features over `scale`.
 
-    slopes, covariance: mean (d,) and covariance (d, d). noise: variance of a single training's log(error).
-    trainings: so many there were. freedom: of Student's t, as if each slope took one of them; less than the model's own
-        trainings - 1, with which intervals are too short where log(error) is not quite linear.
+    slopes, covariance: posterior mean (d,) and covariance (d, d) of the slopes.
+    noise: variance of log(error) between trainings of one network. trainings: number of trainings in the fit.
+    freedom: degrees of freedom of Student's t: trainings - 1 - d, at least 2. The model itself has trainings - 1, but
+        intervals of that are too short where log(error) is not quite linear.
     """
 
     centre: np.ndarray
@@ -40,22 +41,21 @@ class Fit:
     freedom: int
 
     def __call__(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of what single trainings of networks with features (n, d) give: (n,) each."""
+        """Mean and standard deviation, (n,) each, of log(error) in one training of networks with features (n, d)."""
         x = (features - self.centre) / self.scale
         variance = np.einsum("ij,jk,ik->i", x, self.covariance, x) + self.noise * (1 + 1 / self.trainings)
         return self.level + x @ self.slopes, np.sqrt(variance)
 
     def interval(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean, and half of the 95 % interval of a single training, by Student's t: (n,) each."""
+        """Mean, and half the width of the 95 % interval of one training, by Student's t: (n,) each."""
         mean, deviation = self(features)
         return mean, float(student.ppf(0.975, self.freedom)) * deviation
 
 
 def features(points: Sequence[Params], values: Mapping[str, Sequence[Any]]) -> np.ndarray:
-    """What is regressed on, (n, d): a number is a log-width, or a depth or kernel as it is; of a list, what is in it.
+    """The features of points, (n, d): log2 of a width, a depth or kernel as it is, and 0 or 1 for each part of a list.
 
-    The more of a network is there, the larger they are: of `leave_out` it is what is not in the list.
-
+    Features grow with the network: for `leave_out` a part counts as 1 where the list does not have it.
     values: all values of each key, as `Choices.values` has them; a key with one value has no column.
     """
     columns: list[list[float]] = []
@@ -73,10 +73,11 @@ def features(points: Sequence[Params], values: Mapping[str, Sequence[Any]]) -> n
 
 
 def fit(x: np.ndarray, accuracy: np.ndarray, spread: np.ndarray | None = None, apart: int = 0) -> Fit:
-    """Fit features (n, d) to accuracies (n,), shares of 1. spread: features (m, d) by which they are scaled.
+    """Fit accuracies (n,), shares of 1, by features (n, d).
 
-    apart: so many of the last features have no part in the common slope, and a prior width of their own.
-    Raises ValueError where there are too few trainings, named.
+    spread: features (m, d) whose standard deviations scale those of the fit; by default its own.
+    apart: number of features, the last ones, whose slopes have no shared term and a prior width of their own.
+    Raises ValueError where there are fewer trainings than LEAST.
     """
     if len(x) < LEAST:
         raise ValueError(f"a fit needs at least {LEAST} trainings, not {len(x)}")
@@ -90,7 +91,7 @@ def fit(x: np.ndarray, accuracy: np.ndarray, spread: np.ndarray | None = None, a
     spreads = priors @ np.linalg.inv(inner)  # of the slopes, over the noise's variance
     slopes = spreads @ (design.T @ rest)
     squares = np.maximum(rest @ rest - slopes @ (design.T @ rest), 1e-12 * n)
-    # Flat prior on the constant, log-flat on the noise.
+    # The prior is flat for the constant, and flat in the logarithm for the noise.
     evidence = -0.5 * (np.linalg.slogdet(inner)[1] + (n - 1) * np.log(squares))
     weights = np.exp(evidence - evidence.max())
     weights /= weights.sum()
@@ -110,7 +111,7 @@ def fit(x: np.ndarray, accuracy: np.ndarray, spread: np.ndarray | None = None, a
 
 
 def _priors(together: int, apart: int) -> np.ndarray:
-    """Covariances of slopes, over the noise's variance, for all widths in RATIOS: (k, d, d)."""
+    """Prior covariances of the slopes, divided by the noise's variance, for all widths in RATIOS: (k, d, d)."""
     widths = np.array(list(product(RATIOS, repeat=3 if apart else 2)))
     common, own = (widths[:, column, None, None] ** 2 for column in (0, 1))
     priors = np.zeros((len(widths), together + apart, together + apart))
@@ -120,16 +121,17 @@ def _priors(together: int, apart: int) -> np.ndarray:
 
 
 def left_out(x: np.ndarray, accuracy: np.ndarray, spread: np.ndarray | None = None, apart: int = 0) -> np.ndarray:
-    """What is predicted of each training, log(error), by a fit to the others. (n,)"""
+    """The log(error) of each training, (n,), predicted by a fit to the others. Arguments as for `fit`."""
     everything = np.arange(len(x))
     fits = (fit(x[everything != i], accuracy[everything != i], spread, apart) for i in everything)
     return np.array([one(x[i : i + 1])[0][0] for i, one in enumerate(fits)])
 
 
 def spread_out(x: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
-    """Indices of `count` points of features (n, d) that tell the most together, each in turn the least foreseen one.
+    """Indices of the `count` points of features (n, d) that together tell a fit the most.
 
-    A D-optimal design, chosen greedily. Sorted by turn, so that fewer of them are the best of those, too.
+    A greedy D-optimal design: each next point is the one whose prediction is the least certain after those before it.
+    The order is that of the choice, so the first few are the design for fewer points.
     """
     scale = np.where(x.std(0) > 0, x.std(0), 1.0)
     design = _with_constant((x - x.mean(0)) / scale)

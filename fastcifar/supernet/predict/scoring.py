@@ -1,4 +1,4 @@
-"""The holdout loss of many networks of a supernet; what several of them have in common is computed once."""
+"""The holdout loss of many networks of a supernet; layers that several networks begin with are computed once."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Key = tuple[object, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """A network on the holdout: mean cross entropy, and the share of the images that it gets right."""
+    """A network on the holdout: mean cross entropy, and accuracy as a share of 1."""
 
     loss: float
     accuracy: float
@@ -27,7 +27,7 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class _Outputs:
-    """Of a layer, for each batch."""
+    """The outputs of a layer, one tensor (B, ...) for each batch."""
 
     calibration: list[Tensor]
     valid: list[Tensor]
@@ -41,11 +41,11 @@ def scores(
     valid: Sequence[tuple[Tensor, Tensor]],
     progress: Callable[[int], None] = lambda done: None,
 ) -> list[Score]:
-    """Score the networks of `recipes`, each with statistics measured on `calibration`, on the batches of `valid`.
+    """Score the networks of `recipes` on the batches of `valid`, each with statistics measured on `calibration`.
 
-    Networks that begin with the same layers follow each other, and what those layers give is kept, so that a layer of
-    256 networks is computed as often as they have different beginnings up to it. The scores are what each network has
-    by itself. progress is told how many are done.
+    The networks are sorted so that those with the same first layers follow each other, and the outputs of those layers
+    are kept: a layer is computed once for all networks that are equal up to it. The scores are those of each network by
+    itself. progress: called with the number of networks done.
     """
     keys = [_keys(describe_network(recipe, supernet.num_classes)) for recipe in recipes]
     labels = torch.cat([labels for _, labels in valid])
@@ -70,13 +70,13 @@ def scores(
 
 
 def _layers(graph: Graph) -> list[Graph]:
-    """The graph's nodes, by the first part of their paths; each layer takes what the one before it gives."""
+    """The graph's nodes, grouped by the first part of their paths; a layer's input is the output of the one before."""
     nodes = [(path, node) for path, node in graph.items() if node[0] is not None]
     return [dict(layer) for _, layer in groupby(nodes, key=lambda item: item[0].split("/")[0])]
 
 
 def _keys(network: Network) -> list[Key]:
-    """What decides the weights of each layer: with the same key they are the same part of the shared ones."""
+    """A key for each layer: layers with equal keys have the same nodes and the same part of the shared weights."""
     shapes = [(path, tuple(parameter.shape)) for path, parameter in network.path_parameters()]
     return [
         (tuple(layer), tuple(shape for path, shape in shapes if path.rpartition("/")[0] in layer))
@@ -85,7 +85,7 @@ def _keys(network: Network) -> list[Key]:
 
 
 def _outputs(supernet: Supernet, layer: Graph, inputs: _Outputs) -> _Outputs:
-    """Measure the layer's statistics, and run it on all batches."""
+    """Calibrate the layer, and run it on all batches."""
     first = next(iter(layer.values()))[1][0]
     nodes = fuse(layer) if supernet.step == "fused" else layer
     last = list(nodes)[-1]

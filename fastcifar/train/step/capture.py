@@ -1,4 +1,4 @@
-"""A step of training as CUDA graphs, recorded once and replayed: no launch costs the CPU time."""
+"""A training step as a CUDA graph that is recorded once and replayed, which saves the CPU time of the launches."""
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
@@ -12,17 +12,17 @@ from torch import Tensor
 Step = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, ...]]
 Work = Callable[[], tuple[Tensor, ...]]
 Recorder = Callable[[Work, Any], tuple[tuple[Tensor, ...], Callable[[], None]]]  # the work, a pool of memory
-WARM_UP = 3  # runs before the recording, in which the libraries choose their kernels
+WARM_UP = 3  # runs before a recording, in which the libraries choose their kernels
 
 
 class Captured:
-    """Does what `step` does by a recording of it for each shape of the images.
+    """Does what `step` does, by replaying a recording of it. There is one recording for each shape of the images.
 
-    Weights that have stopped being trained make another recording. All recordings share one pool of memory, so they
-    take as much as the largest of them, if that one is made first. A call overwrites what an earlier call returned,
-    and its gradients, whichever recordings the two calls used.
-    weights: whose gradients the step fills. changed: all tensors that it changes; to record it leaves them as they are.
-    record: `cuda_graph`, or what stands for it. pool: what `torch.cuda.graph_pool_handle` gives.
+    Re-records when `requires_grad` of a weight changes. All recordings share one pool of memory, which is as large as
+    the largest of them if that one is made first. A call overwrites the outputs and gradients of all earlier calls.
+    weights: those whose gradients the step fills.
+    changed: all tensors that the step changes; a recording puts their values back.
+    record: `cuda_graph`, or a replacement of it in tests. pool: from `torch.cuda.graph_pool_handle`.
     """
 
     def __init__(
@@ -58,14 +58,14 @@ class _Recording:
         self.labels.copy_(labels)
         self.replay()
         for weight, gradient in zip(self.weights, self.gradients, strict=True):
-            weight.grad = gradient  # that of another recording may stand there
+            weight.grad = gradient  # it may be the gradient of another recording
         return self.outputs
 
 
 def cuda_graph(work: Work, pool: Any) -> tuple[tuple[Tensor, ...], Callable[[], None]]:
-    """Record `work` as a CUDA graph in `pool`; the tensors that it returns, and what runs it again.
+    """Record `work` as a CUDA graph in `pool`; return its outputs, and the function that replays it.
 
-    Raises torch.OutOfMemoryError where the memory does not suffice.
+    Raises torch.OutOfMemoryError where the GPU has too little memory.
     """
     stream = _stream(torch.cuda.current_device())
     stream.wait_stream(torch.cuda.current_stream())
@@ -81,10 +81,10 @@ def cuda_graph(work: Work, pool: Any) -> tuple[tuple[Tensor, ...], Callable[[], 
 
 @contextmanager
 def out_of_memory_first() -> Iterator[None]:
-    """Raise the torch.OutOfMemoryError that lies behind another error.
+    """Raise the torch.OutOfMemoryError that caused another error.
 
-    Where the memory runs out inside a recording, its end fails too ("operation failed due to a previous error"), and
-    that second error hides the first.
+    Where memory runs out inside a recording, ending the recording fails too ("operation failed due to a previous
+    error"), and that second error hides the first.
     """
     try:
         yield
@@ -99,5 +99,5 @@ def out_of_memory_first() -> Iterator[None]:
 
 @functools.cache
 def _stream(device: int) -> torch.cuda.Stream:
-    """A device's stream for recordings: cuBLAS keeps memory for each stream that it has seen."""
+    """The stream of a device for recordings. There is one, as cuBLAS keeps memory for each stream that it has seen."""
     return torch.cuda.Stream(device)

@@ -24,16 +24,16 @@ class Diverged(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """What a run changes as it goes."""
+    """What a training changes: weights, statistics, the optimizer's memory."""
 
     network: Network
-    weights: list[Tensor]  # those of the network that are trained, in its order
+    weights: list[Tensor]  # the trained weights of the network, in its order
     forward: Callable[[Tensor], Tensor]  # images (B, 3, 32, 32) -> logits (B, num_classes)
     optimizer: Optimizer  # over `weights`, or fp32 copies of them
     precision: Precision
     scaler: torch.amp.GradScaler | None
     average: Average | None = None
-    captured: Captured | None = None  # does a step, or all of it but the optimizer's, where CUDA graphs do
+    captured: Captured | None = None  # does a step by CUDA graphs; with a scaler, without the optimizer's part
 
 
 def train_epoch(
@@ -104,27 +104,27 @@ def evaluate(state: State, batches: Iterator[Batch]) -> tuple[float, float]:
 def training_step(
     state: State, images: Tensor, labels: Tensor, lr: float, label_smoothing: float
 ) -> tuple[Tensor, Tensor]:
-    """Train on a batch; the summed loss, and for how many images the largest logit was the right one."""
+    """Train on a batch; return the summed loss and the number of images that are right."""
     if not state.captured:
         loss, right, _ = step_of(state, images, labels, lr, label_smoothing)
         return loss, right
     loss, right, _ = state.captured(images, labels, lr)
     if state.scaler:
         optimizer_step(state, lr)
-    return loss.clone(), right.clone()  # their places are written to again
+    return loss.clone(), right.clone()  # the next replay overwrites them
 
 
 def step_of(
     state: State, images: Tensor, labels: Tensor, lr: float | Tensor, label_smoothing: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """A step with nothing recorded: the summed loss, how many are right, the logits (B, num_classes)."""
+    """A step without CUDA graphs; return summed loss, number of images that are right, logits (B, num_classes)."""
     logits, loss = forward_backward(state, images, labels, label_smoothing)
     optimizer_step(state, lr)
     return loss, (logits.argmax(1) == labels).sum(), logits
 
 
 def forward_backward(state: State, images: Tensor, labels: Tensor, label_smoothing: float) -> tuple[Tensor, Tensor]:
-    """Logits (B, num_classes) and the summed loss of a batch; fills the gradients of the network's weights."""
+    """Fill the gradients of the network's weights; return logits (B, num_classes) and the summed loss of a batch."""
     logits = run_forward(state, images)
     loss = F.cross_entropy(logits, labels, reduction="sum", label_smoothing=label_smoothing)
     backward(state, loss)
@@ -132,25 +132,25 @@ def forward_backward(state: State, images: Tensor, labels: Tensor, label_smoothi
 
 
 def run_forward(state: State, images: Tensor) -> Tensor:
-    """Logits (B, num_classes), in fp32 where the network computes in less."""
+    """Logits (B, num_classes), in fp32 or wider."""
     return logits_in(state.precision, state.forward, images, cache=state.captured is None)
 
 
 def logits_in(precision: Precision, forward: Callable[[Tensor], Tensor], images: Tensor, cache: bool = True) -> Tensor:
-    """What `forward` gives for `images` when it computes in `precision`, in fp32 where that is less."""
+    """The output of `forward` for `images`, computed in `precision` and returned in fp32 or wider."""
     with autocast(precision, images.device, cache=cache):
         logits = forward(images)
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 def autocast(precision: Precision, device: torch.device, cache: bool = True) -> AbstractContextManager[object]:
-    """The context in which torch chooses the formats of products, where `precision` leaves that to it."""
+    """torch.autocast where `precision` uses it, else a context that does nothing."""
     low = precision.autocast
     return torch.autocast(device.type, low, cache_enabled=cache) if low else nullcontext()
 
 
 def backward(state: State, loss: Tensor) -> None:
-    """Fill the gradients of the network's weights, those of the loss times its scale."""
+    """Fill the gradients of the network's weights, of the loss times its scale."""
     for weight in state.network.parameters():
         weight.grad = None
     if state.scaler:
@@ -160,12 +160,12 @@ def backward(state: State, loss: Tensor) -> None:
 
 
 def backward_scaled(precision: Precision, loss: Tensor) -> None:
-    """Add to the gradients those of the loss times the scale that `precision` always has."""
+    """Add the gradients of the loss times `precision.loss_scale`, which is constant."""
     loss.backward(None if precision.loss_scale == 1 else torch.full_like(loss, precision.loss_scale))
 
 
 def optimizer_step(state: State, lr: float | Tensor) -> None:
-    """Change the weights by their gradients; with master copies, those, and the weights after them."""
+    """Change the weights by their gradients. With master copies, change those and copy them to the weights."""
     optimizer = state.optimizer
     optimizer.lr = lr
     if state.precision.masters:
@@ -181,6 +181,6 @@ def optimizer_step(state: State, lr: float | Tensor) -> None:
 
 @torch.no_grad()
 def copy_masters(state: State) -> None:
-    """Bring the network's weights to those that the optimizer works on, where these are copies."""
+    """Copy the optimizer's master copies, where it has them, to the network's weights."""
     if state.precision.masters:
         torch._foreach_copy_(state.weights, state.optimizer.weights)

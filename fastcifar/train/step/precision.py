@@ -1,4 +1,4 @@
-"""Number formats of a run, by the names that NVIDIA's apex gave its opt levels, and `half`, the notes' own mode."""
+"""Number formats of a run: the opt levels of NVIDIA's apex by their names, and `half`, the mode of cifar10-fast."""
 
 import os
 from dataclasses import dataclass
@@ -6,21 +6,21 @@ from dataclasses import dataclass
 import torch
 
 ISA_WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")  # oneDNN's
-HALF_LOSS_SCALE = 64.0  # with 1 most of the activations' gradients are so small that fp16 has few bits for them
+HALF_LOSS_SCALE = 64.0  # with 1, most gradients of activations are so small that fp16 has few bits for them
 BF16_CAPABILITY = (8, 0)  # of the first GPUs that multiply bf16 numbers
 PRECISIONS = ("auto", "half", "O0", "O1", "O2", "O3")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Precision:
-    """What is kept in which format.
+    """The number formats of a run.
 
     images, weights, batch_norm: formats of the input, of the weights that the network computes with, and of the batch
         norms' weights and statistics.
-    masters: the optimizer works on fp32 copies of the weights.
+    masters: whether the optimizer works on fp32 copies of the weights.
     autocast: format that torch.autocast chooses for matrix products, or None.
-    scale_loss: fp16 gradients are kept from vanishing by a dynamic scale of the loss.
-    loss_scale: factor of the loss that its gradients keep; the optimizer divides by it. A power of two.
+    scale_loss: whether the loss is scaled dynamically, which keeps fp16 gradients from vanishing.
+    loss_scale: constant factor of the loss and so of all gradients; the optimizer divides by it. A power of two.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Precision:
 
 
 def resolve_precision(name: str, device: torch.device) -> Precision:
-    """Return what `name` means on `device`: half formats are fp16 on CUDA, bf16 on a CPU.
+    """The formats that `name` means on `device`: half formats are fp16 on CUDA and bf16 on a CPU.
 
     `auto` is `half` on CUDA. On a CPU it is O2 where bf16 products have hardware and O0 elsewhere: without it bf16 is
     slower than fp32, and bf16 without fp32 master copies loses the small steps at the end of a schedule.

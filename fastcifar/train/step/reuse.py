@@ -1,4 +1,4 @@
-"""A compiled network outlives its run: the next run of the same recipe in this process compiles nothing."""
+"""Keep a compiled network after its run, so that the next run of the same recipe in this process compiles nothing."""
 
 from collections.abc import Hashable
 from typing import Any
@@ -11,14 +11,14 @@ from fastcifar.train.step.loop import State
 from fastcifar.train.step.precision import Precision
 from fastcifar.train.step.ways import COMPILED
 
-_kept: dict[Hashable, tuple[State, dict[str, Any]]] = {}  # at most one, and the loss scale that it began with
+_kept: dict[Hashable, tuple[State, dict[str, Any]]] = {}  # at most one state, and its loss scale at the start
 
 
 class Lease:
-    """The state of one run; `end` leaves it to the next run of the same recipe, device, precision and step.
+    """The state of one run; `end` keeps it for the next run with the same arguments.
 
-    While it is out no other run has it. Weights, statistics, velocities and averages are as the last run left them,
-    until `init_weights` sets them.
+    Only one run at a time has it. Weights, statistics, velocities and averages are those of the last run until
+    `init_weights` sets them.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Lease:
             return
         self.key = recipe, num_classes, device, precision, step, steps, deterministic
         kept = _kept.pop(self.key, None)
-        _kept.clear()  # another network's memory
+        _kept.clear()  # frees the memory of another network
         if kept is None:
             self.state = build_state(recipe, num_classes, device, precision, step, steps)
             self.scale = self.state.scaler.state_dict() if self.state.scaler else {}

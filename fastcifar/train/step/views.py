@@ -1,4 +1,4 @@
-"""Test-time augmentation: the mean of what the network says of several views of an image."""
+"""Test-time augmentation: the mean of the logits over several views of an image."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 VIEWS = ("none", "flip", "six", "six-unsure")
-SHIFTS = (0, 2)  # corner of the crop out of the padded image: up and left, down and right by a pixel
+SHIFTS = (0, 2)  # corners of the crops from the padded image: up and left, down and right by one pixel
 Forward = Callable[[Tensor], Tensor]  # images (B, 3, H, W) -> logits (B, num_classes)
 
 
@@ -16,7 +16,7 @@ Forward = Callable[[Tensor], Tensor]  # images (B, 3, H, W) -> logits (B, num_cl
 def logits_of_views(
     forward: Forward, batches: Callable[[], Iterator[Tensor]], kind: str, share: float, batch_size: int
 ) -> Tensor:
-    """Logits (N, num_classes) of the images that `batches` gives, each time it is called, over views of `kind`.
+    """Logits (N, num_classes), over views of `kind`, of the images that `batches` yields. It may be called repeatedly.
 
     none: the image. flip: it and its mirror image. six: these two with weight 1/4 each, and the same of the image
     shifted by a pixel (reflected at the edge) up and left, and down and right, with weight 1/8 each
@@ -43,9 +43,9 @@ def logits_of_views(
 
 
 def even_batch(number: int, most: int) -> int:
-    """The size of batches of at most so many, such that the last one is as large as the others, or nearly.
+    """A batch size of at most `most` that divides `number` images into equal batches, or nearly equal ones.
 
-    Each further size costs a GPU the choice of its kernels.
+    A GPU has to choose its kernels anew for each further size.
     """
     for size in range(min(number, most), most // 2, -1):
         if number % size == 0:
@@ -54,7 +54,7 @@ def even_batch(number: int, most: int) -> int:
 
 
 def _chosen(batches: Iterator[Tensor], places: Tensor) -> Tensor:
-    """The images at `places`, in their order, without all of them in memory at once."""
+    """The images at the sorted indices `places`, without loading all images at once."""
     found, first = [], 0
     for images in batches:
         here = places[(places >= first) & (places < first + len(images))]

@@ -1,4 +1,4 @@
-"""How a network runs: as written, with a CPU's kernels for chains of its nodes, by torch.compile, by CUDA graphs."""
+"""The ways to run a network: eager, fused (kernels for a CPU), compiled (by torch), captured (as CUDA graphs)."""
 
 import functools
 import warnings
@@ -13,9 +13,9 @@ from fastcifar.errors import Notice
 from fastcifar.names import nearest
 from fastcifar.net import Network, NoKernels, fuse, load_kernels, run_graph
 
-SHAPES = 64  # that a network may be compiled for
+SHAPES = 64  # most shapes that a network may be compiled for
 COMPILED, CAPTURED = ("compiled", "compiled-captured"), ("captured", "compiled-captured")
-COMPILER = "a C++ compiler brings it, e.g. by: apt install g++"
+COMPILER = "it needs a C++ compiler, such as that of: apt install g++"
 COST = (
     "a step takes 4 % (resnet9 in fp32) to 34 % (resnet9-tiny in bf16) longer"  # benchmarks/results/train_step-cpu.md
 )
@@ -23,10 +23,10 @@ STEPS = ("auto", "eager", "fused", "compiled", "captured", "compiled-captured")
 
 
 def resolve_step(name: str, device: torch.device) -> str:
-    """Return what `name` means on `device`: `auto` is fused on a CPU that has the kernels, and eager elsewhere.
+    """The step that `name` means on `device`: `auto` is fused on a CPU with kernels, and eager elsewhere.
 
-    Where a CPU has none, a Notice says why and what that costs, once in a process.
-    Raises ValueError where it is not known, or cannot be had on `device`.
+    Where a CPU has no kernels, `auto` gives one Notice in a process, with the reason and the cost.
+    Raises ValueError for a name that is not known, or not possible on `device`.
     """
     if name not in STEPS:
         raise ValueError(f"step: {name!r} is not known{nearest(name, STEPS)}")
@@ -49,9 +49,9 @@ def resolve_step(name: str, device: torch.device) -> str:
 
 
 def resumed_step(settings: Mapping[str, Any], device: torch.device) -> str:
-    """The step of a run that goes on: the one that it began with, as another would give other figures.
+    """The step of a resumed run: the one that it began with, as another would change its figures.
 
-    settings: of its record. Where `auto` came to eager for want of a compiler, that is said again.
+    settings: of its record. Where `auto` meant eager for lack of a compiler, the Notice is given again.
     """
     if settings.get("step_asked") == "auto" and settings["step"] == "eager":
         resolve_step("auto", device)
@@ -64,7 +64,7 @@ def _tell(reason: str) -> None:
 
 
 def make_forward(network: Network, step: str) -> Callable[[Tensor], Tensor]:
-    """The function from images (B, 3, 32, 32) to logits (B, num_classes), in the way that `resolve_step` gave."""
+    """The function from images (B, 3, 32, 32) to logits (B, num_classes). step: as `resolve_step` returns it."""
     graph = fuse(network.graph) if step == "fused" else network.graph
 
     def forward(images: Tensor) -> Tensor:

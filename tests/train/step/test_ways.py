@@ -18,7 +18,7 @@ from fastcifar.train.step.ways import _tell, resolve_step, resumed_step
 LINE = (
     "the fused step is left out: the kernels could not be compiled by no-such-compiler: "
     "[Errno 2] No such file or directory: 'no-such-compiler'; a step takes 4 % (resnet9 in fp32) to 34 % "
-    "(resnet9-tiny in bf16) longer; a C++ compiler brings it, e.g. by: apt install g++"
+    "(resnet9-tiny in bf16) longer; it needs a C++ compiler, such as that of: apt install g++"
 )
 CPU = torch.device("cpu")
 
