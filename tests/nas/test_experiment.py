@@ -280,7 +280,7 @@ def test_the_seed_decides_what_trials_draw(tmp_path):
         (lambda out: experiment(out).run(RetiariiExeConfig("remote")), "remote"),
         (
             lambda out: experiment(out).run(RetiariiExeConfig(max_trial_number=0)),
-            "max_trial_number: a whole number of at le",
+            "max_trial_number: a whole number at le",
         ),
         (
             lambda out: experiment(out).run(RetiariiExeConfig(execution_engine="cgo")),

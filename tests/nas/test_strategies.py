@@ -213,14 +213,14 @@ def test_tied_weights_and_choices_in_choices():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: strategy.SinglePath(ranked=0), "ranked: a whole number of at least 1 is needed, not 0"),
+        (lambda: strategy.SinglePath(ranked=0), "ranked: a whole number at least 1 is needed, not 0"),
         (lambda: strategy.DARTS(choice_lr=0), "choice_lr: a number more than 0 is needed, not 0"),
         (lambda: Classification(train=[], valid=classes(0)), "train: there is no batch in it"),
         (
             lambda: Classification(train=iter(classes(0)), valid=classes(0)),
             "train: batches that can be iterated over again",
         ),
-        (lambda: Classification(train=classes(0), valid=classes(0), epochs=0), "epochs: a whole number of at least 1"),
+        (lambda: Classification(train=classes(0), valid=classes(0), epochs=0), "epochs: a whole number at least 1"),
         (lambda: Classification(train=classes(0), valid=classes(0), device="gpu"), "device: 'gpu' is not known"),
     ],
 )

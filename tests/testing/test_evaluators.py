@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 from coloured import coloured
-from supernets import RECIPE, images, plan
+from supernets import HELD_OUT, RECIPE, images, plan
 
+from fastcifar.data import split
 from fastcifar.experiment.objectives.base import FunctionEvaluator, TrialStopped
 from fastcifar.experiment.objectives.training import evaluator as training
 from fastcifar.experiment.objectives.training.evaluator import TrainEvaluator
@@ -26,7 +27,8 @@ def test_a_function_keeps_the_contract():
 
 
 def test_a_training_keeps_the_contract(monkeypatch):
-    monkeypatch.setattr(training, "_dataset", lambda name, data_dir: coloured(5_640, 100))  # 5,000 are held out
+    monkeypatch.setattr(split, "HOLDOUT_SIZE", HELD_OUT)
+    monkeypatch.setattr(training, "_dataset", lambda name, data_dir: coloured(HELD_OUT + 200, 100))
     recipe = replace(RECIPE, train_images=96)
     check_evaluator(
         lambda: TrainEvaluator(recipe=recipe, device="cpu"), [{"layer3": 4}], failing=[{"peak_lr": 1e30}, {"layer": 4}]
@@ -34,6 +36,7 @@ def test_a_training_keeps_the_contract(monkeypatch):
 
 
 def test_a_part_of_a_supernet_keeps_the_contract(monkeypatch, tmp_path):
+    monkeypatch.setattr(split, "HOLDOUT_SIZE", HELD_OUT)
     dataset = images()
     monkeypatch.setattr(evaluate, "load", lambda name, data_dir: dataset)
     train_supernet(plan(), dataset, device="cpu", out=tmp_path)
