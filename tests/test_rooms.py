@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,13 @@ def test_no_circle_between_files():
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(" <- ".join(error.args[1]))
+
+
+@pytest.mark.parametrize("room", [module for module in FILES if "lazy" in FILES[module].read_text("utf-8")])
+def test_no_name_that_is_handed_out_hides_behind_a_module(room):
+    """A module that is imported takes the place of a name that has not been asked for yet."""
+    names = getattr(import_module(room), "__all__", ())
+    assert not [name for name in names if f"{room}.{name}" in FILES]
 
 
 @pytest.mark.parametrize("folder", sorted({path.parent for path in FILES.values()}), ids=lambda path: path.name)

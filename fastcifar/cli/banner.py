@@ -5,7 +5,7 @@ from typing import Any
 
 from fastcifar.names import counted
 from fastcifar.train import Recipe, Result, named_recipe, recipe_names
-from fastcifar.train.compare.group import Group
+from fastcifar.train.comparing.group import Group
 from fastcifar.train.recipe.changes import changed_fields
 
 FIELDS = 8  # fields of a recipe in a banner

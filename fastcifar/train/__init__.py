@@ -9,9 +9,9 @@ from fastcifar.lazy import lazy
 
 if TYPE_CHECKING:
     from fastcifar.train.build import describe_network
-    from fastcifar.train.compare.comparison import compare, compare_results
-    from fastcifar.train.compare.many import Summary, summarise
-    from fastcifar.train.compare.verdict import Comparison
+    from fastcifar.train.comparing.comparison import compare, compare_results
+    from fastcifar.train.comparing.many import Summary, summarise
+    from fastcifar.train.comparing.verdict import Comparison
     from fastcifar.train.device import resolve_device
     from fastcifar.train.loading import TrainedNetwork, load_network
     from fastcifar.train.recipe.errors import RecipeError
@@ -58,13 +58,13 @@ __all__ = [
 HOMES = {  # module: names
     "build": "describe_network",
     "recipe.errors": "RecipeError",
-    "compare.comparison": "compare compare_results",
-    "compare.verdict": "Comparison",
+    "comparing.comparison": "compare compare_results",
+    "comparing.verdict": "Comparison",
     "device": "resolve_device",
     "record.folder": "RecordError",
     "record.frame": "list_runs",
     "loading": "TrainedNetwork load_network",
-    "compare.many": "Summary summarise",
+    "comparing.many": "Summary summarise",
     "recipe.named": "find_recipe named_recipe recipe_names",
     "recipe.recipe": "Recipe",
     "result": "Result Times",

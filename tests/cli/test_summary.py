@@ -6,7 +6,7 @@ from made_results import made
 from fastcifar.cli.training.summary import comparison_lines, run_lines
 from fastcifar.statistics import few
 from fastcifar.train import compare_results
-from fastcifar.train.compare.many import summarise
+from fastcifar.train.comparing.many import summarise
 
 SKEWED = "the accuracies are skewed: the interval covers Student's and the bootstrap's together"
 

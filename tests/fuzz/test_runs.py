@@ -12,7 +12,7 @@ from made_runs import trained
 from fastcifar.cli.runs_text import document, list_text, show_text
 from fastcifar.supernet.plan import SupernetPlan
 from fastcifar.supernet.record import Record, read_record
-from fastcifar.train.compare.group import Group, Side, load_group
+from fastcifar.train.comparing.group import Group, Side, load_group
 from fastcifar.train.record.checkpoint import place
 from fastcifar.train.record.folder import Folder
 from fastcifar.train.record.identity import identity

@@ -9,8 +9,8 @@ from signalled import send
 from fastcifar import stopping
 from fastcifar.stopping import stoppable
 from fastcifar.train import Hooks, RecordError, load_result, resume, train
-from fastcifar.train.compare.group import Side, begin
-from fastcifar.train.compare.series import run_group
+from fastcifar.train.comparing.group import Side, begin
+from fastcifar.train.comparing.series import run_group
 from fastcifar.train.record.folder import Folder
 
 

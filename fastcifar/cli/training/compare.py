@@ -11,7 +11,7 @@ from fastcifar.cli.training.run_flags import RunFlags
 
 if TYPE_CHECKING:
     from fastcifar.data import Dataset
-    from fastcifar.train.compare.group import Group, Side
+    from fastcifar.train.comparing.group import Group, Side
 
 PAIRS = 5  # default of --runs
 RunNames = UseAppendAction[Annotated[tuple[tuple[str, ...], ...], arg(metavar="RUN ...")]]
@@ -49,8 +49,8 @@ class Compare(RunFlags):
 
     def run(self) -> int:
         from fastcifar.cli.training.many import resume_many, run_many
-        from fastcifar.train.compare.comparison import check_request
-        from fastcifar.train.compare.group import begin
+        from fastcifar.train.comparing.comparison import check_request
+        from fastcifar.train.comparing.group import begin
 
         if self.of or self.with_:
             return self._of_runs()
@@ -94,8 +94,8 @@ class Compare(RunFlags):
     def _of_runs(self) -> int:
         """Compare existing runs."""
         from fastcifar.cli.training.some_runs import compare_runs, read_runs
-        from fastcifar.train.compare.comparison import check_request
-        from fastcifar.train.compare.documents import comparison_document
+        from fastcifar.train.comparing.comparison import check_request
+        from fastcifar.train.comparing.documents import comparison_document
 
         refuse_others(self, {"of", "with_", "delta", "out", "json", "debug"}, "--of: nothing is trained")
         if not (self.of and self.with_):

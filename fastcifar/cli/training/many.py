@@ -12,13 +12,13 @@ from fastcifar.data import Dataset
 from fastcifar.errors import Failure
 from fastcifar.stopping import last_words
 from fastcifar.train import Result, resolve_device
-from fastcifar.train.compare.advice import advice
-from fastcifar.train.compare.alike import mixed, mixed_line
-from fastcifar.train.compare.comparison import compare_results
-from fastcifar.train.compare.documents import comparison_document, runs_document
-from fastcifar.train.compare.group import COMMANDS, Group, is_group, load_group
-from fastcifar.train.compare.many import summarise
-from fastcifar.train.compare.series import run_group
+from fastcifar.train.comparing.advice import advice
+from fastcifar.train.comparing.alike import mixed, mixed_line
+from fastcifar.train.comparing.comparison import compare_results
+from fastcifar.train.comparing.documents import comparison_document, runs_document
+from fastcifar.train.comparing.group import COMMANDS, Group, is_group, load_group
+from fastcifar.train.comparing.many import summarise
+from fastcifar.train.comparing.series import run_group
 from fastcifar.train.record.provenance import provenance
 
 

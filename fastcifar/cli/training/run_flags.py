@@ -14,7 +14,7 @@ from fastcifar.cli.training.threads import chosen_threads
 if TYPE_CHECKING:
     from fastcifar.data import Dataset
     from fastcifar.train import Recipe, RunSettings
-    from fastcifar.train.compare.group import Side
+    from fastcifar.train.comparing.group import Side
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +126,7 @@ class RunFlags(RepeatFlags):
     def side(self, recipe: str | None, more: Mapping[str, Any] | None = None) -> "Side":
         """The same as `find`, with the fields that were set."""
         from fastcifar.cli.banner import different_fields
-        from fastcifar.train.compare.group import Side
+        from fastcifar.train.comparing.group import Side
 
         name, found = self.find(recipe, more)
         changed = different_fields(self.base(recipe)[1], found)

@@ -8,7 +8,7 @@ from fastcifar.cli.banner import notices, warnings
 from fastcifar.cli.training.show import RunView
 from fastcifar.names import counted, duration
 from fastcifar.train import Hooks, Result
-from fastcifar.train.compare.many import PARTS, has_finished, seconds
+from fastcifar.train.comparing.many import PARTS, has_finished, seconds
 
 WIDTH = 12
 ALIKE = 1.2  # recipes whose times differ by less than this factor share one estimate

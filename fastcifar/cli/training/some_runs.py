@@ -9,9 +9,9 @@ from fastcifar.cli.parsing.flags import found_under
 from fastcifar.cli.training.summary import comparison_lines
 from fastcifar.names import counted
 from fastcifar.train import Comparison, Result, compare_results, load_result
-from fastcifar.train.compare.advice import advice
-from fastcifar.train.compare.alike import check_comparable, check_one_recipe, device_kinds, mixed, mixed_line
-from fastcifar.train.compare.group import is_group, load_group
+from fastcifar.train.comparing.advice import advice
+from fastcifar.train.comparing.alike import check_comparable, check_one_recipe, device_kinds, mixed, mixed_line
+from fastcifar.train.comparing.group import is_group, load_group
 
 
 def read_runs(out: Path, names: Iterable[Iterable[str]], flag: str) -> list[Result]:

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 
 from fastcifar.statistics import Estimate, Paired, few
 from fastcifar.train import Comparison, Result, Summary
-from fastcifar.train.compare.alike import mixed, mixed_line
-from fastcifar.train.compare.group import Group
-from fastcifar.train.compare.verdict import verdict
+from fastcifar.train.comparing.alike import mixed, mixed_line
+from fastcifar.train.comparing.group import Group
+from fastcifar.train.comparing.verdict import verdict
 
 
 def group_lines(group: Group, results: Iterable[Result]) -> list[str]:

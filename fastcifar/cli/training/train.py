@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fastcifar.cli.training.show import RunView
     from fastcifar.data import Dataset
     from fastcifar.train import Result
-    from fastcifar.train.compare.group import Group, Side
+    from fastcifar.train.comparing.group import Group, Side
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class Train(RunFlags):
     def _many(self) -> int:
         """Train many times, and summarise the runs."""
         from fastcifar.cli.training.many import run_many
-        from fastcifar.train.compare.group import begin
+        from fastcifar.train.comparing.group import begin
 
         target = self._checked()
         if self.report_test:
@@ -77,7 +77,7 @@ class Train(RunFlags):
 
     def _found(self) -> "Group | None":
         """The series to resume; None for a single run."""
-        from fastcifar.train.compare.group import is_group
+        from fastcifar.train.comparing.group import is_group
 
         allowed = {"resume", "out", "data_dir", "json", "debug"}
         why = "--resume: a run is continued with its own recipe and settings"
@@ -99,7 +99,7 @@ class Train(RunFlags):
 
     def _checked(self) -> float | None:
         """The target, a share of 1. Raises ValueError for numbers out of range."""
-        from fastcifar.train.compare.many import MIN_RUNS
+        from fastcifar.train.comparing.many import MIN_RUNS
 
         if self.runs is not None and self.runs < MIN_RUNS:
             raise ValueError(f"--runs: at least {MIN_RUNS} are needed for a standard deviation, not {self.runs}")

@@ -2,7 +2,7 @@ import pytest
 from made_results import made
 
 from fastcifar.train import Hooks, summarise, train
-from fastcifar.train.compare.pace import warm
+from fastcifar.train.comparing.pace import warm
 
 
 def test_a_summary_worked_by_hand():

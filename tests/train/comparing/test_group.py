@@ -7,9 +7,9 @@ import pytest
 from coloured import coloured
 
 from fastcifar.train import Hooks, RecordError, compare, load_result
-from fastcifar.train.compare.comparison import resume_comparison
-from fastcifar.train.compare.group import Side, begin, load_group
-from fastcifar.train.compare.series import run_group
+from fastcifar.train.comparing.comparison import resume_comparison
+from fastcifar.train.comparing.group import Side, begin, load_group
+from fastcifar.train.comparing.series import run_group
 from fastcifar.train.record.record import RunFolder
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from fastcifar.data import Dataset
-from fastcifar.train.compare.group import ENDED, Group
-from fastcifar.train.compare.pace import expected, warm
+from fastcifar.train.comparing.group import ENDED, Group
+from fastcifar.train.comparing.pace import expected, warm
 from fastcifar.train.result import Result
 from fastcifar.train.run import resume, train
 from fastcifar.train.session import Hooks

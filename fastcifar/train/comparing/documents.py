@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from fastcifar.train.compare.advice import advice
-from fastcifar.train.compare.alike import mixed
-from fastcifar.train.compare.group import Group
-from fastcifar.train.compare.many import Summary, has_finished, seconds
-from fastcifar.train.compare.verdict import Comparison
+from fastcifar.train.comparing.advice import advice
+from fastcifar.train.comparing.alike import mixed
+from fastcifar.train.comparing.group import Group
+from fastcifar.train.comparing.many import Summary, has_finished, seconds
+from fastcifar.train.comparing.verdict import Comparison
 from fastcifar.train.record.provenance import PROVENANCE
 from fastcifar.train.result import Result
 

@@ -5,7 +5,7 @@ from made_results import made
 
 from fastcifar.statistics import detectable
 from fastcifar.train import compare_results, named_recipe
-from fastcifar.train.compare.advice import advice
+from fastcifar.train.comparing.advice import advice
 
 
 def told(differences, delta=None, **changes):

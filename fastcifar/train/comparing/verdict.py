@@ -6,7 +6,7 @@ from typing import Any
 
 from fastcifar.names import counted
 from fastcifar.statistics import MIN_PAIRS, Estimate, Paired
-from fastcifar.train.compare.many import Summary
+from fastcifar.train.comparing.many import Summary
 
 OUTCOMES = ("too_few", "identical", "no_spread", "better", "worse", "equivalent", "not_worse", "no_difference")
 

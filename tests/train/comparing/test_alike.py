@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from made_results import made
 
-from fastcifar.train.compare.alike import check_comparable, check_one_recipe, device_kinds, mixed, mixed_line
+from fastcifar.train.comparing.alike import check_comparable, check_one_recipe, device_kinds, mixed, mixed_line
 
 MACHINE = {"device": "a CPU", "threads": 2, "system": "Linux", "code": "1.0", "versions": {"torch": "2.13"}}
 DATA = {"name": "synthetic", "fingerprint": "f" * 64, "train_images": 640}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from fastcifar.statistics import MIN_PAIRS, detectable, pairs_needed
-from fastcifar.train.compare.verdict import Comparison, outcome
+from fastcifar.train.comparing.verdict import Comparison, outcome
 from fastcifar.train.recipe.named import named_recipe, recipe_names
 from fastcifar.train.result import Result
 

@@ -7,10 +7,10 @@ from typing import Unpack
 
 from fastcifar.data import Dataset, load
 from fastcifar.statistics import MIN_PAIRS, paired, pairs_needed, ratio
-from fastcifar.train.compare.group import Side, begin, load_group
-from fastcifar.train.compare.many import accuracy, has_finished, seconds, summarise, valid_acc
-from fastcifar.train.compare.series import run_group
-from fastcifar.train.compare.verdict import Comparison
+from fastcifar.train.comparing.group import Side, begin, load_group
+from fastcifar.train.comparing.many import accuracy, has_finished, seconds, summarise, valid_acc
+from fastcifar.train.comparing.series import run_group
+from fastcifar.train.comparing.verdict import Comparison
 from fastcifar.train.recipe.recipe import Recipe
 from fastcifar.train.recipe.rules import check_differ
 from fastcifar.train.record.record import RecordError

@@ -9,8 +9,8 @@ from made_results import made
 
 from fastcifar.statistics import detectable
 from fastcifar.train import Hooks, compare, compare_results, load_result
-from fastcifar.train.compare.group import turns
-from fastcifar.train.compare.verdict import OUTCOMES, outcome, verdict
+from fastcifar.train.comparing.group import turns
+from fastcifar.train.comparing.verdict import OUTCOMES, outcome, verdict
 
 
 def results(accuracies, **settings):
@@ -164,8 +164,8 @@ def test_what_cannot_be_compared_is_said_before_anything_is_built(recipe, images
     def never(*arguments, **settings):
         raise AssertionError("trained")
 
-    monkeypatch.setattr(sys.modules["fastcifar.train.compare.series"], "train", never)
-    monkeypatch.setattr(sys.modules["fastcifar.train.compare.series"], "warm", never)
+    monkeypatch.setattr(sys.modules["fastcifar.train.comparing.series"], "train", never)
+    monkeypatch.setattr(sys.modules["fastcifar.train.comparing.series"], "warm", never)
     other, longer = recipe.with_params({"dataset": "synthetic100"}), recipe.with_params({"total_epoch": 9})
     for words, arguments, settings in (
         ("at least 3 runs of each recipe, not 2", (recipe, recipe, images, 2), {}),

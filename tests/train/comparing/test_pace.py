@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from fastcifar.train.compare import pace
+from fastcifar.train.comparing import pace
 
 
 @pytest.mark.parametrize(("tta", "passes"), [("none", 3), ("six", 9)])
