@@ -12,7 +12,7 @@ from fastcifar.statistics.tau import Tau, jackknifed, kendall
 from fastcifar.supernet.predict.regression import features, fit, spread_out
 
 SPLITS = 60  # choices of the networks that are trained alone
-GROUPS = 40  # of networks, of which a jackknife leaves out one
+GROUPS = 40  # of networks; a jackknife leaves out one at a time
 POOL = 0.75  # of the networks, drawn anew for each split, among which those that tell the most are chosen
 
 

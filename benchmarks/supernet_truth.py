@@ -125,7 +125,7 @@ def table(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def machines(rows: list[dict[str, Any]]) -> str:
-    """What the trainings of which seeds ran on."""
+    """The machines of the trainings, by seed."""
     seeds: dict[str, list[int]] = {}
     for row in rows:
         here = f"{row['device']}, {row['threads']} thread(s) a training, {row['precision']}, torch {row['torch']}"

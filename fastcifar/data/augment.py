@@ -39,7 +39,7 @@ class Augmentation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class EpochPlan:
     """One epoch: row i of each column describes the i-th image shown. int64, bool (N,), or float.
 
     A column of an unused change has no rows; `order` always has N.
@@ -52,7 +52,7 @@ class Plan:
     jitter: Tensor  # (N, 2) float: what the image is multiplied by, and what is added
 
 
-def draw_plan(num_images: int, augmentation: Augmentation, seed: int, epoch: int) -> Plan:
+def draw_plan(num_images: int, augmentation: Augmentation, seed: int, epoch: int) -> EpochPlan:
     """Draw the plan of `epoch` (from 0). It depends on the arguments only, so a resumed run sees the same images.
 
     It is drawn on the CPU, so one seed shows the same images on every device.
@@ -77,7 +77,7 @@ def draw_plan(num_images: int, augmentation: Augmentation, seed: int, epoch: int
     if augmentation.flip == "alternating":
         first = torch.Generator().manual_seed(derived_seed(seed, "first flip"))
         flip = ((torch.rand(num_images, generator=first) < 0.5) ^ (epoch % 2 == 1))[order]
-    return Plan(
+    return EpochPlan(
         order=order,
         shift=shift if s else pair,
         flip=mark if augmentation.flip == "none" else flip,

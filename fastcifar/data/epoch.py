@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fastcifar.data.augment import Augmentation, Plan, cut_out, cut_out_squares, draw_plan, places, squares, take
+from fastcifar.data.augment import Augmentation, EpochPlan, cut_out, cut_out_squares, draw_plan, places, squares, take
 from fastcifar.data.upload import upload
 
 
@@ -16,7 +16,7 @@ class Epoch:
     places, square: results of `places` and `squares` for all images, where that saves launches (not on a CPU).
     """
 
-    plan: Plan
+    plan: EpochPlan
     cutout: int  # side of the zeroed square, in pixels; 0 is none
     places: tuple[Tensor, Tensor] | None
     square: tuple[Tensor, Tensor] | None
@@ -34,7 +34,7 @@ class Epoch:
         """Draw the plan of `epoch`, and copy it to the device without waiting."""
         drawn = draw_plan(num_images, augmentation, seed, epoch)
         columns = {name: upload(column, device) for name, column in vars(drawn).items() if name != "jitter"}
-        plan = Plan(**columns, jitter=upload(drawn.jitter.to(dtype), device))
+        plan = EpochPlan(**columns, jitter=upload(drawn.jitter.to(dtype), device))
         at_once, size = device.type != "cpu", augmentation.cutout
         return cls(
             plan=plan,

@@ -14,7 +14,7 @@ from fastcifar.search import Params
 from fastcifar.supernet.slices import Part, part
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8  # of Adam
-# Layers of which a smaller one is the first channels of a larger one.
+# Layers whose first channels are a smaller layer of the same kind.
 SLICED = (_ConvNd, nn.Linear, _BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.Embedding, nn.PReLU)
 
 

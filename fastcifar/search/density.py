@@ -16,7 +16,7 @@ from fastcifar.search.spaces.space import Space
 LOG_ROOT_2_PI = 0.5 * math.log(2 * math.pi)
 CHUNK = 15_000  # numbers of a temporary array: 120 KB, which the memory allocator still keeps at hand
 FAR = -600.0  # logarithms of less are as good as 0, and numbers below 1e-308 are slow
-FEW = 64  # values, of which all kernels are made at once
+FEW = 64  # values: with no more, all kernels are made at once
 TINY = 1e-300  # stands for 0 where a logarithm is taken
 
 

@@ -56,7 +56,7 @@ class GP:
         return space.decode(new_row(space, history, rng, draw, self.repeats))
 
     def best(self, history: History) -> Params:
-        """The tried point of which the lowest loss is expected. Raises ValueError where no trial has ended."""
+        """The tried point with the lowest expected loss. Raises ValueError where no trial has ended."""
         rows, losses, counts = ended_points(history)
         if len(losses) == 0:
             raise ValueError("no trial has ended with a result")

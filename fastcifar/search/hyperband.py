@@ -75,7 +75,7 @@ class Hyperband:
         return None
 
     def _promote(self, history: History, bracket: Bracket, rung: int) -> int | None:
-        """The best trial of the rung below, all of which have ended, that has not gone on yet; None where all have."""
+        """The best trial of the rung below that has not gone on yet; None if all have. All of that rung have ended."""
         below, gone = bracket.members[rung - 1], bracket.points[rung]
         losses = history.losses[below]  # NaN, a failed trial, is sorted to the end and does not go on
         order = np.argsort(losses, kind="stable")[: bracket.rungs[rung][0]]

@@ -30,8 +30,8 @@ def check_evaluator(
 ) -> None:
     """Hold an evaluator against its contract. Raises BrokenContract, which names the rule and what was found.
 
-    make: gives a new evaluator, with the same settings each time. params: of trials that it can run, each of which is
-    run about six times. same: whether the same parameters and seed give the same reports and result.
+    make: gives a new evaluator, with the same settings each time. params: of trials that it can run; each is run about
+    six times. same: whether the same parameters and seed give the same reports and result.
     failing: parameters of trials that must raise.
     """
     evaluator = _pickled(make())

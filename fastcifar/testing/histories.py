@@ -41,7 +41,7 @@ def histories(space: Space, budget: str | None) -> Iterator[tuple[str, History]]
 
 
 def repeated(count: int) -> np.ndarray:
-    """The numbers from 0, of which every eighth is that of the trial before it: the same point again. (count,)"""
+    """The numbers from 0; every eighth repeats the one before it, so the trial repeats a point. (count,)"""
     numbers = np.arange(count)
     return np.where(numbers % 8 == 7, numbers - 1, numbers)
 

@@ -48,7 +48,7 @@ class Group:
     settings: what `train` takes for each run, but for `out` and `group`.
     dataset: name and fingerprint of the images.
     seed: the first; runs: of each side, with the seeds from there on.
-    extended: numbers of runs asked for earlier, all of which had ended when more were asked for.
+    extended: numbers of runs asked for earlier; all of those had ended when more were asked for.
     delta, target: of the comparison, of the series; shares of 1.
     path: the group's folder; None keeps nothing on disk.
     """

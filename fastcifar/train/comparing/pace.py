@@ -64,7 +64,7 @@ class _Clock:
 
 
 def warm(recipe: Recipe, dataset: Dataset, **settings: Unpack[RunSettings]) -> float:
-    """Begin a run and leave it after a few steps, of which nothing is kept; return about how long a run takes, seconds.
+    """Begin a run, leave it after a few steps and keep nothing; return about how long a whole run takes, in seconds.
 
     The first run of a process prepares more slowly than those to come, for which the first recipe would have to pay.
     """
