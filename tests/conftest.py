@@ -5,6 +5,8 @@ import signal
 from fastcifar.machine import short_waits
 
 short_waits(os.environ)  # before torch is loaded: tests with two threads take minutes on a busy machine otherwise
+# Before NumPy is loaded. A search, too, lets it have one thread: on small matrices, several wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
 import torch
