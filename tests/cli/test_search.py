@@ -1,17 +1,11 @@
 """`fastcifar search` as a user meets it."""
 
 import json
-import os
-import random
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from importlib import import_module
-from pathlib import Path
 
 import pytest
+from searches import F, name_of, search
 
 from fastcifar.cli import run
 from fastcifar.cli.search import Search
@@ -24,44 +18,10 @@ from fastcifar.experiment.spec import Spec
 from fastcifar.experiment.store.store import Store, locked
 from fastcifar.train import find_recipe
 
-MODULE = """
-import time
-def f(params, seed):
-    return {"default": params["x"], "loss": (params["x"] - 0.3) ** 2, "seed": seed}
-def slow(params, seed, report):
-    for step in range(3):
-        time.sleep(0.02)
-        report(params["x"] * step)
-    return params["x"] + seed % 3
-def bad(params):
-    raise RuntimeError("no luck")
-"""
-
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    """A space and functions to search, in a working directory of the test's own."""
-    (tmp_path / "x.json").write_text('{"x": {"_type": "uniform", "_value": [0, 1]}}')
-    (tmp_path / "keys.json").write_text('{"layr3": {"_type": "choice", "_value": [2, 3]}}')
-    (tmp_path / "values.json").write_text('{"layer3": {"_type": "choice", "_value": [2, "three"]}}')
-    (tmp_path / "idle.json").write_text('{"muon_lr": {"_type": "uniform", "_value": [0.1, 1]}}')
-    (tmp_path / "peak.json").write_text('{"peak_epoch": {"_type": "randint", "_value": [3, 10]}}')
-    (tmp_path / f"{name_of(tmp_path)}.py").write_text(MODULE)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    return tmp_path
-
-
-def name_of(folder):
-    return f"functions_of_{folder.name}"
-
-
-def search(folder, words):
-    return run(["search", *words.replace("MODULE", name_of(folder)).split()])
-
-
-F = "--space x.json --objective MODULE:f --trials 3"
+def folder(search_folder):
+    return search_folder
 
 
 @pytest.mark.parametrize(
@@ -255,82 +215,6 @@ def test_resume_of_what_is_done(folder, capsys):
     assert "4 trials were run" in (err := capsys.readouterr().err) and "for more" not in err
 
 
-def cli(folder, *words):
-    program = [sys.executable, "-c", "import fastcifar.cli; fastcifar.cli.main()", "search", *words]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(program, cwd=folder, text=True, **pipes)
-
-
-def new(folder):
-    objective = f"{name_of(folder)}:slow"
-    return cli(folder, *f"--space x.json --trials 25 --seed 3 --tuner Random --objective {objective}".split())
-
-
-def test_interrupt_and_resume(folder):
-    process = new(folder)
-    while "trial 0 finished" not in process.stderr.readline():
-        assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=180)
-    (runs,) = (folder / "runs").iterdir()
-    assert process.returncode == 130
-    assert (
-        "waiting for 0" not in err
-        and "it was interrupted" in err
-        and f"go on with: fastcifar search --resume runs/{runs.name}" in err
-    )
-    rows = Store.read(runs).trials()
-    assert 1 <= len(rows) < 25 and {row.state for row in rows} == {"finished"}
-    assert Store.read(runs).meta()["status"] == "stopped"
-    for path in folder.glob("*.json"):
-        path.unlink()  # a search has its space with it
-    again = cli(folder, "--resume", f"runs/{runs.name}")
-    out, err = again.communicate(timeout=180)
-    assert again.returncode == 0, err
-    assert (
-        (f"{len(rows)} trials are there" in err or "1 trial is there" in err)
-        and "25 trials were run" in err
-        and "best: x=" in out
-    )
-    assert [row.number for row in Store.read(runs).trials()] == list(range(25))
-    assert Store.read(runs).trials()[: len(rows)] == rows
-
-
-def test_kills(folder):
-    """benchmarks/kill_loop.py does this at length."""
-    rng, kills = random.Random(0), 0
-    while True:
-        found = [path.parent for path in folder.glob("runs/*/experiment.db")]
-        assert len(found) <= 1
-        process = cli(folder, "--resume", found[0].name) if found else new(folder)
-        try:
-            process.wait(rng.uniform(0.4, 1.2) if kills < 3 else 60)
-            break
-        except subprocess.TimeoutExpired:
-            process.kill()
-            kills += 1
-        finally:
-            _, err = process.communicate()
-    assert process.returncode == 0 and kills, err
-    (runs,) = (folder / "runs").iterdir()
-    rows = Store.read(runs).trials()
-    assert [row.number for row in rows] == list(range(25))
-    assert [row.seed for row in rows] == [3_000_000 + number for number in range(25)]
-    assert all(row.value == row.params["x"] + row.seed % 3 for row in rows)
-    reports = Store.read(runs).reports()
-    assert all(reports[row.number] == [row.params["x"] * step for step in range(3)] for row in rows)
-
-
-def test_speed(folder, capsys):
-    """200 trials of a trivial function, 2 at a time: 8 s from command to prompt, twice that on a busy machine."""
-    words = f"--space x.json --objective {name_of(folder)}:f --trials 200 --concurrency 2 --tuner Random"
-    began = time.monotonic()
-    process = cli(folder, *words.split())
-    _, err = process.communicate(timeout=180)
-    assert process.returncode == 0, err
-    assert time.monotonic() - began < 16
-
-
 FEW_IMAGES = """
 from dataclasses import dataclass
 from coloured import coloured
@@ -389,19 +273,3 @@ def test_training(folder, capsys):
     best = json.loads((runs / "best.json").read_text())
     assert best["layer3"] == rows[2].params["layer3"] and best["train_images"] == 192
     assert find_recipe(f"runs/{runs.name}/best.json")[1].to_dict() == best  # `fastcifar train` takes it
-
-
-def test_workers_are_gone_at_the_end(folder):
-    assert search(folder, F) == 0
-    assert not [pid for pid in children(os.getpid()) if "fastcifar.experiment.engines.local.worker" in pid]
-
-
-def children(parent):
-    commands = []
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            if int((path / "stat").read_text().rpartition(")")[2].split()[1]) == parent:
-                commands.append((path / "cmdline").read_text())
-        except (OSError, ValueError):
-            continue
-    return commands
