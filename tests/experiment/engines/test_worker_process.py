@@ -16,9 +16,9 @@ TESTS = str(Path(__file__).parents[2])
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ("os._exit(3)", "the worker process died with exit code 3; see "),
-        ("os.kill(os.getpid(), 9)", "the worker process died of signal 9 (Killed); see "),
-        ("report(1.0) or os.kill(os.getpid(), signal.SIGSEGV)", "died of signal 11 (Segmentation fault)"),
+        ("os._exit(3)", "the worker died: exit code 3; see "),
+        ("os.kill(os.getpid(), 9)", "the worker died: signal 9 (Killed); see "),
+        ("report(1.0) or os.kill(os.getpid(), signal.SIGSEGV)", "died: signal 11 (Segmentation fault)"),
     ],
 )
 def test_a_worker_that_dies(engine, how, message):
@@ -58,7 +58,7 @@ def test_a_worker_whose_child_holds_its_connection(engine):
 
     one = engine(leave_behind)
     note = one.log.parent / "child"
-    assert "died of signal 9" in run(one, note=str(note)).message
+    assert "died: signal 9" in run(one, note=str(note)).message
     assert gone(int(note.read_text()))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from fastcifar.experiment.engines.base import Ended, Event, Report, Trial
 from fastcifar.experiment.engines.command import attempts
 from fastcifar.experiment.engines.command.report_file import Reports
+from fastcifar.experiment.engines.processes.ends import how_it_ended
 from fastcifar.experiment.engines.processes.group import Ending, child_setup, record, recorded, started
 from fastcifar.experiment.engines.processes.keeper import Keeper
 from fastcifar.experiment.engines.processes.marks import mark_of
@@ -147,8 +148,7 @@ class Job:
 
 def _how(code: int) -> str:
     """How a command failed, by its `returncode`; '' if it did not."""
-    how = f"exit code {code}" if code >= 0 else f"signal {-code} ({signal.strsignal(-code)})"
-    return f"the command ended with {how}" if code else ""
+    return f"the command ended with {how_it_ended(code)}" if code else ""
 
 
 def _last_line(path: Path) -> str:

@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import pickle
-import signal
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from fastcifar.experiment.engines.base import Ended, Event, Needs, Report, Trial
 from fastcifar.experiment.engines.local import worker
 from fastcifar.experiment.engines.local.copies import cuda_explained
 from fastcifar.experiment.engines.local.resources import Resources
+from fastcifar.experiment.engines.processes.ends import how_it_ended
 from fastcifar.experiment.engines.processes.group import kill_all
 from fastcifar.experiment.engines.processes.keeper import Keeper
 from fastcifar.experiment.engines.processes.marks import marked, new_mark
@@ -186,7 +186,7 @@ class WorkerEngine:
         self._discard(one)
         if one.trial is None:
             return []
-        message = "stopped" if one.stopped else f"the worker process died {_how(one.code or 0)}; see {one.log}"
+        message = "stopped" if one.stopped else f"the worker died: {how_it_ended(one.code or 0)}; see {one.log}"
         return [Ended(number=one.trial.number, message=message)]
 
     def _overdue(self) -> list[Event]:
@@ -252,7 +252,3 @@ def _forked(
     if "torch" in sys.modules:  # a copy has none of its threads, and would wait for them
         sys.modules["torch"].set_num_threads(1)
     worker.serve(connection, cuda_explained(evaluator))
-
-
-def _how(code: int) -> str:
-    return f"of signal {-code} ({signal.strsignal(-code)})" if code < 0 else f"with exit code {code}"

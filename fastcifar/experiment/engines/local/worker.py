@@ -1,6 +1,5 @@
 """A worker process: it loads the evaluator once, and runs one trial after another."""
 
-import ctypes
 import faulthandler
 import os
 import pickle
@@ -14,12 +13,11 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from fastcifar.experiment.engines.base import result_of
+from fastcifar.experiment.engines.processes.ends import death_with_parent
 from fastcifar.experiment.engines.processes.keeper import announce
 from fastcifar.experiment.gate import end_of, metrics_of, text
 from fastcifar.experiment.objectives.base import Evaluator, Reporter, TrialStopped
 from fastcifar.names import short
-
-PR_SET_PDEATHSIG = 1
 
 
 class DriverGone(BaseException):
@@ -111,9 +109,8 @@ def settle(log: str, driver: int, pipe: int) -> None:
     os.close(pipe)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    with suppress(OSError, AttributeError):  # Linux only
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != driver:  # it died before prctl
+    death_with_parent()()
+    if os.getppid() != driver:  # it died before that
         os._exit(1)
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     nothing = os.open(os.devnull, os.O_RDONLY)

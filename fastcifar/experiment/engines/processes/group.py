@@ -1,18 +1,16 @@
 """Our process groups: separate from the driver, and ended with everything that they have started."""
 
-import ctypes
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 
+from fastcifar.experiment.engines.processes.ends import death_with_parent
 from fastcifar.experiment.engines.processes.keeper import announce
 from fastcifar.experiment.engines.processes.marks import PROC, STARTED, Found, find, pids, stat
 
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 UNSURE_SECONDS = 0.25  # in which a process with an empty environment gets one
 SHARE = 0.2  # of the time, at most, is spent looking for processes
 
@@ -21,16 +19,14 @@ def child_setup(pipe: int) -> Callable[[], None]:
     """A `preexec_fn`: the child announces itself to the keeper at the other end of `pipe`, and accepts SIGINT even if
     the driver ignores it. On Linux it dies with the driver, or more exactly with the thread that started it.
     """
-    prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
-    driver = os.getpid()
+    die_with_driver, driver = death_with_parent(), os.getpid()
 
     def setup() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # `nohup fastcifar ... &` has it ignored
         announce(pipe)
-        if prctl is not None:
-            prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
-            if os.getppid() != driver:  # it died before prctl
-                os.kill(os.getpid(), signal.SIGKILL)
+        die_with_driver()
+        if os.getppid() != driver:  # it died before that
+            os.kill(os.getpid(), signal.SIGKILL)
 
     return setup
 
