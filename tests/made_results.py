@@ -2,6 +2,8 @@
 
 from fastcifar.train import EpochRow, Recipe, Result, Times
 
+RECIPE = Recipe()
+
 
 def made(seed, accuracy, *, train=2.0, prepare=0.5, evaluate=0.25, tta=0.0, tta_acc=None, status="finished"):
     """A run with these figures."""
@@ -16,7 +18,7 @@ def made(seed, accuracy, *, train=2.0, prepare=0.5, evaluate=0.25, tta=0.0, tta_
         valid_acc=accuracy,
     )
     return Result(
-        recipe=Recipe(),
+        recipe=RECIPE,
         recipe_name="made",
         seed=seed,
         split="test",

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import kendalltau
 
 from fastcifar.statistics import t_half
-from fastcifar.statistics.tau import jackknifed, kendall, tau, within
+from fastcifar.statistics.tau import BOOTSTRAPS, jackknifed, kendall, tau, within
 
 
 def test_it_is_scipys_with_ties_and_without():
@@ -31,8 +31,10 @@ def test_a_few_pairs_say_nothing():
     assert few.pairs == 1 and np.isnan([few.value, few.low, few.high]).all()
 
 
-def test_the_interval_covers_the_truth():
+@pytest.mark.parametrize("draws", [500, pytest.param(BOOTSTRAPS, marks=pytest.mark.slow)])
+def test_the_interval_covers_the_truth(monkeypatch, draws):
     """Of normal numbers with correlation r, tau is 2/pi arcsin r."""
+    monkeypatch.setattr("fastcifar.statistics.tau.BOOTSTRAPS", draws)
     rng, inside = np.random.default_rng(1), 0
     truth = 2 / np.pi * np.arcsin(0.7)
     for seed in range(60):

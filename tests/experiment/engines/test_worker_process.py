@@ -132,8 +132,8 @@ def test_workers_die_with_their_driver(tmp_path, module, kind):
     function = repr(f"{module}:misbehave") if kind == "named" else "lambda params: eval(params['do'])"
     note = tmp_path / "pids"
     do = "setattr(sys, 'child', __import__('subprocess').Popen(['sleep', '60']).pid)"
-    do += f", open({str(note)!r} + '~', 'w').write(f'{{os.getpid()}} {{sys.child}}')"
-    do += f", os.rename({str(note)!r} + '~', {str(note)!r})"
+    own = f"{str(note)!r} + str(os.getpid())"  # two workers write one note each, and the later one stays
+    do += f", open({own}, 'w').write(f'{{os.getpid()}} {{sys.child}}'), os.rename({own}, {str(note)!r})"
     code = f"""
 import os, sys, time
 sys.path[:0] = [{TESTS!r}, {str(tmp_path)!r}]

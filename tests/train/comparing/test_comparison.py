@@ -69,7 +69,7 @@ def test_a_recipe_and_itself(recipe, images):
     assert verdict(found).startswith("no difference: A and B are equally accurate on test in each of 3 pairs; ")
 
 
-@pytest.mark.parametrize("n", [5, 10])
+@pytest.mark.parametrize("n", [5, pytest.param(10, marks=pytest.mark.slow)])
 def test_one_that_is_worse_by_what_is_detectable(n):
     """In 80 of 100 comparisons it is told; of a recipe and itself 95 of 100 find no difference."""
     rng = np.random.default_rng(n)
