@@ -16,7 +16,10 @@ from fastcifar.data import Dataset
 from fastcifar.train import Recipe
 
 torch.set_num_threads(1)  # the networks of the tests are too small to share
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, which children would inherit
+# nohup and a shell's background jobs ignore these, which children would inherit.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

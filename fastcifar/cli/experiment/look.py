@@ -89,7 +89,7 @@ class Top(Action):
         from fastcifar.cli.table import json_lines
 
         if self.n < 1:
-            raise ValueError(f"-n: a number of at least 1 is needed, not {self.n}")
+            raise ValueError(f"-n: a whole number at least 1 is needed, not {self.n}")
         folder = self.folder(self.id)
         meta, rows = read(folder)
         best = best_lines(folder, meta, rows)[: self.n]

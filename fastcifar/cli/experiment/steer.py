@@ -153,6 +153,6 @@ class Update(Telling):
             value = getattr(self, name)
             if value is not None and value < least:
                 flag = name.replace("_", "-")
-                raise ValueError(f"--{flag}: a whole number of at least {least} is needed, not {value}")
+                raise ValueError(f"--{flag}: a whole number at least {least} is needed, not {value}")
             limits |= {} if value is None else {name: value}
         return limits | ({} if self.duration is None else {"seconds": seconds(self.duration, "--duration")})
