@@ -36,7 +36,7 @@ def few_splits(monkeypatch):
     monkeypatch.setattr(supernet_judge, "SPLITS", 20)
 
 
-@pytest.mark.parametrize("spread", [True, False])
+@pytest.mark.parametrize("spread", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_a_score_that_knows_more_adds_and_another_does_not(spread):
     truth, score = made()
     near = within(truth.flops, 0.1)

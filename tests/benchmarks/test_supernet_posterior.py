@@ -29,7 +29,7 @@ def drawn(bare, own, noise, seed):
     return replace(bare, single=single, mean=single.mean(1)), accuracy
 
 
-@pytest.mark.parametrize("own", [0.0, 0.01])
+@pytest.mark.parametrize("own", [pytest.param(0.0, marks=pytest.mark.slow), 0.01])
 def test_its_limits_hold_about_95_of_100_times(bare, own):
     held = {"accuracy": [], "noise": [], "regret": []}
     for seed in range(60):

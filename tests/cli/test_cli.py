@@ -220,7 +220,7 @@ sys.exit(f"imported {slow}" if slow else 0)
     assert "--epochs" in out
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_interrupted_run_keeps_its_epochs(how, capsys):
     process = command(*TRAIN, "--epochs", "100000")
     for _ in range(4):  # banner, notice, header, first epoch

@@ -240,6 +240,7 @@ def few_images(folder, monkeypatch):
     monkeypatch.setattr(budget, "load_images", lambda name, data_dir: 640)
 
 
+@pytest.mark.slow  # a whole search
 @pytest.mark.usefixtures("few_images")
 def test_training(folder, capsys):
     """Two trials on synthetic images, the better one confirmed beside the recipe's own; a recipe that trains."""

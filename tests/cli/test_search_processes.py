@@ -30,6 +30,7 @@ def new(folder):
     return cli(folder, *f"--space x.json --trials 25 --seed 3 --tuner Random --objective {objective}".split())
 
 
+@pytest.mark.slow
 def test_interrupt_and_resume(folder):
     process = new(folder)
     while "trial 0 finished" not in process.stderr.readline():
@@ -60,6 +61,7 @@ def test_interrupt_and_resume(folder):
     assert Store.read(runs).trials()[: len(rows)] == rows
 
 
+@pytest.mark.slow  # again and again
 def test_kills(folder):
     """benchmarks/kill_loop.py does this at length."""
     rng, kills = random.Random(0), 0

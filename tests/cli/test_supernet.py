@@ -45,6 +45,7 @@ def supernet(words):
     return run(["supernet", *words.split()])
 
 
+@pytest.mark.slow  # from the training of a supernet to a network of its own
 def test_train_rank_and_export(capsys, monkeypatch):
     assert supernet(TRAIN) == 0
     out, err = capsys.readouterr()
@@ -102,6 +103,7 @@ def test_rank_says_what_was_varied(capsys):
     assert "note: only width varied while this supernet was trained" in capsys.readouterr().err
 
 
+@pytest.mark.slow  # a whole search
 def test_search(capsys):
     assert supernet(f"{SEARCH} --concurrency 1") == 0
     out, err = capsys.readouterr()

@@ -182,7 +182,7 @@ def drive(folder, spec, announced):
         os._exit(code)
 
 
-@pytest.mark.parametrize("concurrency", [1, 3])
+@pytest.mark.parametrize("concurrency", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_killed_at_random_moments(tmp_path, concurrency):
     """Nothing that was announced is lost or changed, nothing is there twice; one worker: as if never killed."""
     spec = Spec(space=ENTRIES, trials=150, tuner={"name": "Random"}, seed=3, concurrency=concurrency)

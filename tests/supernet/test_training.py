@@ -30,7 +30,10 @@ def tensors(supernet):
     return [*supernet.shared.values(), *supernet.optimizer.velocities]
 
 
-@pytest.mark.parametrize("method", ["uniform", "fair", "sandwich", "sandwich-labels"])
+LABELS = pytest.param("sandwich-labels", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("method", ["uniform", "fair", "sandwich", LABELS])
 def test_it_learns(dataset, method, tmp_path):
     easy = {"train_images": 640, "logits_weight": 0.5, "cutout": 0, "shift": 0}
     wanted = plan(method=method, recipe=RECIPE.with_params(easy))

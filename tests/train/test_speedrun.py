@@ -15,6 +15,7 @@ from fastcifar.train.step.precision import resolve_precision
 from fastcifar.train.whiten import whitening_filters
 
 
+@pytest.mark.slow  # compiles three times
 def test_a_speedrun_is_compiled_for_all_its_sizes(recipe, images, monkeypatch):
     """torch runs eagerly, and says nothing, what it would have to compile more often than its limit."""
     compile_for = torch.compile

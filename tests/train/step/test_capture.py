@@ -197,6 +197,7 @@ def test_memory_that_runs_out_while_it_records_is_told_as_that(monkeypatch):
     assert logits.tolist() == [1, 1] and replay() is None and fake.pools == [POOL] * 3
 
 
+@pytest.mark.slow  # compiles
 def test_what_is_compiled_can_be_recorded(monkeypatch):
     compile_for = torch.compile
     monkeypatch.setattr(

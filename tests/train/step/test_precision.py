@@ -54,6 +54,7 @@ def test_products_that_need_few_digits_are_in_what_the_gpu_has(monkeypatch):
         assert fast_format(CPU) == format
 
 
+@pytest.mark.slow  # bf16 is emulated
 def test_training_without_bf16_hardware():
     """A process whose oneDNN may use AVX2 only, as on a CPU that has no more."""
     code = """
