@@ -12,6 +12,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from few_images import SITECUSTOMIZE
+
 from fastcifar.experiment.store.store import FILE, RUNNING, Store
 
 SPACE = {"x": {"_type": "uniform", "_value": [0.1, 1]}, "y": {"_type": "quniform", "_value": [-1, 1, 0.1]}}
@@ -44,27 +46,6 @@ for step in 1 2 3; do
   echo "{\\"type\\": \\"intermediate\\", \\"value\\": $x}" >> $NNI_SYS_DIR/reports.jsonl
 done
 echo "{\\"type\\": \\"final\\", \\"value\\": $x}" >> $NNI_SYS_DIR/reports.jsonl
-"""
-# sitecustomize.py, which every Python imports: synthetic images are few there.
-FEW_IMAGES = """
-import importlib.abc, importlib.util, sys
-
-class Hook(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path, target=None):
-        if name != "fastcifar.data.synthetic":
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        execute = spec.loader.exec_module
-
-        def exec_module(module):
-            execute(module)
-            module.synthetic.__defaults__ = (10, 5200, 200, 0)
-
-        spec.loader.exec_module = exec_module
-        return spec
-
-sys.meta_path.insert(0, Hook())
 """
 SMALL = "--set dataset=synthetic prep=2 layer1=2 layer2=4 layer3=4 batch_size=32 train_images=64".split()
 TRIAL = re.compile(r"^trial (\d+)(?: \(\w+\))? (finished|stopped|failed)(?: ([-+.\de]+)(?: %)?,)?", re.MULTILINE)
@@ -162,7 +143,7 @@ class Supernet(Search):
 
     def begin(self, out: Path) -> list[str]:
         (self.folder / "networks.json").write_text(json.dumps(NETWORKS))
-        (self.folder / "sitecustomize.py").write_text(FEW_IMAGES)
+        (self.folder / "sitecustomize.py").write_text(SITECUSTOMIZE)
         words = "--space networks.json --device cpu --trainings 6 --confirm 1x1 --concurrency 1".split()
         return ["-m", "fastcifar", "supernet", "search", *words, "--out", str(out), *SMALL, "total_epoch=2"]
 
@@ -176,7 +157,7 @@ class Training(Kind):
     name = "training"
 
     def begin(self, out: Path) -> list[str]:
-        (self.folder / "sitecustomize.py").write_text(FEW_IMAGES)
+        (self.folder / "sitecustomize.py").write_text(SITECUSTOMIZE)
         words = f"--device cpu --checkpoint-every 1 --out {out} --seed {self.seed}".split()
         return ["-m", "fastcifar", "train", "resnet9-tiny", *words, *SMALL, "total_epoch=12"]
 

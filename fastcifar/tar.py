@@ -5,8 +5,11 @@ Here a header is 512 bytes, a long name is bounded, only plain files have conten
 The formats are POSIX ustar and pax, and GNU tar: https://www.gnu.org/software/tar/manual/html_node/Standard.html
 """
 
+import gzip
 from collections.abc import Callable, Iterator
-from typing import IO, Literal
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Literal, cast
 
 BLOCK = 512
 PIECE_BYTES = 1 << 20
@@ -67,6 +70,18 @@ class Capped:
         """Read to the end, where gzip checks its checksum."""
         while self.read(PIECE_BYTES):
             pass
+
+
+@contextmanager
+def unpacked(path: Path, limit: int, too_much: Callable[[], None]) -> Iterator[Capped]:
+    """The content of a gzip file as a stream of at most `limit` bytes; at the end of the block its rest is checked.
+
+    too_much: see `Capped`. Raises OSError, EOFError, zlib.error and gzip.BadGzipFile.
+    """
+    with gzip.open(path) as file:
+        stream = Capped(cast(IO[bytes], file), limit, too_much)
+        yield stream
+        stream.finish()
 
 
 def members(stream: Capped) -> Iterator[Member]:

@@ -1,11 +1,7 @@
-import sys
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))  # programs, not a package
 
 
 @pytest.fixture(scope="session", autouse=True)

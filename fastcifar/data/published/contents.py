@@ -4,10 +4,9 @@ import gzip
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, cast
 
 from fastcifar.data.dataset import DataError
-from fastcifar.tar import Capped, TarError, members
+from fastcifar.tar import Capped, TarError, members, unpacked
 
 SPARE_BYTES = 1 << 24  # in an archive, for headers, padding and read-me files
 
@@ -42,12 +41,10 @@ def from_archive(archive: Path, wanted: Mapping[str, int], optional: str) -> Ite
         raise DataError(f"{archive}: expected at most {limit_bytes} bytes when unpacked, found more")
 
     try:
-        with gzip.open(archive) as unpacked:
-            stream = Capped(cast(IO[bytes], unpacked), limit_bytes, too_much)
+        with unpacked(archive, limit_bytes, too_much) as stream:
             for name, content in _wanted_members(stream, wanted, archive):
                 found.append(name)
                 yield name, content
-            stream.finish()
     except EOFError:
         raise DataError(f"{archive}: expected a whole tar.gz, found one that is cut off") from None
     except (TarError, zlib.error, gzip.BadGzipFile) as error:

@@ -8,11 +8,10 @@ import gzip
 import os
 import zlib
 from pathlib import Path
-from typing import IO, cast
 
 from fastcifar.experiment.store.store import StoreError
 from fastcifar.names import short
-from fastcifar.tar import PIECE_BYTES, Capped, Member, TarError, members
+from fastcifar.tar import PIECE_BYTES, Member, TarError, members, unpacked
 
 MAX_MEMBERS = 500_000  # files and folders: 100,000 trials of a command with five files each
 MAX_BYTES = 16 << 30  # of all files
@@ -29,13 +28,11 @@ def unpack(archive: Path, out: Path) -> None:
         def too_much() -> None:
             raise TarError(f"it unpacks to more than {limit:,} bytes")
 
-        with gzip.open(archive) as unpacked:
-            stream = Capped(cast(IO[bytes], unpacked), limit, too_much)
+        with unpacked(archive, limit, too_much) as stream:
             for number, member in enumerate(members(stream)):
                 if number == MAX_MEMBERS:
                     raise TarError(f"it has more than {MAX_MEMBERS:,} files and folders")
                 _write(member, out)
-            stream.finish()
     except EOFError:
         raise StoreError(f"{archive} is no archive of an experiment: it is cut off") from None
     except (TarError, zlib.error, gzip.BadGzipFile) as error:

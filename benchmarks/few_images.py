@@ -8,8 +8,8 @@ from unittest.mock import patch
 
 from fastcifar.data.synthetic import synthetic
 
-FEW = (10, 5200, 200, 0)  # classes, images to train on, of which 5,000 are held out, for test; seed
-# Which every Python imports that is started with it in PYTHONPATH.
+FEW = (10, 5200, 200, 0)  # classes; images to train on (5,000 of them are held out), images to test on; seed
+# Every Python that is started with a file of this content in its PYTHONPATH imports it.
 SITECUSTOMIZE = f"""
 import importlib.abc, importlib.util, sys
 
